@@ -1,0 +1,1 @@
+"""Notarize what Jenkins builds, and prove it offline."""

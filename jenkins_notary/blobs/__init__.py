@@ -1,0 +1,1 @@
+"""Store bodies by their digest, each store behind the Blobs port."""

@@ -1,0 +1,320 @@
+"""Keep bodies as files of a folder, the ``file:///`` adapter of the blob port.
+
+The folder::
+
+    sha256/ab/cd/abcd...   one file a body, named by all 64 hex digits (container.py)
+    tmp/<16 hex>           a body on its way in, locked by its writer
+
+A body is written to ``tmp``, synced, renamed to its name, and the folder synced: after
+a crash it is there whole or not at all. What a dead writer left in ``tmp`` has no lock
+any more and goes with the next ``put`` or ``delete``. Folders are 0700, files 0600.
+
+A path is made of validated hex digits only and walked by folder handles that follow
+no symbolic link below the root, so neither a descriptor nor a planted link leads out.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+from jenkins_notary.blobs.container import BodyReader, BodyWriter, cut_chunks
+from jenkins_notary.errors import (
+    IntegrityError,
+    NotFoundError,
+    PermissionDeniedError,
+    StorageError,
+    UsageError,
+)
+from jenkins_notary.values.digest import is_hex_digest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import BinaryIO
+
+    from jenkins_notary.errors import NotaryError
+    from jenkins_notary.values.body import Body
+
+_OPEN_DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+# Without O_NONBLOCK a planted FIFO would hold the reader for ever.
+_OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_BUFFER = 1 << 20
+
+
+class _Temporary(NamedTuple):
+    """A locked file in ``tmp``."""
+
+    folder_fd: int
+    name: str
+    fd: int
+
+
+class FileBlobs:
+    """Bodies in a folder of this host; satisfies the Blobs port.
+
+    Several threads and processes may use one folder at the same time.
+    """
+
+    def __init__(self, root_dir: str) -> None:
+        """Use a folder; it is made by the first ``put``.
+
+        Args:
+            root_dir: Path of the folder, which may itself be a symbolic link.
+        """
+        self._root = os.path.abspath(root_dir)
+
+    def put(self, stream: BinaryIO) -> Body:
+        """Store all bytes of a stream, durably; one that exists is not stored again.
+
+        What the stream itself raises comes through as it is, and nothing stays.
+
+        Raises:
+            StorageError: The disk is full, read-only or failing.
+            PermissionDeniedError: The folder may not be written.
+        """
+        with self._translated():
+            os.makedirs(self._root, mode=0o700, exist_ok=True)
+        with self._folder("tmp", create=True) as folder:
+            self._sweep(folder)
+            with self._temporary(folder) as temporary:
+                body = self._write(stream, temporary.fd)
+                self._place(temporary, body)
+        return body
+
+    def has(self, sha256_hex: str) -> bool:
+        """Return whether a body is stored; its bytes are not looked at.
+
+        Raises:
+            UsageError: No 64 hex digits.
+        """
+        try:
+            with self._folder(*_folders(sha256_hex)) as folder, self._translated():
+                entry = os.stat(sha256_hex, dir_fd=folder, follow_symlinks=False)
+        except NotFoundError:
+            return False
+        return stat.S_ISREG(entry.st_mode)
+
+    def leaf_hashes(self, body: Body) -> Sequence[bytes]:
+        """Return the RFC 6962 leaf hash of each chunk, as stored: a claim.
+
+        Raises:
+            NotFoundError: No such body.
+            IntegrityError: The file is truncated, altered or another body's.
+        """
+        with self._reader(body) as reader:
+            return reader.leaf_hashes()
+
+    def chunk(self, body: Body, number: int) -> bytes:
+        """Return one raw chunk: a claim, to be checked against its leaf hash.
+
+        Raises:
+            NotFoundError: No such body.
+            UsageError: It has no such chunk.
+            IntegrityError: The file is truncated, altered or another body's.
+        """
+        with self._reader(body) as reader:
+            return reader.chunk(number)
+
+    def delete(self, sha256_hex: str) -> bool:
+        """Delete a body, durably; return whether there was one.
+
+        Remains of dead writers, which may hold the same bytes, go too.
+
+        Raises:
+            UsageError: No 64 hex digits.
+        """
+        names = _folders(sha256_hex)
+        with suppress(NotFoundError), self._folder("tmp") as folder:
+            self._sweep(folder)
+        try:
+            with self._folder(*names) as folder, self._translated():
+                os.unlink(sha256_hex, dir_fd=folder)
+                os.fsync(folder)
+        except NotFoundError:
+            return False
+        return True
+
+    def scan(self) -> Iterator[str]:
+        """Yield the SHA-256 hex of every stored body, sorted; other names are left."""
+        for first in self._names("sha256"):
+            for second in self._names("sha256", first):
+                for name in self._names("sha256", first, second):
+                    if is_hex_digest(name) and name[:4] == first + second:
+                        yield name
+
+    def _names(self, *folders: str) -> list[str]:
+        """Return the sorted names in a folder; none if it is none or is absent."""
+        try:
+            with self._folder(*folders) as folder, self._translated():
+                return sorted(os.listdir(folder))
+        except NotFoundError:
+            return []
+
+    @contextmanager
+    def _folder(self, *names: str, create: bool = False) -> Iterator[int]:
+        """Open a folder below the root, following no link; make it if asked to."""
+        with self._translated():
+            fd = os.open(self._root, _OPEN_DIR)
+        try:
+            for name in names:
+                with self._translated():
+                    if create:
+                        _make_folder(name, fd)
+                    below = os.open(name, _OPEN_DIR | os.O_NOFOLLOW, dir_fd=fd)
+                os.close(fd)
+                fd = below
+            yield fd
+        finally:
+            os.close(fd)
+
+    @contextmanager
+    def _reader(self, body: Body) -> Iterator[BodyReader]:
+        """Open a body's file for reading."""
+        try:
+            with (
+                self._folder(*_folders(body.sha256_hex)) as folder,
+                self._translated(),
+            ):
+                fd = os.open(body.sha256_hex, _OPEN_FILE, dir_fd=folder)
+        except NotFoundError as error:
+            raise NotFoundError(
+                f"body {body.sha256_hex}",
+                expected=f"to be stored in {self._root}",
+                advice="it was pruned, erased or never stored here",
+            ) from error
+        try:
+            with self._translated():
+                if not stat.S_ISREG(os.fstat(fd).st_mode):
+                    raise IntegrityError(
+                        f"stored body {body.sha256_hex}", expected="a regular file"
+                    )
+                yield BodyReader(fd, body)
+        finally:
+            os.close(fd)
+
+    @contextmanager
+    def _temporary(self, folder: int) -> Iterator[_Temporary]:
+        """Make a locked file in ``tmp``; whatever still stands there is removed."""
+        while True:
+            name = os.urandom(8).hex()
+            with self._translated():
+                fd = os.open(name, _CREATE, 0o600, dir_fd=folder)
+                fcntl.flock(fd, fcntl.LOCK_EX)
+                # Another writer's sweep may have come between the two calls.
+                if os.fstat(fd).st_nlink:
+                    break
+            os.close(fd)
+        try:
+            yield _Temporary(folder, name, fd)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=folder)
+            os.close(fd)
+
+    def _write(self, stream: BinaryIO, fd: int) -> Body:
+        """Write a stream's container, durably; return the descriptor."""
+        with self._translated():
+            file = os.fdopen(fd, "wb", _BUFFER, closefd=False)
+        try:
+            with self._translated():
+                writer = BodyWriter(file)
+            for chunk in cut_chunks(stream):
+                with self._translated():
+                    writer.add(chunk)
+            with self._translated():
+                body = writer.finish()
+                file.flush()
+                os.fsync(fd)
+        except BaseException:
+            # Its flush would fail once more, and hide the first failure.
+            with suppress(OSError):
+                file.close()
+            raise
+        file.close()
+        return body
+
+    def _place(self, temporary: _Temporary, body: Body) -> None:
+        """Give a written file its name, unless a whole one has it already."""
+        with self._folder(*_folders(body.sha256_hex), create=True) as folder:
+            if not self._is_whole(body):
+                with self._translated():
+                    os.rename(
+                        temporary.name,
+                        body.sha256_hex,
+                        src_dir_fd=temporary.folder_fd,
+                        dst_dir_fd=folder,
+                    )
+            # For one that exists too: its writer may not have come as far.
+            with self._translated():
+                os.fsync(folder)
+
+    def _is_whole(self, body: Body) -> bool:
+        """Return whether a body is stored with sound trailer and index.
+
+        Cost: the index; frames are not read.
+        """
+        try:
+            with self._reader(body) as reader:
+                reader.leaf_hashes()
+        except (NotFoundError, IntegrityError):
+            return False
+        return True
+
+    def _sweep(self, folder: int) -> None:
+        """Remove the files in ``tmp`` that no living writer has locked."""
+        with self._translated():
+            names = os.listdir(folder)
+        for name in names:
+            with suppress(OSError):
+                fd = os.open(name, _OPEN_FILE, dir_fd=folder)
+                try:
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.unlink(name, dir_fd=folder)
+                finally:
+                    os.close(fd)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn the operating system's errors into this project's."""
+        try:
+            yield
+        except OSError as error:
+            raise _translate(error, f"body store {self._root}") from error
+
+
+def _folders(sha256_hex: str) -> tuple[str, str, str]:
+    """Return the folders of a body; the one place where input becomes a path."""
+    if not is_hex_digest(sha256_hex):
+        raise UsageError(
+            "body address", expected="64 hex digits", got=repr(sha256_hex)[:80]
+        )
+    return "sha256", sha256_hex[:2], sha256_hex[2:4]
+
+
+def _make_folder(name: str, parent: int) -> None:
+    """Make a folder durably unless it exists."""
+    with suppress(FileExistsError):
+        os.mkdir(name, 0o700, dir_fd=parent)
+        os.fsync(parent)
+
+
+def _translate(error: OSError, subject: str) -> NotaryError:
+    """Return this project's error for one of the operating system."""
+    got = error.strerror or str(error)
+    if error.errno == errno.ENOENT:
+        return NotFoundError(subject, expected="the folder or file", got=got)
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return PermissionDeniedError(subject, got=got)
+    if error.errno in {errno.ELOOP, errno.ENOTDIR}:
+        return IntegrityError(
+            subject, expected="folders and files without symbolic links", got=got
+        )
+    return StorageError(
+        subject, expected="room to write", got=got, advice="free space or repair it"
+    )

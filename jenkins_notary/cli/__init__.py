@@ -1,0 +1,1 @@
+"""Offer every use case as a command; the only place that prints and exits."""

@@ -1,0 +1,1 @@
+"""Store a ledger: one engine a module, each behind the Store port."""

@@ -1,0 +1,1 @@
+"""Keep what proves a build: logs, attachments, provenance, packs."""

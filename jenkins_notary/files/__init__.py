@@ -1,0 +1,1 @@
+"""Small files that the tool keeps for its user: pins and outboxes."""

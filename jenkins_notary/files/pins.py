@@ -1,0 +1,107 @@
+"""Keep one pin file an origin in the user's state folder.
+
+A pin is written to a temporary file, made durable, and renamed: a reader sees the old
+one or the new one, never half of one. A lock file lets the larger of two processes'
+checkpoints win. A missing file means first contact; a damaged one is never taken for
+a missing one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+
+from jenkins_notary.errors import PermissionDeniedError, StorageError
+from jenkins_notary.ledger.pins import MAX_BYTES, format_pin, parse_pin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from jenkins_notary.ledger.pins import Pin
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+class PinFiles:
+    """The pins of one user."""
+
+    def __init__(self, folder: str) -> None:
+        """Hold the folder; it is made (0700) when the first pin is written."""
+        self._folder = folder
+
+    def path(self, origin: str) -> str:
+        """Return the pin file of an origin: readable, and never outside the folder."""
+        slug = _UNSAFE.sub("_", origin).lstrip(".")[:80]
+        tag = hashlib.sha256(origin.encode()).hexdigest()[:12]
+        return os.path.join(self._folder, f"{slug}-{tag}.pin")
+
+    def load(self, origin: str) -> Pin | None:
+        """Return the pin of an origin, None if there never was one.
+
+        Raises:
+            IntegrityError: The file is damaged.
+            PermissionDeniedError: The file cannot be read.
+        """
+        path = self.path(origin)
+        try:
+            with open(path, "rb") as file:
+                data = file.read(MAX_BYTES + 1)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise PermissionDeniedError(f"pin {path}", got=f"{error.strerror}") from error
+        return parse_pin(data, subject=f"pin {path}")
+
+    def save(self, origin: str, pin: Pin, *, size: int) -> None:
+        """Keep a pin unless one of a larger tree is kept already.
+
+        Raises:
+            StorageError: The file cannot be written.
+        """
+        from jenkins_notary.tlog.checkpoint import parse_checkpoint  # noqa: PLC0415
+        from jenkins_notary.tlog.note import parse_note  # noqa: PLC0415
+
+        path = self.path(origin)
+        temporary = f"{path}.{os.getpid()}.tmp"
+        try:
+            os.makedirs(self._folder, mode=0o700, exist_ok=True)
+            with _Lock(f"{path}.lock"):
+                kept = self.load(origin)
+                if kept is not None:
+                    if parse_checkpoint(parse_note(kept.note).text).size > size:
+                        return
+                descriptor = os.open(
+                    temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600
+                )
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(format_pin(pin))
+                    file.flush()
+                    os.fsync(descriptor)
+                os.replace(temporary, path)
+        except OSError as error:
+            raise StorageError(
+                f"pin {path}",
+                got=f"{error.strerror}",
+                advice="set XDG_STATE_HOME to a folder that can be written",
+            ) from error
+
+
+class _Lock:
+    """An advisory lock on a file; none on systems without ``fcntl``."""
+
+    def __init__(self, path: str) -> None:
+        """Hold the lock file's path."""
+        self._path = path
+
+    def __enter__(self) -> None:
+        """Wait for the lock."""
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            import fcntl  # noqa: PLC0415 - absent on Windows
+        except ImportError:
+            return
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        """Release the lock."""
+        os.close(self._descriptor)

@@ -1,0 +1,1 @@
+"""Private and public keys: signers of statements and of checkpoints."""

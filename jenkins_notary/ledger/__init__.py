@@ -1,0 +1,1 @@
+"""Order records and commit them: sequencing, indexes, verification, backup."""

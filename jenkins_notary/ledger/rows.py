@@ -1,0 +1,101 @@
+"""Derive the rows that lead from a key to records; see ``ports.ROW_KINDS``.
+
+Rows are derived from a leaf and its statement alone, so that they can be derived
+again and compared: a row that was forged, left out or added is found.
+"""
+
+from __future__ import annotations
+
+from jenkins_notary.errors import UsageError
+from jenkins_notary.ports import Row
+from jenkins_notary.values.jobid import parse_job_id
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from jenkins_notary.values.leaf import Leaf
+    from jenkins_notary.values.statement import Statement
+
+_COMMIT_HEX = frozenset("0123456789abcdef")
+_COMMIT_LENGTHS = (40, 64)
+
+
+def derive_rows(index: int, leaf: Leaf, statement: Statement | None) -> list[Row]:
+    """Return the rows of a record, the ``statement`` row apart.
+
+    Args:
+        index: Its place in the main log.
+        leaf: Its leaf.
+        statement: Its statement; None once erased, when only the leaf's rows stay.
+    """
+    rows = [Row("subject", bytes.fromhex(one), index) for one in leaf.subjects]
+    if leaf.job_hex is not None:
+        rows.append(Row("job", bytes.fromhex(leaf.job_hex), index))
+    if leaf.signer:
+        rows.append(Row("signer", bytes.fromhex(leaf.signer[2:]), index))
+    if statement is not None:
+        rows += derive_named_rows(index, statement)
+    return rows
+
+
+def derive_named_rows(index: int, statement: Statement) -> list[Row]:
+    """Return the rows that hold or come from what an erasure destroys."""
+    names = {name_key(job) for job in _job_ids(statement)} - {None}
+    commits = {
+        one.others["gitCommit"]
+        for one in statement.subjects
+        if _is_commit(one.others.get("gitCommit"))
+    }
+    return [
+        *(Row("name", key, index) for key in sorted(names) if key is not None),
+        *(Row("commit", bytes.fromhex(one), index) for one in sorted(commits)),
+    ]
+
+
+def name_key(job_id: str) -> bytes | None:
+    """Return the ``name`` key of a job id, None for one that cannot be parsed.
+
+    >>> name_key("ci.example.com:a/b#7")
+    b'a/b\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x07ci.example.com'
+    """
+    try:
+        job = parse_job_id(job_id)
+    except UsageError:
+        # A foreign statement may claim anything; it is found by its other keys.
+        return None
+    number = job.number.to_bytes(8, "big")
+    return b"%b\x00%b%b" % (job.name.encode(), number, (job.instance or "").encode())
+
+
+def name_range(name: str, number: int | None = None) -> tuple[bytes, bytes]:
+    """Return (low, high) of the ``name`` keys of a job's builds, or of one build."""
+    if number is None:
+        return name.encode() + b"\x00", name.encode() + b"\x01"
+    low = b"%b\x00%b" % (name.encode(), number.to_bytes(8, "big"))
+    # An instance is ASCII, so that 0x80 stands behind every one.
+    return low, low + b"\x80"
+
+
+def below_range(folder: str) -> tuple[bytes, bytes]:
+    """Return (low, high) of the ``name`` keys of all jobs below a folder."""
+    return folder.encode() + b"/", folder.encode() + b"0"
+
+
+def exact_range(key: bytes) -> tuple[bytes, bytes]:
+    """Return (low, high) of the rows with exactly this key."""
+    return key, key + b"\x00"
+
+
+def _job_ids(statement: Statement) -> list[str]:
+    """Return every job id that a statement is found by: its own, and aliases."""
+    named = statement.predicate.get("aliases", ())
+    aliases = [one for one in named if isinstance(one, str)]
+    return [*filter(None, [statement.job_id]), *aliases]
+
+
+def _is_commit(text: object) -> bool:
+    """Return whether a value is the hex of a git commit id."""
+    return (
+        isinstance(text, str)
+        and len(text) in _COMMIT_LENGTHS
+        and _COMMIT_HEX.issuperset(text)
+    )

@@ -1,0 +1,407 @@
+"""Read a ledger at one signed size: whatever leaves here has been proven.
+
+A view is opened on a checkpoint whose signature, and whose consistency with what the
+caller has seen before, were checked. Rows are only hints: the leaf that a row leads
+to is proven to stand in the log, and its envelope to agree with it, before anyone
+sees a record. The trust log is read whole, so that no negative record can be hidden
+by leaving out a row.
+
+A view may stand at an earlier size than the checkpoint (time travel). Its root is
+computed from the same tiles and proven to be consistent with the signed one.
+
+What a view cannot see is a positive record whose row was left out: such a digest is
+UNKNOWN, never TRUSTED. ``verify`` finds the missing row.
+
+Source: DESIGN sections 5 and 6.
+"""
+
+from __future__ import annotations
+
+from jenkins_notary.errors import IntegrityError, NotFoundError, UsageError
+from jenkins_notary.ledger.rows import exact_range
+from jenkins_notary.ledger.sequencer import read_hashes
+from jenkins_notary.tlog.checkpoint import open_checkpoint
+from jenkins_notary.tlog.merkle import EMPTY_ROOT, Frontier, hash_leaf
+from jenkins_notary.tlog.proofs import (
+    consistency_proof,
+    inclusion_proof,
+    tree_root,
+    verify_consistency,
+    verify_inclusion,
+)
+from jenkins_notary.trust.record import ProvenRecord
+from jenkins_notary.trust.signers import Trust
+from jenkins_notary.trust.verdict import TrustRule, decide, linked_digests
+from jenkins_notary.values.leaf import check_agreement, parse_leaf, parse_trust_entry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from jenkins_notary.ports import LogReader, RowKind, Verifier
+    from jenkins_notary.tlog.checkpoint import Checkpoint
+    from jenkins_notary.tlog.note import NoteVerifier
+    from jenkins_notary.trust.verdict import Verdict
+    from jenkins_notary.values.leaf import Leaf
+
+PAGE = 512
+_TRUST_PAGE = 4096
+_ALTERED = "the ledger was altered: run jenkins-notary ledger verify"
+
+
+def open_view(
+    reader: LogReader, verifiers: Sequence[NoteVerifier], signatures: Verifier
+) -> LedgerView:
+    """Return the view at a ledger's newest published checkpoint.
+
+    Args:
+        reader: The ledger.
+        verifiers: The public keys that the caller accepts checkpoints from.
+        signatures: Signature checks of statements.
+
+    Raises:
+        NotFoundError: The ledger has no checkpoint yet.
+        IntegrityError: The checkpoint is not signed by one of the keys.
+    """
+    note = reader.checkpoint()
+    if note is None:
+        raise NotFoundError(
+            "checkpoint", got="none yet", advice="jenkins-notary ledger init"
+        )
+    checkpoint = open_checkpoint(note, verifiers).checkpoint
+    return LedgerView(reader, checkpoint, note, signatures)
+
+
+class LedgerView:
+    """A ledger at one size.
+
+    Attributes:
+        checkpoint: The verified checkpoint.
+        note: Its signed note.
+        size: Records that the view sees; at most ``checkpoint.size``.
+    """
+
+    def __init__(
+        self,
+        reader: LogReader,
+        checkpoint: Checkpoint,
+        note: bytes,
+        signatures: Verifier,
+        *,
+        size: int | None = None,
+    ) -> None:
+        """Hold a reader and a checkpoint whose signature was verified."""
+        self._reader = reader
+        self._signatures = signatures
+        self._hashes = read_hashes(reader, "main", checkpoint.size)
+        self._trust_entries: tuple[bytes, ...] | None = None
+        self._trust: Trust | None = None
+        self.checkpoint = checkpoint
+        self.note = note
+        self.size = checkpoint.size if size is None else size
+
+    def at_size(self, size: int) -> LedgerView:
+        """Return the view of the same ledger when it had fewer records.
+
+        Raises:
+            NotFoundError: The ledger has not grown to that size.
+            IntegrityError: The earlier tree is not consistent with the signed one.
+        """
+        if not 0 < size <= self.checkpoint.size:
+            raise NotFoundError(
+                f"tree size {size}",
+                expected=f"1 to {self.checkpoint.size}",
+                advice="jenkins-notary ledger status",
+            )
+        root = tree_root(size, self._hashes)
+        self.check_consistent(size, root)
+        view = LedgerView(
+            self._reader, self.checkpoint, self.note, self._signatures, size=size
+        )
+        view._trust_entries = self._trust_entries  # noqa: SLF001 - a view of the same
+        return view
+
+    def at_time(self, at_ms: int) -> LedgerView:
+        """Return the view that holds the records committed up to a time.
+
+        Commit times never run backwards, so the size is found by bisection.
+
+        Raises:
+            NotFoundError: The ledger is younger.
+        """
+        low, high = 0, self.size
+        while low < high:
+            middle = (low + high) // 2
+            if self.leaf(middle)[1].at_ms <= at_ms:
+                low = middle + 1
+            else:
+                high = middle
+        return self.at_size(low)
+
+    def check_consistent(self, size: int, root: bytes) -> None:
+        """Check that an earlier tree is a prefix of the signed one.
+
+        Raises:
+            IntegrityError: The log was forked or rolled back.
+        """
+        if size > self.checkpoint.size:
+            raise IntegrityError(
+                f"log {self.checkpoint.origin}",
+                expected=f"at least {size} records, as seen before",
+                got=f"{self.checkpoint.size}",
+                advice="an older copy was put in its place, or it was rolled back: "
+                "restore the newest backup, or jenkins-notary ledger succeed",
+            )
+        proof = consistency_proof(size, self.checkpoint.size, self._hashes)
+        verify_consistency(
+            size, root, self.checkpoint.size, self.checkpoint.root, proof
+        )
+
+    def root(self) -> bytes:
+        """Return the root at the view's size."""
+        if self.size == self.checkpoint.size:
+            return self.checkpoint.root
+        return tree_root(self.size, self._hashes)
+
+    def prove(self, index: int) -> tuple[bytes, ...]:
+        """Return the inclusion proof of a record in the signed tree."""
+        return inclusion_proof(index, self.checkpoint.size, self._hashes)
+
+    def leaf(self, index: int) -> tuple[bytes, Leaf]:
+        """Return a proven leaf: its entry's bytes and their meaning.
+
+        Raises:
+            NotFoundError: No such record in this view.
+            IntegrityError: The entry does not stand in the signed log.
+        """
+        return next(self.leaves([index]))
+
+    def leaves(self, indexes: Iterable[int]) -> Iterator[tuple[bytes, Leaf]]:
+        """Yield proven leaves; see :meth:`leaf`."""
+        for index in indexes:
+            if not 0 <= index < self.size:
+                raise NotFoundError(
+                    f"record #{index}", expected=f"an index below {self.size}"
+                )
+            found = self._reader.entries("main", index, index + 1)
+            entry = found[0] if found else b""
+            verify_inclusion(
+                hash_leaf(entry),
+                index,
+                self.checkpoint.size,
+                self.prove(index),
+                self.checkpoint.root,
+            )
+            yield entry, parse_leaf(entry, subject=f"leaf {index}")
+
+    def record(self, index: int) -> ProvenRecord:
+        """Return a proven record.
+
+        Raises:
+            NotFoundError: No such record in this view.
+            IntegrityError: It was altered, or its envelope is gone and no erasure
+                record says why.
+        """
+        return next(self.records([index]))
+
+    def records(self, indexes: Iterable[int]) -> Iterator[ProvenRecord]:
+        """Yield proven records; see :meth:`record`."""
+        for index, (_, leaf) in _pair(indexes, self):
+            digest = bytes.fromhex(leaf.envelope_hex)
+            data = self._reader.envelopes([digest]).get(digest)
+            if data is None:
+                erased_by = self._find_erasure(leaf.envelope_hex, index)
+                yield ProvenRecord(index, leaf, None, None, erased_by)
+                continue
+            envelope, statement = check_agreement(
+                leaf, data, subject=f"record #{index}"
+            )
+            yield ProvenRecord(index, leaf, envelope, statement)
+
+    def envelope_bytes(self, record: ProvenRecord) -> bytes | None:
+        """Return the envelope of a proven record, byte for byte; None once erased."""
+        digest = bytes.fromhex(record.leaf.envelope_hex)
+        return self._reader.envelopes([digest]).get(digest)
+
+    def trust(self) -> Trust:
+        """Return who may speak at this view's size.
+
+        Raises:
+            IntegrityError: The trust log is not the signed one, or a record in it
+                was altered.
+        """
+        if self._trust is None:
+            trust = Trust(self._signatures)
+            for index, leaf in self._trust_records(b'"type":"trust"'):
+                trust.apply(self._agreed(index, leaf))
+            self._trust = trust
+        return self._trust
+
+    def verdict(self, digest_hex: str, rule: TrustRule) -> Verdict:
+        """Return what the ledger says of a digest at this view's size.
+
+        Positive records are followed from the newest back, only as far as the rule
+        needs; negative and superseding ones come from the trust log, all of them.
+
+        Raises:
+            IntegrityError: A record that is used was altered or is badly signed.
+        """
+        trust = self.trust()
+        positives = self._positives(digest_hex, trust, rule)
+        linked = linked_digests(digest_hex, positives)
+        found = {record.index: record for record in positives}
+        for one in linked:
+            for index, leaf in self._trust_records(one.encode()):
+                if leaf.status is not None and one in leaf.subjects:
+                    found.setdefault(index, self._agreed(index, leaf))
+        return decide(digest_hex, list(found.values()), trust, rule, self._signatures)
+
+    def find(
+        self,
+        kind: RowKind,
+        low: bytes,
+        high: bytes,
+        *,
+        newest_first: bool = False,
+    ) -> Iterator[int]:
+        """Yield indexes of this view's records by a range of keys, page by page.
+
+        The order is that of (key, index), or its reverse.
+        """
+        after = None
+        while True:
+            rows = self._reader.rows(
+                kind, low, high, limit=PAGE, after=after, newest_first=newest_first
+            )
+            yield from (row.index for row in rows if row.index < self.size)
+            if len(rows) < PAGE:
+                return
+            after = (rows[-1].key, rows[-1].index)
+
+    def find_digest(self, digest_hex: str) -> Iterator[int]:
+        """Yield indexes of records that name a digest, the newest first."""
+        key = bytes.fromhex(digest_hex)
+        yield from self.find("subject", *exact_range(key), newest_first=True)
+
+    def _positives(
+        self, digest_hex: str, trust: Trust, rule: TrustRule
+    ) -> list[ProvenRecord]:
+        """Return positive records on a digest as far back as the rule needs.
+
+        The scan ends at the newest TRUSTED record that counts and that no older one
+        can outrank: with a rule of org or keys the first that counts, else the first
+        of a signer at the highest level that is enrolled at all.
+        """
+        found = []
+        highest = max((one.level for one in trust.signers.values()), default=0)
+        for record in self.records(self.find_digest(digest_hex)):
+            if digest_hex not in record.leaf.subjects:
+                raise IntegrityError(
+                    f"row of sha256:{digest_hex}",
+                    expected="a record that names it",
+                    got=f"record #{record.index}, which does not",
+                    advice=_ALTERED,
+                )
+            if record.leaf.status is None:
+                continue
+            found.append(record)
+            signer = record.leaf.signer
+            if rule.org is not None:
+                counts = trust.is_member(signer, rule.org, record.index)
+            elif rule.keys:
+                counts = signer in rule.keys
+            else:
+                counts = trust.level(signer) == highest
+            if counts and not record.leaf.counts_for_trust:
+                break
+        return found
+
+    def _trust_records(self, needle: bytes) -> Iterator[tuple[int, Leaf]]:
+        """Yield (index, leaf) of the trust log's entries that hold some bytes.
+
+        A leaf holds digests and closed words only, so the bytes of a digest or a
+        type stand in an entry if and only if the leaf has them.
+        """
+        for entry in self._read_trust_log():
+            if needle in entry:
+                index, leaf = parse_trust_entry(entry)
+                if index < self.size:
+                    yield index, leaf
+
+    def _read_trust_log(self) -> tuple[bytes, ...]:
+        """Return all entries of the trust log, proven whole against the checkpoint."""
+        if self._trust_entries is None:
+            size, root = self.checkpoint.trust
+            entries: list[bytes] = []
+            while len(entries) < size:
+                stop = min(size, len(entries) + _TRUST_PAGE)
+                page = self._reader.entries("trust", len(entries), stop)
+                if not page:
+                    break
+                entries += page
+            frontier = Frontier().append([hash_leaf(entry) for entry in entries])
+            if frontier.size != size or (frontier.root() if size else EMPTY_ROOT) != root:
+                raise IntegrityError(
+                    "trust log",
+                    expected=f"the signed root over {size} entries",
+                    got=f"another over {len(entries)}",
+                    advice=_ALTERED,
+                )
+            self._trust_entries = tuple(entries)
+        return self._trust_entries
+
+    def _agreed(self, index: int, leaf: Leaf) -> ProvenRecord:
+        """Return the record of a trust log entry, whose leaf must be the main log's."""
+        record = self.record(index)
+        if record.leaf != leaf:
+            raise IntegrityError(
+                f"trust log entry of record #{index}",
+                expected="the leaf of the main log",
+                got="another",
+                advice=_ALTERED,
+            )
+        return record
+
+    def _find_erasure(self, envelope_hex: str, index: int) -> int:
+        """Return the index of the record that erased an envelope."""
+        for other in self.find_digest(envelope_hex):
+            _, leaf = self.leaf(other)
+            if leaf.type == "erasure" and envelope_hex in leaf.subjects:
+                return other
+        raise IntegrityError(
+            f"record #{index} envelope",
+            expected=f"SHA-256 {envelope_hex}",
+            got="none, and no erasure record names it",
+            advice=_ALTERED,
+        )
+
+
+def parse_as_of(text: str) -> tuple[int | None, int | None]:
+    """Return (tree size, None) or (None, ms UTC) of ``--as-of``.
+
+    >>> parse_as_of("42"), parse_as_of("2026-01-02T03:04:05Z")
+    ((42, None), (None, 1767323045000))
+
+    Raises:
+        UsageError: Neither a tree size nor an RFC 3339 time.
+    """
+    if text.isascii() and text.isdigit() and len(text) < 16:  # noqa: PLR2004 - below 2**53
+        return int(text), None
+    from datetime import UTC, datetime  # noqa: PLC0415 - only for times; cold start
+
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            f"as-of {text[:60]!r}", expected="a tree size or an RFC 3339 time"
+        ) from error
+    zoned = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return None, int(zoned.timestamp() * 1000)
+
+
+def _pair(
+    indexes: Iterable[int], view: LedgerView
+) -> Iterator[tuple[int, tuple[bytes, Leaf]]]:
+    """Yield (index, proven leaf) for each index, in one pass."""
+    for index in indexes:
+        yield index, view.leaf(index)

@@ -1,0 +1,1 @@
+"""Decide whom to believe: signers, organisations, levels, verdicts, policies."""

@@ -1,0 +1,1 @@
+"""Define the plain values: digest, job id, status, statement, envelope, leaf."""

@@ -1,0 +1,92 @@
+"""Write JSON in one canonical form, and read JSON from strangers strictly.
+
+The canonical form is compact, ASCII, with sorted keys, so equal values have equal
+bytes. It is what a leaf and a signed statement are made of; nothing is ever
+re-serialized to verify it.
+
+>>> canonical_json({"b": [1, "é"], "a": None})
+b'{"a":null,"b":[1,"\\\\u00e9"]}'
+>>> load_json(b'{"a": 1}', subject="leaf 0")
+{'a': 1}
+
+Reading refuses duplicate keys, NaN, infinities, invalid UTF-8 and nesting that
+exhausts the parser: all are ways to make two readers see two different values.
+"""
+
+from __future__ import annotations
+
+import json
+
+from jenkins_notary.errors import IntegrityError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+_encode = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+).encode
+
+
+def canonical_json(value: object) -> bytes:
+    """Return the canonical bytes of a JSON value.
+
+    Args:
+        value: Dicts with string keys, lists, strings, numbers, booleans, None.
+
+    Returns:
+        Compact ASCII JSON with sorted keys.
+
+    Raises:
+        ValueError: A float is NaN or infinite.
+    """
+    return _encode(value).encode("ascii")
+
+
+def load_json(data: bytes, *, subject: str, limit: int = 64 << 20) -> object:
+    """Return the JSON value in bytes that a stranger may have written.
+
+    Args:
+        data: UTF-8 JSON text.
+        subject: What the bytes are, for the message.
+        limit: The most bytes that are parsed.
+
+    Returns:
+        The value.
+
+    Raises:
+        IntegrityError: Too long, not UTF-8, not JSON, a duplicate key, NaN, or
+            nested too deeply.
+    """
+    if len(data) > limit:
+        raise IntegrityError(
+            subject, expected=f"at most {limit} bytes", got=f"{len(data)} bytes"
+        )
+    try:
+        return _decoder.decode(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise IntegrityError(
+            subject, expected="valid JSON", got=str(error)[:120] or type(error).__name__
+        ) from error
+
+
+def _unique_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Build an object, refusing a key that stands twice."""
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        message = f"duplicate key {twice[:60]!r}"
+        raise ValueError(message)
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    """Refuse NaN and the infinities, which are not JSON."""
+    message = f"{name} is not JSON"
+    raise ValueError(message)
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_unique_object, parse_constant=_refuse_constant
+)

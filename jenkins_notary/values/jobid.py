@@ -1,0 +1,203 @@
+"""Parse and format job ids: ``[<instance>:]<full name>#<build number>``.
+
+>>> parse_job_id("ci.example.com:payments/api/main#42")
+JobId(instance='ci.example.com', name='payments/api/main', number=42)
+>>> format_job_id(JobId(None, "payments/api/feature%2Fx", 7))
+'payments/api/feature%2Fx#7'
+
+Every form that Jenkins hands out and that can be reversed is read: the id itself,
+a build's URL (classic, with views, a context path, a trailing page, a redirect of
+Display URL) and a Blue Ocean URL. A URL is decoded once, so a multibranch job keeps
+the name that Jenkins gives it:
+
+>>> parse_job_id("https://ci.example.com/ci/job/payments/job/feature%252Fx/42/console")
+JobId(instance='ci.example.com', name='payments/feature%2Fx', number=42)
+
+``BUILD_TAG`` (``jenkins-payments-main-42``) joins names by a dash that names may
+hold, so it cannot be reversed and is refused. GitLab's id is
+``<project path>#<CI_JOB_ID>``, that of GitHub and Azure Pipelines alike.
+
+Source: Jenkins core ``Jenkins.checkGoodName`` (``:`` and ``#`` never stand in an
+item's name), ``Run.getUrl``; Blue Ocean's organization routes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from jenkins_notary.errors import UsageError
+
+_INSTANCE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
+_NUMBER = re.compile(r"[1-9][0-9]{0,18}")
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff:#?*\\"<>|]')
+MAX_NAME_BYTES = 1024
+MAX_SEGMENTS = 64
+
+
+class JobId(NamedTuple):
+    """One build's name.
+
+    Attributes:
+        instance: The enrolled slug of the controller, lower case, or None when the
+            caller left it out: a lookup then searches all.
+        name: The full name as Jenkins has it, segments joined by ``/``.
+        number: The build number, from 1.
+    """
+
+    instance: str | None
+    name: str
+    number: int
+
+
+def parse_job_id(text: str) -> JobId:
+    """Return the job id in any of the forms that can be reversed.
+
+    Args:
+        text: A job id, or the URL of a build.
+
+    Returns:
+        The job id.
+
+    Raises:
+        UsageError: Malformed, or a form that does not name one build.
+    """
+    if "://" in text[:16]:
+        return _parse_url(text)
+    head, mark, number = text.rpartition("#")
+    if not mark:
+        raise _malformed(text, "a build number behind '#'")
+    instance, colon, name = head.rpartition(":")
+    if colon and not _INSTANCE.fullmatch(instance):
+        raise _malformed(text, "an instance of letters, digits, '.' and '-'")
+    if not _NUMBER.fullmatch(number):
+        raise _malformed(text, "a build number from 1 behind '#'")
+    check_job_name(name, subject=text)
+    return JobId(instance if colon else None, name, int(number))
+
+
+def format_job_id(job: JobId) -> str:
+    """Return the job id's text; inverse of :func:`parse_job_id`."""
+    where = f"{job.instance}:" if job.instance else ""
+    return f"{where}{job.name}#{job.number}"
+
+
+def check_job_name(name: str, *, subject: str | None = None) -> None:
+    """Check a full name: segments joined by ``/``, none empty, ``.`` or ``..``.
+
+    Args:
+        name: The full name.
+        subject: What the name was part of, for the message; the name itself if None.
+
+    Raises:
+        UsageError: Malformed or too long.
+    """
+    whole = name if subject is None else subject
+    if _FORBIDDEN.search(name):
+        raise _malformed(whole, "a name without control characters and :#?*\\\"<>|")
+    segments = name.split("/")
+    if any(part.strip() in {"", ".", ".."} for part in segments):
+        raise _malformed(whole, "a name without empty, '.' or '..' segments")
+    if len(name.encode()) > MAX_NAME_BYTES or len(segments) > MAX_SEGMENTS:
+        raise _malformed(whole, f"a name of at most {MAX_NAME_BYTES} bytes")
+
+
+def parse_job_prefix(text: str) -> tuple[str | None, str]:
+    """Return (instance or None, name) of a job or folder whose builds are meant.
+
+    ``payments`` and ``payments/*`` mean the job and all below it; segments are
+    whole, so neither means ``payments-evil``.
+
+    >>> parse_job_prefix("ci.example.com:payments/*")
+    ('ci.example.com', 'payments')
+
+    Raises:
+        UsageError: Malformed.
+    """
+    instance, colon, name = text.rpartition(":")
+    if colon and not _INSTANCE.fullmatch(instance):
+        raise _malformed(text, "an instance of letters, digits, '.' and '-'")
+    folder = name[:-2] if name.endswith("/*") else name
+    check_job_name(folder.rstrip("/"), subject=text)
+    return (instance if colon else None, folder.rstrip("/"))
+
+
+def format_instance(url: str) -> str:
+    """Return the default instance of a controller's URL: its host and port.
+
+    >>> format_instance("https://CI.example.com:8443/jenkins/")
+    'ci.example.com-8443'
+
+    Raises:
+        UsageError: No http(s) URL with a host.
+    """
+    matched = re.match(
+        r"https?://(?:[^/@]*@)?(\[[0-9a-fA-F:.]+\]|[^/:?#]+)(?::(\d+))?(?:[/?#]|$)", url
+    )
+    if not matched:
+        raise UsageError("controller URL", expected="http(s)://host[:port]/")
+    host = matched[1].strip("[]").replace(":", "-").lower()
+    instance = host + (f"-{matched[2]}" if matched[2] else "")
+    if not _INSTANCE.fullmatch(instance):
+        raise UsageError("controller URL", expected="a plain host name", got=host[:80])
+    return instance
+
+
+def _parse_url(url: str) -> JobId:
+    """Return the job id of a build's URL."""
+    from urllib.parse import unquote  # noqa: PLC0415 - only for URLs; cold start
+
+    path = url.split("://", 1)[1].split("?", 1)[0].split("#", 1)[0]
+    segments = path.split("/")[1:]
+    names: list[str] = []
+    place = 0
+    if "blue" in segments[:2]:
+        names, number = _read_blue_ocean(segments, url)
+    else:
+        while place < len(segments) and segments[place] != "job":
+            place += 1
+        while segments[place : place + 1] == ["job"] and place + 1 < len(segments):
+            names.append(unquote(segments[place + 1]))
+            place += 2
+            place = _skip_views(segments, place)
+        number = segments[place] if place < len(segments) else ""
+    if not names or not _NUMBER.fullmatch(number):
+        raise _malformed(url, "the URL of one build, .../job/NAME/NUMBER/")
+    name = "/".join(names)
+    check_job_name(name, subject=url)
+    return JobId(format_instance(url), name, int(number))
+
+
+def _skip_views(segments: list[str], place: int) -> int:
+    """Return the place behind ``view/NAME`` pairs, which are no part of a name."""
+    while segments[place : place + 1] == ["view"]:
+        place += 2
+    return place
+
+
+def _read_blue_ocean(segments: list[str], url: str) -> tuple[list[str], str]:
+    """Return (name segments, number) of a Blue Ocean URL.
+
+    A branch stands there by its own name; the job of branch ``feature/x`` is named
+    ``feature%2Fx``.
+    """
+    from urllib.parse import unquote  # noqa: PLC0415 - only for URLs; cold start
+
+    if "detail" not in segments or segments.index("detail") + 2 >= len(segments):
+        raise _malformed(url, ".../PIPELINE/detail/BRANCH/NUMBER/")
+    at = segments.index("detail")
+    pipeline, branch, number = segments[at - 1], segments[at + 1], segments[at + 2]
+    names = unquote(pipeline).split("/")
+    # A plain Pipeline job repeats its own name where a branch would stand.
+    if unquote(branch) != names[-1]:
+        names.append(unquote(branch).replace("/", "%2F"))
+    return names, number
+
+
+def _malformed(text: str, expected: str) -> UsageError:
+    """Return the one error of this module."""
+    return UsageError(
+        f"job id {text[:120]!r}",
+        expected=expected,
+        advice="write [INSTANCE:]FULL/NAME#NUMBER or the build's URL",
+    )

@@ -1,0 +1,1 @@
+"""Hold the tests; a package, so that tests share `tests.parts`."""
