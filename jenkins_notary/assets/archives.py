@@ -1,7 +1,7 @@
 """Reduce image archives to digests: ``oci-archive:PATH``, ``docker-archive:PATH``.
 
-Both read archives in place; nothing is extracted. PATH may be followed by ``:NAME``, the
-image's name in an archive that holds several.
+Both read archives in place; nothing is extracted. PATH may be followed by ``:NAME``,
+the image's name in an archive that holds several.
 
 ``oci-archive:`` takes a tar file with an OCI image layout, or the layout as a folder.
 The subjects are those of the same image in a registry (manifest or index first, then
@@ -9,8 +9,9 @@ platforms and configs, see :mod:`jenkins_notary.assets.images`). Every blob that
 image leads to must be there and have its digest and size; so must each other blob.
 
 ``docker-archive:`` takes what ``docker save`` writes. The first subject is the config's
-digest, the image Id that an engine shows; each layer must be the one that the config
-lists (``rootfs.diff_ids``) or carry its digest as its name.
+digest, the image Id that an engine shows; each layer, unpacked if it is compressed by
+gzip, must be the one that the config lists (``rootfs.diff_ids``). Newer engines save an
+OCI layout in the same file, and some load that one: both must be the same images.
 
 Of a tar file the SHA-256 of the whole file is linked as the last subject, so that the
 file itself, as a plain asset, is found too. A folder has no such digest.
@@ -23,6 +24,7 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
+import zlib
 from hashlib import sha256
 
 from jenkins_notary.assets.asset import Asset, Subject, is_digest, printable
@@ -33,6 +35,7 @@ from jenkins_notary.assets.images import (
     ImageResolution,
     parse_descriptor,
     parse_document,
+    parse_json,
 )
 from jenkins_notary.assets.tar_index import Member, index_tar
 from jenkins_notary.errors import (
@@ -48,6 +51,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO, Protocol
 
+    Facts = dict[str, str | int | bool]
+
     class _Archive(Protocol):
         """Files by name, in a tar file or a folder."""
 
@@ -59,6 +64,9 @@ if TYPE_CHECKING:
 
         def read(self, name: str, limit: int) -> bytes: ...
 
+
+MAX_LAYER_BYTES = 64 * 1024**3
+"""Bytes that one compressed layer may unpack to."""
 
 _CHUNK = 1024 * 1024
 _BLOBS = "blobs/sha256/"
@@ -94,30 +102,65 @@ def read_docker_archive(path: str, *, name: str) -> Asset:
     with _open(file_path) as file:
         archive = _TarFile(file, file_path)
         own = archive.subject(name)
-        entry = _choose_saved(archive, image_name)
-        config_name, layers = str(entry.get("Config", "")), entry.get("Layers")
-        config = archive.read(config_name, _MAX_CONFIG_BYTES)
-        digest = "sha256:" + sha256(config).hexdigest()
-        hex_name = posixpath.basename(config_name).partition(".")[0]
-        if f"sha256:{hex_name}" != digest:
-            raise IntegrityError(
-                f"config {printable(config_name)} of {archive.what}",
-                expected="content with the digest that is its name",
-                got=digest,
-            )
+        entries = _list_saved(archive)
+        entry = _choose_saved(archive, entries, image_name)
+        digest, config = _read_config(archive, entry)
         diff_ids = _diff_ids(parse_document(config, f"config of {archive.what}"))
-        _check_layers(archive, layers, diff_ids)
+        _check_layers(archive, entry.get("Layers"), diff_ids)
+        if "index.json" in archive.names():
+            _check_same_images(archive, {_read_config(archive, e)[0] for e in entries})
         archive.check_at_rest()
-        facts = {"format": "docker-archive", "layers": len(diff_ids)}
+        facts: Facts = {"format": "docker-archive", "layers": len(diff_ids)}
         subjects = (Subject(f"{name}#config", digest), own)
-        return _archive_asset(name, archive.size, subjects, facts, _tag_of(entry))
+        return _archive_asset(
+            name, archive.size, subjects=subjects, facts=facts, image=_tag_of(entry)
+        )
+
+
+def _read_config(archive: _TarFile, entry: dict[str, object]) -> tuple[str, bytes]:
+    """Return digest and content of a saved image's config, named by its digest."""
+    config_name = str(entry.get("Config", ""))
+    config = archive.read(config_name, _MAX_CONFIG_BYTES)
+    digest = "sha256:" + sha256(config).hexdigest()
+    hex_name = posixpath.basename(config_name).partition(".")[0]
+    if f"sha256:{hex_name}" != digest:
+        raise IntegrityError(
+            f"config {printable(config_name)} of {archive.what}",
+            expected="content with the digest that is its name",
+            got=digest,
+        )
+    return digest, config
+
+
+def _check_same_images(archive: _TarFile, saved: set[str]) -> None:
+    """Compare ``manifest.json`` with the OCI layout in the same file."""
+
+    def fetch(version: str) -> FetchedManifest | None:
+        blob = _BLOBS + version.partition(":")[2]
+        # An engine that holds one platform of an index saves the index with gaps.
+        if blob not in archive.names():
+            return None
+        return FetchedManifest(archive.read(blob, MAX_MANIFEST_BYTES))
+
+    laid_out: set[str] = set()
+    for _, digest in _list_images(archive):
+        resolution = ImageResolution(archive.what, fetch)
+        resolution.start(digest, expected_digest=digest)
+        laid_out.update(resolution.configs)
+    if laid_out != saved:
+        raise IntegrityError(
+            archive.what,
+            expected="the same images in manifest.json and index.json",
+            got="different ones",
+        )
 
 
 def _archive_asset(
     name: str,
     size: int | None,
+    *,
     subjects: tuple[Subject, ...],
-    facts: dict[str, str | int | bool],
+    facts: Facts,
     image: str,
 ) -> Asset:
     """Build the asset; ``image`` is the name that the archive gives it, or ""."""
@@ -150,7 +193,7 @@ def _open(path: str) -> BinaryIO:
         raise UsageError(
             printable(path), expected="an archive file", got="something else"
         )
-    return file  # type: ignore[return-value]  # FileIO reads as a BinaryIO
+    return file
 
 
 class _TarFile:
@@ -196,7 +239,9 @@ class _TarFile:
             self._file.seek(offset)
             chunk = self._file.read(min(_CHUNK, end - offset))
             if not chunk:
-                raise IntegrityError(self.what, expected="a whole file", got="a cut one")
+                raise IntegrityError(
+                    self.what, expected="a whole file", got="a cut one"
+                )
             yield chunk
             offset += len(chunk)
 
@@ -249,8 +294,7 @@ class _Folder:
         except NotFoundError as error:
             raise _absent(self.what, name, "none") from error
         with file:
-            for chunk in iter(lambda: file.read(_CHUNK), b""):
-                yield chunk
+            yield from iter(lambda: file.read(_CHUNK), b"")
 
     def read(self, name: str, limit: int) -> bytes:
         """Return a small file whole."""
@@ -280,38 +324,54 @@ def _read_layout(
     _check_blobs(archive, resolution)
     archive.check_at_rest()
     subjects = tuple(resolution.subjects) + ((own,) if own else ())
-    facts = {"format": "oci-archive", **resolution.facts(None)}
+    facts: Facts = {"format": "oci-archive", **resolution.facts(None)}
     if own:
         subjects = (*subjects[:-1], own._replace(name=f"{name}#file"))
-    return _archive_asset(name, archive.size, subjects, facts, image)
+    return _archive_asset(
+        name, archive.size, subjects=subjects, facts=facts, image=image
+    )
 
 
-def _choose_image(archive: _Archive, wanted: str) -> tuple[str, str]:
-    """Return (digest, name) of the one image that ``index.json`` lists or names."""
+def _list_images(archive: _Archive) -> list[tuple[str, str]]:
+    """Return (name, digest) of each image that ``index.json`` lists."""
     index = parse_document(archive.read("index.json", MAX_MANIFEST_BYTES), "index.json")
     entries = index.get("manifests")
     images: list[tuple[str, str]] = []
     for entry in entries if isinstance(entries, list) else []:
         digest = parse_descriptor(entry, archive.what).digest
-        annotations = entry.get("annotations") or {}
-        images.append((str(annotations.get(_REF_NAME, "")), digest))
+        annotations = entry.get("annotations")
+        names = annotations if isinstance(annotations, dict) else {}
+        images.append((str(names.get(_REF_NAME, "")), digest))
+    return images
+
+
+def _choose_image(archive: _Archive, wanted: str) -> tuple[str, str]:
+    """Return (digest, name) of the one image in the layout, or that of the name."""
+    images = _list_images(archive)
     found = [(d, n) for n, d in images if n == wanted or not wanted]
     if len(set(found)) == 1:
         return found[0]
-    raise _not_one(archive.what, wanted, [n or d for n, d in images], bool(found))
+    raise _not_one(
+        archive.what, wanted, [n or d for n, d in images], any_found=bool(found)
+    )
 
 
-def _choose_saved(archive: _TarFile, wanted: str) -> dict[str, object]:
-    """Return the one entry of ``manifest.json``, or that with the tag wanted."""
+def _list_saved(archive: _TarFile) -> list[dict[str, object]]:
+    """Return the entries of ``manifest.json``."""
     listing = archive.read("manifest.json", MAX_MANIFEST_BYTES)
-    # The document is a list; parse_document takes objects only.
-    whole = parse_document(b'{"images":' + listing + b"}", "manifest.json")["images"]
-    entries = [e for e in whole if isinstance(e, dict)] if isinstance(whole, list) else []
+    whole = parse_json(listing, f"manifest.json of {archive.what}")
+    return [e for e in whole if isinstance(e, dict)] if isinstance(whole, list) else []
+
+
+def _choose_saved(
+    archive: _TarFile, entries: list[dict[str, object]], wanted: str
+) -> dict[str, object]:
+    """Return the one entry, or that with the tag wanted."""
     found = [e for e in entries if not wanted or wanted in _tags(e)]
     if len(found) == 1:
         return found[0]
     names = [_tag_of(entry) or str(entry.get("Config"))[:19] for entry in entries]
-    raise _not_one(archive.what, wanted, names, bool(found))
+    raise _not_one(archive.what, wanted, names, any_found=bool(found))
 
 
 def _tags(entry: dict[str, object]) -> list[str]:
@@ -338,16 +398,23 @@ def _check_blobs(archive: _Archive, resolution: ImageResolution) -> None:
                 )
     for document in resolution.manifests.values():
         layers = document.get("layers")
-        for entry in [document.get("config"), *(layers if isinstance(layers, list) else [])]:
-            blob = parse_descriptor(entry, archive.what)
-            # A layer that may not be passed on stands with URLs and may be absent.
-            may_be_absent = isinstance(entry, dict) and entry.get("urls")
-            if sizes.get(blob.digest, None if not may_be_absent else blob.size) != blob.size:
-                raise IntegrityError(
-                    f"blob {blob.digest} of {archive.what}",
-                    expected=f"{blob.size} bytes",
-                    got=str(sizes.get(blob.digest, "none")),
-                )
+        entries = layers if isinstance(layers, list) else []
+        for entry in [document.get("config"), *entries]:
+            _check_present(archive.what, entry, sizes)
+
+
+def _check_present(what: str, entry: object, sizes: dict[str, int]) -> None:
+    """Raise IntegrityError unless the blob of a descriptor is there in its size."""
+    wanted = parse_descriptor(entry, what)
+    # A layer that may not be passed on names URLs instead, and may be absent.
+    may_be_absent = isinstance(entry, dict) and bool(entry.get("urls"))
+    found = sizes.get(wanted.digest, wanted.size if may_be_absent else None)
+    if found != wanted.size:
+        raise IntegrityError(
+            f"blob {wanted.digest} of {what}",
+            expected=f"{wanted.size} bytes",
+            got="none" if found is None else str(found),
+        )
 
 
 def _hash(archive: _Archive, name: str) -> tuple[str, int]:
@@ -371,15 +438,16 @@ def _diff_ids(config: dict[str, object]) -> list[str]:
 
 def _check_layers(archive: _TarFile, layers: object, diff_ids: list[str]) -> None:
     """Compare each layer file with the config's list."""
-    names = [n for n in layers if isinstance(n, str)] if isinstance(layers, list) else []
+    names = (
+        [n for n in layers if isinstance(n, str)] if isinstance(layers, list) else []
+    )
     if len(names) != len(diff_ids):
         raise IntegrityError(
             archive.what, expected=f"{len(diff_ids)} layers", got=str(len(names))
         )
     for name, diff_id in zip(names, diff_ids, strict=True):
         actual, _ = _hash(archive, name)
-        # Newer engines save layers compressed, as blobs named by their own digest.
-        if actual != diff_id and _BLOBS + actual.partition(":")[2] != name:
+        if actual != diff_id and _hash_unpacked(archive, name) != diff_id:
             raise IntegrityError(
                 f"layer {printable(name)} of {archive.what}",
                 expected=diff_id,
@@ -387,7 +455,32 @@ def _check_layers(archive: _TarFile, layers: object, diff_ids: list[str]) -> Non
             )
 
 
-def _not_one(what: str, wanted: str, names: list[str], any_found: bool) -> NotaryError:  # noqa: FBT001
+def _hash_unpacked(archive: _TarFile, name: str) -> str:
+    """Return the digest of a layer without its gzip compression; "" if it has none."""
+    hasher, total = sha256(), 0
+    unpacker = zlib.decompressobj(wbits=31)
+    for chunk in archive.stream(name):
+        data = chunk
+        while data:
+            try:
+                # Bounded output: a few bytes may unpack to a thousand times as many.
+                unpacked = unpacker.decompress(data, _CHUNK)
+            except zlib.error:
+                return ""
+            hasher.update(unpacked)
+            total += len(unpacked)
+            data = unpacker.unconsumed_tail
+            if unpacker.eof:
+                data = unpacker.unused_data
+                unpacker = zlib.decompressobj(wbits=31)
+            if total > MAX_LAYER_BYTES:
+                raise _too_long(archive.what, name, MAX_LAYER_BYTES)
+    return "sha256:" + hasher.hexdigest()
+
+
+def _not_one(
+    what: str, wanted: str, names: list[str], *, any_found: bool
+) -> NotaryError:
     """Return the failure to choose one image."""
     listed = printable(", ".join(names[:10])) or "none"
     if any_found or (names and not wanted):

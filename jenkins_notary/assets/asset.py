@@ -15,11 +15,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from jenkins_notary.errors import NotaryError, UsageError
+from jenkins_notary.errors import FaultsError, worst_code
+from jenkins_notary.values.digest import PREFIX, is_hex_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from jenkins_notary.errors import NotaryError
 
 KINDS = (
     "file",
@@ -36,10 +39,6 @@ KINDS = (
 
 MAX_FAULTS = 100
 """Faults that one report lists by name; the rest is counted."""
-
-_HEX = frozenset("0123456789abcdef")
-_HEX_LENGTH = 64
-_PREFIX = "sha256:"
 
 
 class Subject(NamedTuple):
@@ -92,32 +91,14 @@ def is_digest(text: str) -> bool:
     >>> is_digest("sha256:" + "0" * 64), is_digest("sha256:" + "A" * 64)
     (True, False)
     """
-    return (
-        len(text) == len(_PREFIX) + _HEX_LENGTH
-        and text.startswith(_PREFIX)
-        and _HEX.issuperset(text[len(_PREFIX) :])
-    )
-
-
-def parse_digest(text: str) -> str:
-    """Return ``text`` as a digest; hex digits may be upper case.
-
-    Raises:
-        UsageError: It is not ``sha256:`` and 64 hex digits.
-    """
-    digest = text.lower()
-    if not is_digest(digest):
-        raise UsageError(
-            printable(text), expected="sha256:<64 hex digits>", got="no such digest"
-        )
-    return digest
+    return text.startswith(PREFIX) and is_hex_digest(text[len(PREFIX) :])
 
 
 def printable(text: str, limit: int = 200) -> str:
-    """Return ``text`` fit for one line of a message: bounded, no control characters.
+    r"""Return ``text`` fit for one line of a message: bounded, no control characters.
 
-    >>> printable("a" + chr(10) + "b")
-    'a\\\\nb'
+    >>> print(printable("a" + chr(10) + "b"))
+    a\nb
     """
     cut = text if len(text) <= limit else text[:limit] + "..."
     if cut.isprintable():
@@ -138,8 +119,6 @@ def raise_faults(faults: Sequence[NotaryError]) -> None:
         NotaryError: The only fault.
         FaultsError: There are several.
     """
-    from jenkins_notary.errors import FaultsError, worst_code  # noqa: PLC0415
-
     if not faults:
         return
     if len(faults) == 1:

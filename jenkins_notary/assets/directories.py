@@ -161,7 +161,7 @@ def format_manifest(
         UsageError: The manifest is longer than :data:`MAX_MANIFEST_BYTES`.
     """
     # Only here: a call without directories needs no JSON.
-    import json  # noqa: PLC0415
+    import json
 
     by_digest: dict[str, tuple[int, list[str]]] = {}
     for path, file in files.items():
@@ -237,7 +237,7 @@ def parse_manifest(manifest: bytes) -> dict[str, tuple[str, ...]]:
         IntegrityError: It is not a manifest of schema version 1: too long, not JSON,
             an unknown key, a bad digest, a path that stands twice.
     """
-    import json  # noqa: PLC0415
+    import json
 
     if len(manifest) > MAX_MANIFEST_BYTES:
         raise _bad_manifest(f"{len(manifest)} bytes")
@@ -253,33 +253,40 @@ def parse_manifest(manifest: bytes) -> dict[str, tuple[str, ...]]:
 
 def _read_entries(document: dict[str, object]) -> dict[str, tuple[str, ...]]:
     """Read the parsed manifest; any built-in error means another structure."""
-    extras = document.get("extras", {})
-    known = document.keys() <= {"schemaVersion", "items", "extras"}
-    if document["schemaVersion"] != 1 or not known or not isinstance(extras, dict):
+    if document.keys() - {"schemaVersion", "items", "extras"}:
+        raise ValueError
+    if document["schemaVersion"] != 1 or not isinstance(document["items"], list):
         raise ValueError
     entries: dict[str, tuple[str, ...]] = {}
-
-    def add(path: object, entry: tuple[str, ...]) -> None:
-        if not isinstance(path, str) or path in entries:
-            raise ValueError
-        entries[path] = entry
-
-    items = document["items"]
-    if not isinstance(items, list) or extras.keys() - {*_EXTRA_LISTS, "links"}:
-        raise ValueError
-    for item in items:
+    for item in document["items"]:
         if not is_digest(item["digest"]):
             raise ValueError
         for path in item["paths"]:
-            add(path, ("file", item["digest"]))
+            _add_entry(entries, path, ("file", item["digest"]))
+    _read_extras(entries, document.get("extras", {}))
+    return entries
+
+
+def _read_extras(entries: dict[str, tuple[str, ...]], extras: object) -> None:
+    """Add what the manifest has beyond vcn's form."""
+    if not isinstance(extras, dict) or extras.keys() - {*_EXTRA_LISTS, "links"}:
+        raise ValueError
     for link in extras.get("links", ()):
-        add(link["path"], ("link", str(link["target"])))
+        _add_entry(entries, link["path"], ("link", str(link["target"])))
     for path in extras.get("emptyDirectories", ()):
-        add(path, ("directory",))
+        _add_entry(entries, path, ("directory",))
     for mark in ("executables", "setgid", "setuid"):
         for path in extras.get(mark, ()):
             entries[path] = (*entries[path], mark)
-    return entries
+
+
+def _add_entry(
+    entries: dict[str, tuple[str, ...]], path: object, entry: tuple[str, ...]
+) -> None:
+    """Add what is recorded of a path that does not stand there yet."""
+    if not isinstance(path, str) or path in entries:
+        raise ValueError
+    entries[path] = entry
 
 
 def _bad_manifest(got: str) -> IntegrityError:

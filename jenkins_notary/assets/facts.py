@@ -1,11 +1,11 @@
-"""Read small facts off a file: content type, version, executable architecture.
+r"""Read small facts off a file: content type, version, executable architecture.
 
 Only the name and the first 512 bytes are looked at, so the facts cost no extra reading.
 They are hints for people and never part of a verdict: a content type is guessed from
 magic bytes, then from the ending of the name; a version is the last dotted number of
 the name.
 
->>> describe_file("app-1.2.3.jar", b"PK\\x03\\x04")
+>>> describe_file("app-1.2.3.jar", b"PK\x03\x04")
 {'contentType': 'application/java-archive', 'version': '1.2.3'}
 
 Source: ELF e_ident and e_machine (gABI), the PE/COFF specification, mach-o/loader.h,
@@ -170,22 +170,22 @@ def read_executable(head: bytes) -> tuple[str, str] | None:
 
 def _read_elf(head: bytes) -> tuple[str, str] | None:
     """Read e_machine, 16 bits at offset 18 in the byte order of e_ident[5]."""
-    order = {1: "little", 2: "big"}.get(head[5] if len(head) >= 20 else 0)  # noqa: PLR2004
+    order = {1: "little", 2: "big"}.get(head[5] if len(head) >= 20 else 0)
     if order is None:
         return None
     machine = int.from_bytes(head[18:20], order)  # type: ignore[arg-type]  # literal
     name = _ELF_MACHINES.get(machine, f"machine-{machine}")
-    if machine == 21 and order == "little":  # noqa: PLR2004 (EM_PPC64)
+    if machine == 21 and order == "little":  # Em_ppc64.
         name = "ppc64le"
-    if machine == 243:  # noqa: PLR2004 (EM_RISCV; the class byte tells the width)
-        name = "riscv64" if head[4] == 2 else "riscv32"  # noqa: PLR2004
+    if machine == 243:  # Em_riscv; the class byte tells the width.
+        name = "riscv64" if head[4] == 2 else "riscv32"
     return "elf", name
 
 
 def _read_pe(head: bytes) -> tuple[str, str] | None:
     """Read the COFF machine behind the signature that offset 0x3c points at."""
     at = int.from_bytes(head[0x3C:0x40], "little")
-    if at < 4 or head[at : at + 4] != b"PE\0\0" or len(head) < at + 6:  # noqa: PLR2004
+    if at < 4 or head[at : at + 4] != b"PE\0\0" or len(head) < at + 6:
         return None
     machine = int.from_bytes(head[at + 4 : at + 6], "little")
     return "pe", _PE_MACHINES.get(machine, f"machine-{machine}")
@@ -198,7 +198,7 @@ def _read_macho(head: bytes) -> tuple[str, str] | None:
         cpu = int.from_bytes(head[4:8], "little")
     elif magic in (b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf"):
         cpu = int.from_bytes(head[4:8], "big")
-    elif magic == b"\xca\xfe\xba\xbe" and len(head) >= 8:  # noqa: PLR2004
+    elif magic == b"\xca\xfe\xba\xbe" and len(head) >= 8:
         parts = int.from_bytes(head[4:8], "big")
         return ("mach-o", "universal") if 0 < parts < _FIRST_CLASS_VERSION else None
     else:

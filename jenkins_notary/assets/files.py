@@ -164,7 +164,9 @@ def hash_each(
         if progress and index % PROGRESS_FILES == 0:
             progress(bytes_done, index + 1 - len(large))
     if large:
-        _hash_large(paths, flags, large, outcomes, workers, progress)
+        _hash_large(
+            paths, large, outcomes, flags=flags, workers=workers, progress=progress
+        )
     elif progress:
         progress(bytes_done, len(outcomes))
     return outcomes
@@ -183,7 +185,9 @@ def explain_os_error(path: str, error: OSError | ValueError) -> NotaryError:
         )
     if error.errno == errno.ELOOP:
         return UsageError(
-            name, expected="a file", got="a symbolic link, which is not followed here or loops"
+            name,
+            expected="a file",
+            got="a symbolic link, which is not followed here or loops",
         )
     if error.errno == errno.ENAMETOOLONG:
         return UsageError(name, expected="a file name", got="one that is too long")
@@ -234,7 +238,7 @@ def _check_unchanged(
     )
     if unchanged and _CAN_COMPARE_PATHS:
         try:
-            by_path = os.stat(path)  # noqa: PTH116 (pathlib is 9 ms of cold start)
+            by_path = os.stat(path)
         except FileNotFoundError:
             unchanged = False
         else:
@@ -301,7 +305,9 @@ class _LargeRun:
             self.fault = error
             self.stop = True
 
-    def _hash(self, path: str, slot: int, buffer: bytearray) -> HashedFile | NotaryError:
+    def _hash(
+        self, path: str, slot: int, buffer: bytearray
+    ) -> HashedFile | NotaryError:
         try:
             return self._stream(path, slot, buffer)
         except (OSError, ValueError) as error:
@@ -332,17 +338,18 @@ class _LargeRun:
         return HashedFile(hasher.hexdigest(), size, head)
 
 
-def _hash_large(  # noqa: PLR0913 (the state of one run)
+def _hash_large(
     paths: Sequence[str],
-    flags: int,
     large: list[tuple[int, int]],
     outcomes: list[HashedFile | NotaryError],
+    *,
+    flags: int,
     workers: int | None,
     progress: Progress | None,
 ) -> None:
     """Hash the files at the (size, index) pairs ``large`` into ``outcomes``."""
     # Only here: most calls hash small files and need no thread.
-    import threading  # noqa: PLC0415
+    import threading
 
     large.sort(reverse=True)
     count = max(1, min(workers or _usable_processors(), len(large)))

@@ -35,6 +35,7 @@ from jenkins_notary.errors import (
     StorageError,
     UsageError,
 )
+from jenkins_notary.values.urls import scrub_url
 
 MAX_COMMIT_BYTES = 16 * 1024 * 1024
 """Longest commit object that is read."""
@@ -138,11 +139,9 @@ def clean_remote(url: str) -> str:
     >>> clean_remote("/srv/people/bob/app.git")
     'app.git'
     """
-    scheme, separator, rest = url.partition("://")
+    scheme, separator, _ = url.partition("://")
     if separator and scheme.isalnum() and scheme != "file":
-        rest = rest.partition("?")[0].partition("#")[0]
-        host, slash, path = rest.partition("/")
-        return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}".rstrip("/")
+        return scrub_url(url).rstrip("/")
     host, colon, path = url.partition(":")
     if not separator and colon and "/" not in host and "\\" not in path:
         return f"{host.rpartition('@')[2]}:{path.partition('?')[0]}"
@@ -160,7 +159,9 @@ def _read_commit(repository: _Repository, commit: str) -> bytes:
         )
     content = repository.run("cat-file", "commit", commit)
     algorithm = "sha1" if len(commit) == _SHA1_HEX else "sha256"
-    hasher = hashlib.new(algorithm, b"commit %d\0" % len(content), usedforsecurity=False)
+    hasher = hashlib.new(
+        algorithm, b"commit %d\0" % len(content), usedforsecurity=False
+    )
     hasher.update(content)
     if hasher.hexdigest() != commit:
         raise IntegrityError(
@@ -210,7 +211,7 @@ def _read_times(content: bytes) -> dict[str, str | int | bool]:
         key, _, value = line.partition(b" ")
         if key in (b"author", b"committer"):
             seconds = value.rsplit(b" ", 2)[-2:-1]
-            if seconds and seconds[0].isdigit() and len(seconds[0]) <= 11:  # noqa: PLR2004 (year 5138)
+            if seconds and seconds[0].isdigit() and len(seconds[0]) <= 11:  # Year 5138.
                 moment = time.gmtime(int(seconds[0]))
                 facts[f"{key.decode()}Time"] = time.strftime(
                     "%Y-%m-%dT%H:%M:%SZ", moment

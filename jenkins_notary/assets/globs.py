@@ -81,16 +81,17 @@ class _Search:
                 following.append((folder, level + 1))
             for name, is_link in self._list(folder):
                 path = f"{folder.rstrip('/')}/{name}" if folder else name
-                following += self._match(path, name, is_link, parts, level)
+                following += self._match((path, name, is_link), parts, level)
             for step in following:
                 if step not in seen:
                     seen.add(step)
                     pending.append(step)
 
     def _match(
-        self, path: str, name: str, is_link: bool, parts: list[str], level: int  # noqa: FBT001
+        self, entry: tuple[str, str, bool], parts: list[str], level: int
     ) -> list[tuple[str, int]]:
-        """Return where to search on below ``path``; keep it if it is a match."""
+        """Return where to search on below an entry; keep it if it is a match."""
+        path, name, is_link = entry
         part, is_last = parts[level], level == len(parts) - 1
         if part == "**":
             matches = not name.startswith(".")

@@ -14,9 +14,9 @@ index are linked by digest and not read. The config of something that is not a
 container image (a chart, an SBOM) is not linked: it is often the same empty ``{}`` for
 all of them, and a status on it would reach strangers.
 
-Source: OCI image-spec v1.1 (manifest, image index, "mediaType" MUST rules), Docker image
-manifest v2 schema 2; documents that are manifest and index at once are refused, see
-CVE-2021-41190.
+Source: OCI image-spec v1.1 (manifest, image index, "mediaType" MUST rules), Docker
+image manifest v2 schema 2; documents that are manifest and index at once are refused,
+see CVE-2021-41190.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
         def fetch_manifest(self, reference: ImageReference) -> FetchedManifest:
             """Return the document that the reference's digest, else its tag, names."""
 
-    Fetch = Callable[[str], "FetchedManifest"]
+    Fetch = Callable[[str], "FetchedManifest | None"]
     Document = dict[str, object]
 
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
@@ -136,15 +136,21 @@ class ImageResolution:
         size: Bytes of layers and config as declared; None for an index.
         platforms: ``os/architecture`` of each platform, in the index's order.
         manifests: Each image manifest read, by digest, for whoever checks layers.
+        configs: The digest of each image config linked.
     """
 
     def __init__(self, name: str, fetch: Fetch) -> None:
-        """Take how to get a document by digest (or, the first, by any version)."""
+        """Take how to get a document by digest (or, the first, by any version).
+
+        Where the index may lead to platforms that are not there, ``fetch`` answers None
+        for them; their digests are linked all the same.
+        """
         self.name = name
         self.subjects: list[Subject] = []
         self.size: int | None = None
         self.platforms: list[str] = []
         self.manifests: dict[str, Document] = {}
+        self.configs: list[str] = []
         self.media_type = ""
         self.attestations = 0
         self._fetch = fetch
@@ -153,7 +159,7 @@ class ImageResolution:
 
     def start(self, version: str, *, expected_digest: str | None) -> None:
         """Read the first document and all that it leads to."""
-        fetched = self._fetch(version)
+        fetched = self._fetch(version) or FetchedManifest(b"")
         document, digest = self._check(fetched, expected_digest, None)
         self.media_type = media_type_of(document, fetched.media_type, self.name)
         self._link(self.name, digest)
@@ -240,6 +246,8 @@ class ImageResolution:
     def _read_entry(self, entry: Descriptor, depth: int) -> None:
         """Fetch what an index points at, by digest, and read it."""
         fetched = self._fetch(entry.digest)
+        if fetched is None:
+            return
         document, digest = self._check(fetched, entry.digest, entry.size)
         media_type = media_type_of(document, fetched.media_type, self.name)
         if media_type != entry.media_type:
@@ -259,8 +267,22 @@ class ImageResolution:
         self.manifests[digest] = document
         config = parse_descriptor(document.get("config"), self.name)
         if config.media_type in _IMAGE_CONFIGS and config.digest != _EMPTY_CONFIG:
+            self.configs.append(config.digest)
             label = f"{platform}/config" if platform else "config"
             self._link(f"{self.name}#{label}", config.digest)
+
+
+def parse_json(content: bytes, what: str) -> object:
+    """Return any JSON value from untrusted bytes.
+
+    Raises:
+        UsageError: It is not JSON.
+    """
+    try:
+        value: object = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(what, expected="JSON", got="something else") from error
+    return value
 
 
 def parse_document(content: bytes, what: str) -> Document:
@@ -269,10 +291,7 @@ def parse_document(content: bytes, what: str) -> Document:
     Raises:
         UsageError: It is not a JSON object.
     """
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(what, expected="JSON", got="something else") from error
+    document = parse_json(content, what)
     if not isinstance(document, dict):
         raise UsageError(what, expected="a JSON object", got="another value")
     return document
@@ -303,7 +322,7 @@ def media_type_of(document: Document, sent: str, name: str) -> str:
         raise IntegrityError(what, expected="manifest or index", got="both at once")
     media_type = inside or sent or (OCI_INDEX if has_index else OCI_MANIFEST)
     fits = has_index if media_type in _INDEXES else has_manifest
-    if media_type not in ACCEPTED or document.get("schemaVersion") != 2 or not fits:  # noqa: PLR2004
+    if media_type not in ACCEPTED or document.get("schemaVersion") != 2 or not fits:
         raise UsageError(
             what,
             expected="an OCI or Docker image manifest or index",
@@ -349,7 +368,7 @@ def _platform(value: object) -> str:
     texts = [part for part in parts if isinstance(part, str) and part]
     text = "/".join(texts)
     is_plain = text.replace("/", "").replace(".", "").replace("-", "").isalnum()
-    if len(texts) < 2 or texts[0] == "unknown" or not is_plain or len(text) > 60:  # noqa: PLR2004
+    if len(texts) < 2 or texts[0] == "unknown" or not is_plain or len(text) > 60:
         return ""
     return text if text.isascii() else ""
 
@@ -358,7 +377,5 @@ def _descriptors(document: Document, key: str, name: str) -> list[Descriptor]:
     """Return the list of descriptors under ``key``."""
     entries = document.get(key)
     if not isinstance(entries, list):
-        raise UsageError(
-            f"manifest of {name}", expected=f"a list of {key}", got="none"
-        )
+        raise UsageError(f"manifest of {name}", expected=f"a list of {key}", got="none")
     return [parse_descriptor(entry, name) for entry in entries]

@@ -12,7 +12,7 @@ trusted, notarize ``image://`` instead.
 from __future__ import annotations
 
 from jenkins_notary.assets.asset import Asset, Subject, is_digest, printable
-from jenkins_notary.assets.images import parse_document
+from jenkins_notary.assets.images import parse_json
 from jenkins_notary.assets.programs import run_program
 from jenkins_notary.assets.reference import parse_reference
 from jenkins_notary.errors import (
@@ -20,7 +20,6 @@ from jenkins_notary.errors import (
     NotFoundError,
     PermissionDeniedError,
     UnavailableError,
-    UsageError,
 )
 
 ENGINES = ("docker", "podman")
@@ -61,15 +60,21 @@ def inspect_image(engine: str, reference: str) -> Asset:
     )
     if finished.code:
         raise _explain(engine, reference, finished.error)
-    facts = parse_document(finished.output, f"answer of {engine} about {reference}")
-    return _image_asset(engine, reference, facts)
+    what = f"answer of {engine} about {reference}"
+    answer = parse_json(finished.output, what)
+    # docker prints one object; podman prints a list of one all the same.
+    if isinstance(answer, list) and len(answer) == 1:
+        answer = answer[0]
+    if not isinstance(answer, dict):
+        raise UnavailableError(what, expected="one JSON object", got="another value")
+    return _image_asset(engine, reference, answer)
 
 
 def _image_asset(engine: str, reference: str, facts: dict[str, object]) -> Asset:
     """Build the asset from the engine's JSON."""
     image_id = f"sha256:{str(facts.get('Id', '')).removeprefix('sha256:')}"
     if not is_digest(image_id):
-        raise UsageError(
+        raise UnavailableError(
             f"answer of {engine} about {reference}",
             expected="an image Id of 64 hex digits",
             got=printable(image_id),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import tempfile
+import subprocess  # noqa: TID253 (this module is loaded for other programs only)
+import tempfile  # noqa: TID253
 from typing import NamedTuple
 
 from jenkins_notary.errors import UnavailableError
@@ -59,7 +59,7 @@ def run_program(
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as error:
         try:
             # A list, no shell: no argument is ever read as a command.
-            result = subprocess.run(  # noqa: S603
+            result = subprocess.run(
                 list(arguments),
                 input=given,
                 stdout=output,

@@ -2,9 +2,9 @@
 
     [registry/]name[:tag][@sha256:hex]
 
-``alpine`` is ``docker.io/library/alpine:latest``: the registry defaults to Docker's hub,
-a one-part name there to ``library/``, the tag to ``latest`` when neither tag nor digest
-is given.
+``alpine`` is ``docker.io/library/alpine:latest``: the registry defaults to Docker's
+hub, a one-part name there to ``library/``, the tag to ``latest`` when neither tag nor
+digest is given.
 
 >>> str(parse_reference("registry.example:5000/team/app:1.2"))
 'registry.example:5000/team/app:1.2'
@@ -95,7 +95,9 @@ def parse_reference(text: str) -> ImageReference:
     ):
         raise _refused(text, "a registry as host or host:port", registry)
     if not _REPOSITORY.fullmatch(repository):
-        raise _refused(text, "a repository in lower case, parts joined by /", repository)
+        raise _refused(
+            text, "a repository in lower case, parts joined by /", repository
+        )
     if len(registry) + 1 + len(repository) > MAX_NAME:
         raise _refused(text, f"a name of at most {MAX_NAME} characters", "a longer one")
     found_tag = tag if colon else None if digest else "latest"

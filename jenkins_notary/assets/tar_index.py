@@ -81,7 +81,7 @@ def index_tar(file: BinaryIO, total_bytes: int, what: str) -> dict[str, Member]:
         kind = header[156:157]
         data = offset + _BLOCK
         if kind in (b"x", b"g", b"L", b"K"):
-            extra.update(_read_extension(file, kind, data, size, what))
+            extra.update(_read_extension(file, kind, (data, size), what))
             offset = data + -(-size // _BLOCK) * _BLOCK
             continue
         member = _make_member(header, extra, data, what)
@@ -92,7 +92,9 @@ def index_tar(file: BinaryIO, total_bytes: int, what: str) -> dict[str, Member]:
             raise _damaged(what, "each name once", f"{member.name} twice")
         members[member.name] = member
         if len(members) > MAX_MEMBERS:
-            raise UsageError(what, expected=f"at most {MAX_MEMBERS} members", got="more")
+            raise UsageError(
+                what, expected=f"at most {MAX_MEMBERS} members", got="more"
+            )
         offset = data + -(-member.size // _BLOCK) * _BLOCK
 
 
@@ -124,18 +126,19 @@ def _check_sum(header: bytes, what: str) -> None:
 
 def _number(field: bytes, what: str) -> int:
     """Read an octal field, or GNU's base-256 one (first bit set)."""
-    if field[0] == 0x80:  # noqa: PLR2004 (a positive base-256 number)
+    if field[0] == 0x80:  # A positive base-256 number.
         return int.from_bytes(field[1:], "big")
     digits = field.strip(b" \0")
-    if not all(0x30 <= digit <= 0x37 for digit in digits):  # noqa: PLR2004 (0 to 7)
+    if not all(0x30 <= digit <= 0x37 for digit in digits):  # 0 to 7.
         raise _damaged(what, "an octal number in a header", "another value")
     return int(digits or b"0", 8)
 
 
 def _read_extension(
-    file: BinaryIO, kind: bytes, offset: int, size: int, what: str
+    file: BinaryIO, kind: bytes, span: tuple[int, int], what: str
 ) -> dict[str, str]:
     """Return what a pax header or GNU long name says of the next member."""
+    offset, size = span
     if size > MAX_EXTENSION_BYTES:
         limit = f"header extensions of at most {MAX_EXTENSION_BYTES} bytes"
         raise UsageError(what, expected=limit, got=str(size))
@@ -149,7 +152,7 @@ def _read_extension(
     while content:
         # Each record is "<length> <key>=<value>\n"; the length counts all of it.
         length, space, _ = content.partition(b" ")
-        end = int(length) if space and length.isdigit() and len(length) < 7 else 0  # noqa: PLR2004
+        end = int(length) if space and length.isdigit() and len(length) < 7 else 0
         record = content[len(length) + 1 : end]
         key, equals, value = record.partition(b"=")
         if not equals or not value.endswith(b"\n"):
@@ -166,9 +169,7 @@ def _read_extension(
 _OVERRIDES = ("path", "linkpath", "size")
 
 
-def _make_member(
-    header: bytes, extra: dict[str, str], data: int, what: str
-) -> Member:
+def _make_member(header: bytes, extra: dict[str, str], data: int, what: str) -> Member:
     """Return the member that a header and its extensions describe."""
     name = _field(header[:100], what)
     prefix = _field(header[345:500], what) if header[257:263] == b"ustar\0" else ""
@@ -184,7 +185,7 @@ def _make_member(
         raise _damaged(what, "files, folders and links", f"{printable(name)}: {got}")
     size = _number(header[124:136], what)
     if "size" in extra:
-        if not extra["size"].isdigit() or len(extra["size"]) > 18:  # noqa: PLR2004
+        if not extra["size"].isdigit() or len(extra["size"]) > 18:
             raise _damaged(what, "a size", "another value")
         size = int(extra["size"])
     clean = posixpath.normpath(name)

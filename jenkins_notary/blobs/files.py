@@ -19,10 +19,15 @@ import errno
 import fcntl
 import os
 import stat
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import NamedTuple
 
-from jenkins_notary.blobs.container import BodyReader, BodyWriter, cut_chunks
+from jenkins_notary.blobs.container import (
+    BodyReader,
+    BodyWriter,
+    cut_chunks,
+    pack_chunks,
+)
 from jenkins_notary.errors import (
     IntegrityError,
     NotFoundError,
@@ -201,21 +206,30 @@ class FileBlobs:
     @contextmanager
     def _temporary(self, folder: int) -> Iterator[_Temporary]:
         """Make a locked file in ``tmp``; whatever still stands there is removed."""
-        while True:
-            name = os.urandom(8).hex()
-            with self._translated():
-                fd = os.open(name, _CREATE, 0o600, dir_fd=folder)
-                fcntl.flock(fd, fcntl.LOCK_EX)
-                # Another writer's sweep may have come between the two calls.
-                if os.fstat(fd).st_nlink:
-                    break
-            os.close(fd)
+        temporary = self._create(folder)
+        # Another writer's sweep may have come between making and locking it.
+        while not os.fstat(temporary.fd).st_nlink:
+            os.close(temporary.fd)
+            temporary = self._create(folder)
         try:
-            yield _Temporary(folder, name, fd)
+            yield temporary
         finally:
             with suppress(FileNotFoundError):
+                os.unlink(temporary.name, dir_fd=folder)
+            os.close(temporary.fd)
+
+    def _create(self, folder: int) -> _Temporary:
+        """Make and lock a file in ``tmp``."""
+        name = os.urandom(8).hex()
+        with self._translated():
+            fd = os.open(name, _CREATE, 0o600, dir_fd=folder)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX)
+            except OSError:
                 os.unlink(name, dir_fd=folder)
-            os.close(fd)
+                os.close(fd)
+                raise
+        return _Temporary(folder, name, fd)
 
     def _write(self, stream: BinaryIO, fd: int) -> Body:
         """Write a stream's container, durably; return the descriptor."""
@@ -224,9 +238,10 @@ class FileBlobs:
         try:
             with self._translated():
                 writer = BodyWriter(file)
-            for chunk in cut_chunks(stream):
-                with self._translated():
-                    writer.add(chunk)
+            with closing(pack_chunks(cut_chunks(stream))) as packed_chunks:
+                for packed in packed_chunks:
+                    with self._translated():
+                        writer.add(packed)
             with self._translated():
                 body = writer.finish()
                 file.flush()

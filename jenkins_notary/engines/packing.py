@@ -147,7 +147,9 @@ def _inflate(body: bytes, words: bytes, limit: int, subject: str) -> bytes:
         ) from error
     if not inflate.eof or inflate.unused_data:
         raise IntegrityError(
-            subject, expected=f"one whole stream of at most {limit} bytes", got="another"
+            subject,
+            expected=f"one whole stream of at most {limit} bytes",
+            got="another",
         )
     return raw
 

@@ -13,6 +13,7 @@ import os
 import re
 
 from jenkins_notary.errors import PermissionDeniedError, StorageError
+from jenkins_notary.files.locks import FileLock
 from jenkins_notary.ledger.pins import MAX_BYTES, format_pin, parse_pin
 
 TYPE_CHECKING = False
@@ -65,7 +66,7 @@ class PinFiles:
         temporary = f"{path}.{os.getpid()}.tmp"
         try:
             os.makedirs(self._folder, mode=0o700, exist_ok=True)
-            with _Lock(f"{path}.lock"):
+            with FileLock(f"{path}.lock"):
                 kept = self.load(origin)
                 if kept is not None:
                     if parse_checkpoint(parse_note(kept.note).text).size > size:
@@ -84,24 +85,3 @@ class PinFiles:
                 got=f"{error.strerror}",
                 advice="set XDG_STATE_HOME to a folder that can be written",
             ) from error
-
-
-class _Lock:
-    """An advisory lock on a file; none on systems without ``fcntl``."""
-
-    def __init__(self, path: str) -> None:
-        """Hold the lock file's path."""
-        self._path = path
-
-    def __enter__(self) -> None:
-        """Wait for the lock."""
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            import fcntl  # noqa: PLC0415 - absent on Windows
-        except ImportError:
-            return
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-
-    def __exit__(self, *_: object) -> None:
-        """Release the lock."""
-        os.close(self._descriptor)

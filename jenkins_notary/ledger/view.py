@@ -129,6 +129,10 @@ class LedgerView:
         Raises:
             NotFoundError: The ledger is younger.
         """
+        return self.at_size(self.count_until(at_ms))
+
+    def count_until(self, at_ms: int) -> int:
+        """Return how many of the view's records were committed up to a time."""
         low, high = 0, self.size
         while low < high:
             middle = (low + high) // 2
@@ -136,7 +140,7 @@ class LedgerView:
                 low = middle + 1
             else:
                 high = middle
-        return self.at_size(low)
+        return low
 
     def check_consistent(self, size: int, root: bytes) -> None:
         """Check that an earlier tree is a prefix of the signed one.
@@ -282,6 +286,10 @@ class LedgerView:
         """Yield indexes of records that name a digest, the newest first."""
         key = bytes.fromhex(digest_hex)
         yield from self.find("subject", *exact_range(key), newest_first=True)
+
+    def read_entries(self, start: int, stop: int) -> Sequence[bytes]:
+        """Return entries of the main log as the reader gives them: a claim."""
+        return self._reader.entries("main", start, stop)
 
     def _positives(
         self, digest_hex: str, trust: Trust, rule: TrustRule

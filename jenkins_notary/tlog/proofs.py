@@ -120,6 +120,9 @@ def verify_inclusion(  # noqa: PLR0917  # The order of the specification.
 ) -> None:
     """Check that a leaf hash stands at an index of the tree with this size and root.
 
+    Size and root must come from one signed checkpoint: seen from a leaf, trees of many
+    sizes have the same shape, so a proof does not prove the size.
+
     Args:
         leaf_hash: 32 bytes, as :func:`~jenkins_notary.tlog.merkle.hash_leaf` makes it.
         index: Position of the leaf, from 0.
@@ -152,6 +155,9 @@ def verify_consistency(  # noqa: PLR0917  # The order of the specification.
     old_size: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]
 ) -> None:
     """Check that the tree of ``old_size`` is a prefix of the tree of ``size``.
+
+    Each size and its root must come from one signed checkpoint: a proof does not prove
+    the sizes.
 
     Args:
         old_size: Leaves in the older tree.

@@ -109,9 +109,11 @@ def format_receipt(receipt: Receipt) -> bytes:
     ]
     data = "\n".join(lines).encode() + checkpoint_note
     try:
-        parse_receipt(data)
+        is_exact = parse_receipt(data) == receipt
     except IntegrityError as error:
         raise UsageError("receipt to write", got=f"{error}") from error
+    if not is_exact:
+        raise UsageError("receipt to write", expected="a proof without empty hashes")
     return data
 
 

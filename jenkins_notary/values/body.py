@@ -18,7 +18,10 @@ from jenkins_notary.errors import IntegrityError
 from jenkins_notary.values.digest import is_hex_digest
 
 CHUNK_SIZE = 256 << 10
-"""Raw bytes in every chunk but the last."""
+"""Raw bytes in every chunk but the last, as this project writes bodies."""
+
+MAX_CHUNK_SIZE = 16 << 20
+"""The longest chunk that is read: one chunk is held in memory."""
 
 
 class Body(NamedTuple):
@@ -56,7 +59,7 @@ def parse_body(value: object, *, subject: str = "body") -> Body:
     """Return the descriptor in a JSON object; other keys are ignored.
 
     Raises:
-        IntegrityError: A key is missing or has a wrong form.
+        IntegrityError: A key is missing, has a wrong form, or is out of bounds.
     """
     if isinstance(value, dict):
         size, chunk_size = value.get("size"), value.get("chunkSize")
@@ -65,8 +68,8 @@ def parse_body(value: object, *, subject: str = "body") -> Body:
             and is_hex_digest(value.get("root"))
             and type(size) is int
             and type(chunk_size) is int
-            and size >= 0
-            and chunk_size > 0
+            and 0 <= size < 1 << 53
+            and 0 < chunk_size <= MAX_CHUNK_SIZE
         ):
             return Body(value["sha256"], size, chunk_size, value["root"])
     raise IntegrityError(

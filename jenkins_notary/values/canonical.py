@@ -1,16 +1,18 @@
-"""Write JSON in one canonical form, and read JSON from strangers strictly.
+r"""Write JSON in one canonical form, and read JSON from strangers strictly.
 
 The canonical form is compact, ASCII, with sorted keys, so equal values have equal
 bytes. It is what a leaf and a signed statement are made of; nothing is ever
 re-serialized to verify it.
 
 >>> canonical_json({"b": [1, "é"], "a": None})
-b'{"a":null,"b":[1,"\\\\u00e9"]}'
+b'{"a":null,"b":[1,"\\u00e9"]}'
 >>> load_json(b'{"a": 1}', subject="leaf 0")
 {'a': 1}
 
-Reading refuses duplicate keys, NaN, infinities, invalid UTF-8 and nesting that
-exhausts the parser: all are ways to make two readers see two different values.
+Reading refuses duplicate keys, NaN, infinities, numbers too large for a float,
+invalid UTF-8 and nesting that exhausts the parser: all are ways to make two readers
+see two different values. Integers of more than :data:`MAX_DIGITS` are refused too,
+because converting them takes time that is quadratic in their length.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ from jenkins_notary.errors import IntegrityError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
+
+MAX_DIGITS = 400
+"""The longest integer that is read; a float reaches no further than 309 digits."""
 
 _encode = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
@@ -74,10 +79,12 @@ def _unique_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """Build an object, refusing a key that stands twice."""
     value = dict(pairs)
     if len(value) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        message = f"duplicate key {twice[:60]!r}"
-        raise ValueError(message)
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                message = f"duplicate key {key[:60]!r}"
+                raise ValueError(message)
+            seen.add(key)
     return value
 
 
@@ -87,6 +94,27 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(message)
 
 
+def _parse_integer(text: str) -> int:
+    """Return an integer, unless it is absurdly long."""
+    if len(text) > MAX_DIGITS:
+        message = f"an integer of {len(text)} digits"
+        raise ValueError(message)
+    return int(text)
+
+
+def _parse_float(text: str) -> float:
+    """Return a float; one that overflows would become infinite."""
+    number = float(text)
+    if number in _INFINITIES:
+        message = f"number {text[:60]} is too large"
+        raise ValueError(message)
+    return number
+
+
+_INFINITIES = (float("inf"), float("-inf"))
 _decoder = json.JSONDecoder(
-    object_pairs_hook=_unique_object, parse_constant=_refuse_constant
+    object_pairs_hook=_unique_object,
+    parse_constant=_refuse_constant,
+    parse_int=_parse_integer,
+    parse_float=_parse_float,
 )

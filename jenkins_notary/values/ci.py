@@ -1,5 +1,6 @@
 """Read what a build's environment says of the build: its job id and plain facts.
 
+>>> from jenkins_notary.values.jobid import format_job_id
 >>> facts = read_ci({
 ...     "JENKINS_URL": "https://ci.example.com/",
 ...     "JOB_NAME": "payments/api/feature%2Fx",
@@ -7,8 +8,8 @@
 ...     "GIT_URL": "https://bot:s3cret@git.example.com/api.git",
 ...     "CI": "true",
 ... })
->>> facts.ci, facts.job
-('jenkins', JobId(instance='ci.example.com', name='payments/api/feature%2Fx', number=42))
+>>> facts.ci, format_job_id(facts.job)
+('jenkins', 'ci.example.com:payments/api/feature%2Fx#42')
 >>> facts.environment["GIT_URL"], "CI" in facts.environment
 ('https://git.example.com/api.git', False)
 
@@ -239,14 +240,11 @@ def _azure_job(environ: Mapping[str, str]) -> JobId | None:
     """
     url = scrub_url(environ.get("SYSTEM_COLLECTIONURI", ""))
     _, _, path = url.partition("://")[2].partition("/")
-    parts = [
-        *path.strip("/").split("/"),
-        environ.get("SYSTEM_TEAMPROJECT", ""),
-        environ.get("BUILD_DEFINITIONNAME", ""),
-    ]
-    return _make_job(
-        url, "/".join(filter(None, parts)), environ.get("BUILD_BUILDID", "")
-    )
+    project = environ.get("SYSTEM_TEAMPROJECT", "")
+    pipeline = environ.get("BUILD_DEFINITIONNAME", "")
+    parts = [part for part in path.split("/") if part]
+    name = "/".join([*parts, project, pipeline])
+    return _make_job(url, name, environ.get("BUILD_BUILDID", ""))
 
 
 def _make_job(url: str, name: str, number: str) -> JobId | None:

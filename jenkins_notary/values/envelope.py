@@ -133,7 +133,9 @@ def _parse_signature(value: object, subject: str) -> Signature:
     if not isinstance(value, dict) or not isinstance(value.get("keyid", ""), str):
         raise IntegrityError(f"{subject} signature", expected="keyid and sig")
     keyid = value.get("keyid", "")
-    if not keyid.isascii() or len(keyid) > 256 or '"' in keyid or "\\" in keyid:
+    # The writer puts the key id between quotes as it is.
+    plain = keyid.isascii() and (not keyid or keyid.isprintable())
+    if not plain or len(keyid) > 256 or '"' in keyid or "\\" in keyid:
         raise IntegrityError(f"{subject} signature", expected="a plain ASCII keyid")
     return Signature(keyid, _decode(value.get("sig"), f"{subject} signature"))
 

@@ -27,10 +27,12 @@ import re
 from typing import NamedTuple
 
 from jenkins_notary.errors import UsageError
+from jenkins_notary.values.urls import scrub_url
 
 _INSTANCE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _NUMBER = re.compile(r"[1-9][0-9]{0,18}")
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff:#?*\\"<>|]')
+_BLUE_OCEAN = ["blue", "organizations"]
 MAX_NAME_BYTES = 1024
 MAX_SEGMENTS = 64
 
@@ -94,7 +96,7 @@ def check_job_name(name: str, *, subject: str | None = None) -> None:
     """
     whole = name if subject is None else subject
     if _FORBIDDEN.search(name):
-        raise _malformed(whole, "a name without control characters and :#?*\\\"<>|")
+        raise _malformed(whole, 'a name without control characters and :#?*\\"<>|')
     segments = name.split("/")
     if any(part.strip() in {"", ".", ".."} for part in segments):
         raise _malformed(whole, "a name without empty, '.' or '..' segments")
@@ -132,9 +134,11 @@ def format_instance(url: str) -> str:
         UsageError: No http(s) URL with a host.
     """
     matched = re.match(
-        r"https?://(?:[^/@]*@)?(\[[0-9a-fA-F:.]+\]|[^/:?#]+)(?::(\d+))?(?:[/?#]|$)", url
+        r"https?://(?:[^/?#]*@)?(\[[0-9a-fA-F:.]+\]|[^/:?#]+)(?::([0-9]+))?(?:[/?#]|$)",
+        url,
     )
-    if not matched:
+    # Lower-casing makes ASCII of some other letters: a host is ASCII before it.
+    if not matched or not matched[1].isascii():
         raise UsageError("controller URL", expected="http(s)://host[:port]/")
     host = matched[1].strip("[]").replace(":", "-").lower()
     instance = host + (f"-{matched[2]}" if matched[2] else "")
@@ -145,27 +149,47 @@ def format_instance(url: str) -> str:
 
 def _parse_url(url: str) -> JobId:
     """Return the job id of a build's URL."""
-    from urllib.parse import unquote  # noqa: PLC0415 - only for URLs; cold start
-
     path = url.split("://", 1)[1].split("?", 1)[0].split("#", 1)[0]
     segments = path.split("/")[1:]
-    names: list[str] = []
-    place = 0
-    if "blue" in segments[:2]:
-        names, number = _read_blue_ocean(segments, url)
+    # A context path, if any, stands before it; a job may be named "blue" too.
+    starts = [at for at in (0, 1) if segments[at : at + 2] == _BLUE_OCEAN]
+    if starts:
+        names, number = _read_blue_ocean(segments[starts[0] + 2 :], url)
     else:
-        while place < len(segments) and segments[place] != "job":
-            place += 1
-        while segments[place : place + 1] == ["job"] and place + 1 < len(segments):
-            names.append(unquote(segments[place + 1]))
-            place += 2
-            place = _skip_views(segments, place)
-        number = segments[place] if place < len(segments) else ""
+        names, number = _read_classic(segments, url)
     if not names or not _NUMBER.fullmatch(number):
         raise _malformed(url, "the URL of one build, .../job/NAME/NUMBER/")
     name = "/".join(names)
     check_job_name(name, subject=url)
     return JobId(format_instance(url), name, int(number))
+
+
+def _read_classic(segments: list[str], url: str) -> tuple[list[str], str]:
+    """Return (name segments, number) of a URL ``.../job/FOLDER/job/NAME/NUMBER/``."""
+    names: list[str] = []
+    place = 0
+    while place < len(segments) and segments[place] != "job":
+        # A view may be named "job".
+        place += 2 if segments[place] == "view" else 1
+    while segments[place : place + 1] == ["job"] and place + 1 < len(segments):
+        name = _decode(segments[place + 1], url)
+        if "/" in name:
+            raise _malformed(
+                url, "segments without '%2F': in a URL Jenkins writes '%252F'"
+            )
+        names.append(name)
+        place = _skip_views(segments, place + 2)
+    return names, segments[place] if place < len(segments) else ""
+
+
+def _decode(segment: str, url: str) -> str:
+    """Return a segment decoded once; what is no UTF-8 names no job."""
+    from urllib.parse import unquote  # Only for URLs: it costs cold start.
+
+    try:
+        return unquote(segment, errors="strict")
+    except UnicodeDecodeError as error:
+        raise _malformed(url, "a path in UTF-8") from error
 
 
 def _skip_views(segments: list[str], place: int) -> int:
@@ -176,28 +200,25 @@ def _skip_views(segments: list[str], place: int) -> int:
 
 
 def _read_blue_ocean(segments: list[str], url: str) -> tuple[list[str], str]:
-    """Return (name segments, number) of a Blue Ocean URL.
+    """Return (name segments, number) of what follows ``blue/organizations``.
 
     A branch stands there by its own name; the job of branch ``feature/x`` is named
     ``feature%2Fx``.
     """
-    from urllib.parse import unquote  # noqa: PLC0415 - only for URLs; cold start
-
-    if "detail" not in segments or segments.index("detail") + 2 >= len(segments):
-        raise _malformed(url, ".../PIPELINE/detail/BRANCH/NUMBER/")
-    at = segments.index("detail")
-    pipeline, branch, number = segments[at - 1], segments[at + 1], segments[at + 2]
-    names = unquote(pipeline).split("/")
+    if len(segments) < 5 or segments[2] != "detail":
+        raise _malformed(url, ".../ORGANIZATION/PIPELINE/detail/BRANCH/NUMBER/")
+    names = _decode(segments[1], url).split("/")
+    branch = _decode(segments[3], url)
     # A plain Pipeline job repeats its own name where a branch would stand.
-    if unquote(branch) != names[-1]:
-        names.append(unquote(branch).replace("/", "%2F"))
-    return names, number
+    if branch != names[-1]:
+        names.append(branch.replace("/", "%2F"))
+    return names, segments[4]
 
 
 def _malformed(text: str, expected: str) -> UsageError:
     """Return the one error of this module."""
     return UsageError(
-        f"job id {text[:120]!r}",
+        f"job id {scrub_url(text)[:120]!r}",
         expected=expected,
         advice="write [INSTANCE:]FULL/NAME#NUMBER or the build's URL",
     )

@@ -29,12 +29,11 @@ from jenkins_notary.errors import IntegrityError, UsageError
 from jenkins_notary.values.canonical import canonical_json, load_json
 from jenkins_notary.values.digest import is_hex_digest
 from jenkins_notary.values.envelope import parse_envelope
-from jenkins_notary.values.statement import MAX_SUBJECTS, parse_statement
-from jenkins_notary.values.status import NEGATIVE, Status
+from jenkins_notary.values.statement import MAX_SUBJECTS, is_index, parse_statement
+from jenkins_notary.values.status import NEGATIVE, RECORDED, Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
 
     from jenkins_notary.values.envelope import Envelope
     from jenkins_notary.values.statement import Statement
@@ -43,11 +42,14 @@ VERSION = 1
 MAX_BYTES = 65_535
 """The longest entry of a tile (C2SP tlog-tiles, entry bundles)."""
 
+MAX_LEAF_BYTES = MAX_BYTES - 64
+"""The longest leaf: it must fit into a tile with its trust entry's frame around it."""
+
 _SIGNER = re.compile(r"0x[0-9a-f]{40}")
 _TYPE = re.compile(r"[a-z][a-z-]{0,31}")
 _REQUIRED = frozenset({"at", "envelope", "signer", "subjects", "type", "v"})
 _OPTIONAL = frozenset({"job", "status", "supersedes"})
-_STATUS = {status.name: status for status in Status}
+_STATUS = {status.name: status for status in RECORDED}
 
 
 class Leaf(NamedTuple):
@@ -127,10 +129,10 @@ def format_leaf(leaf: Leaf) -> bytes:
         UsageError: The entry would be longer than a tile can hold.
     """
     entry = canonical_json(_leaf_object(leaf))
-    if len(entry) > MAX_BYTES:
+    if len(entry) > MAX_LEAF_BYTES:
         raise UsageError(
             "record",
-            expected=f"a leaf of at most {MAX_BYTES} bytes",
+            expected=f"a leaf of at most {MAX_LEAF_BYTES} bytes",
             got=f"{len(entry)} bytes",
             advice="name fewer superseded records",
         )
@@ -143,9 +145,11 @@ def parse_leaf(entry: bytes, *, subject: str = "leaf") -> Leaf:
     Raises:
         IntegrityError: Not a leaf of version 1, or not in its one form.
     """
-    value = load_json(entry, subject=subject, limit=MAX_BYTES)
+    value = load_json(entry, subject=subject, limit=MAX_LEAF_BYTES)
     leaf = _parse_object(value, subject)
-    if canonical_json(value) != entry:
+    # Of what was understood, not of what was read: `"job":null` or `"v":1.0` would be
+    # a second spelling of the same leaf.
+    if canonical_json(_leaf_object(leaf)) != entry:
         raise IntegrityError(subject, expected="canonical JSON", got="another form")
     return leaf
 
@@ -161,17 +165,19 @@ def parse_trust_entry(
     """Return (index in the main log, leaf) of an entry of the trust log.
 
     Raises:
-        IntegrityError: Not an entry of the trust log.
+        IntegrityError: Not an entry of the trust log, or not in its one form.
     """
-    value = load_json(entry, subject=subject, limit=MAX_BYTES + 64)
+    value = load_json(entry, subject=subject, limit=MAX_BYTES)
     if (
         not isinstance(value, dict)
         or value.keys() != {"index", "leaf"}
-        or type(value["index"]) is not int
-        or value["index"] < 0
+        or not is_index(value["index"])
     ):
         raise IntegrityError(subject, expected="an index and a leaf")
-    return value["index"], _parse_object(value["leaf"], subject)
+    index, leaf = value["index"], _parse_object(value["leaf"], subject)
+    if format_trust_entry(index, leaf) != entry:
+        raise IntegrityError(subject, expected="canonical JSON", got="another form")
+    return index, leaf
 
 
 def check_agreement(
@@ -198,7 +204,7 @@ def check_agreement(
     envelope = parse_envelope(envelope_bytes, subject=f"{subject} envelope")
     statement = parse_statement(envelope.payload, subject=f"{subject} statement")
     made = project_leaf(envelope_bytes, envelope, statement, leaf.at_ms)
-    for field, left, right in zip(leaf._fields, leaf, made):  # noqa: B905 - Python 3.8
+    for field, left, right in zip(leaf._fields, leaf, made):
         if left != right:
             raise IntegrityError(
                 f"{subject} {field}", expected=f"{left} (leaf)", got=f"{right}"
@@ -225,7 +231,7 @@ def _leaf_object(leaf: Leaf) -> dict[str, object]:
     return value
 
 
-def _parse_object(value: Any, subject: str) -> Leaf:
+def _parse_object(value: object, subject: str) -> Leaf:
     """Return the leaf in a JSON object, every field checked."""
     if not isinstance(value, dict) or value.get("v") != VERSION:
         raise IntegrityError(
@@ -235,7 +241,8 @@ def _parse_object(value: Any, subject: str) -> Leaf:
             advice="a newer program may have written it: upgrade",
         )
     if not (_REQUIRED <= value.keys() <= _REQUIRED | _OPTIONAL):
-        raise IntegrityError(subject, expected="a leaf's keys", got=str(sorted(value)))
+        keys = str(sorted(value))[:120]
+        raise IntegrityError(subject, expected="a leaf's keys", got=keys)
     wrong = [key for key, check in _CHECKS.items() if not check(value.get(key))]
     if wrong:
         raise IntegrityError(
@@ -262,7 +269,7 @@ def _is_subject_list(value: object) -> bool:
         isinstance(value, list)
         and len(value) <= MAX_SUBJECTS
         and all(is_hex_digest(one) for one in value)
-        and all(left < right for left, right in zip(value, value[1:]))  # noqa: B905,RUF007 - 3.8
+        and all(left < right for left, right in zip(value, value[1:]))
     )
 
 
@@ -271,7 +278,7 @@ def _is_index_list(value: object) -> bool:
     return value is None or (
         isinstance(value, list)
         and bool(value)
-        and all(type(index) is int and index >= 0 for index in value)
+        and all(is_index(index) for index in value)
     )
 
 
@@ -284,6 +291,8 @@ _CHECKS = {
     "subjects": _is_subject_list,
     "at": lambda value: type(value) is int and 0 <= value < 1 << 53,
     "job": lambda value: value is None or is_hex_digest(value),
-    "status": lambda value: value is None or value in _STATUS,
+    "status": lambda value: (
+        value is None or (isinstance(value, str) and value in _STATUS)
+    ),
     "supersedes": _is_index_list,
 }

@@ -84,7 +84,7 @@ class Subject(NamedTuple):
 
     name: str
     sha256_hex: str
-    others: Mapping[str, str] = {}  # noqa: RUF012 - never written to; a NamedTuple default
+    others: Mapping[str, str] = {}
 
 
 class Statement(NamedTuple):
@@ -175,14 +175,16 @@ def parse_statement(payload: bytes, *, subject: str = "statement") -> Statement:
     if not isinstance(value, dict) or value.get("_type") != STATEMENT_TYPE:
         raise IntegrityError(subject, expected=f"_type {STATEMENT_TYPE}")
     predicate_type = value.get("predicateType")
-    predicate = value.get("predicate") or {}
+    predicate = {} if value.get("predicate") is None else value["predicate"]
     listed = value.get("subject")
     if not isinstance(predicate_type, str) or not isinstance(predicate, dict):
         raise IntegrityError(subject, expected="predicateType and a predicate object")
     if not isinstance(listed, list) or len(listed) > MAX_SUBJECTS:
         raise IntegrityError(subject, expected=f"at most {MAX_SUBJECTS} subjects")
     word = type_of(predicate_type)
-    facts = predicate if word in OWN_TYPES else predicate.get(EXTENSION) or {}
+    facts = predicate if word in OWN_TYPES else predicate.get(EXTENSION, {})
+    if not isinstance(facts, dict):
+        raise IntegrityError(subject, expected=f"{EXTENSION} to be an object")
     _check_facts(facts, subject)
     return Statement(
         word,
@@ -206,9 +208,16 @@ def type_of(predicate_type: str) -> str:
     return _STANDARD_TYPES.get(predicate_type, OTHER_TYPE)
 
 
+def is_index(value: object) -> bool:
+    """Return whether a value is an integer from 0 that JSON carries exactly."""
+    return isinstance(value, int) and type(value) is int and 0 <= value < 1 << 53
+
+
 def _parse_subject(value: object, subject: str) -> Subject:
     """Return one subject; its SHA-256 is required, other digests are kept."""
-    digests = value.get("digest") if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        raise IntegrityError(f"{subject} subject", expected="a sha256 digest")
+    digests = value.get("digest")
     if not isinstance(digests, dict) or not is_hex_digest(digests.get("sha256")):
         raise IntegrityError(f"{subject} subject", expected="a sha256 digest")
     name = value.get("name", "")
@@ -222,23 +231,21 @@ def _parse_subject(value: object, subject: str) -> Subject:
     return Subject(name, digests["sha256"], others)
 
 
-def _check_facts(facts: object, subject: str) -> None:
+def _check_facts(facts: Mapping[str, Any], subject: str) -> None:
     """Check the form of every field that verdicts and indexes read."""
-    if not isinstance(facts, dict):
-        raise IntegrityError(subject, expected=f"{EXTENSION} to be an object")
     job = facts.get("job")
     if job is not None and not (
         isinstance(job, dict) and isinstance(job.get("id"), str) and job["id"]
     ):
         raise IntegrityError(f"{subject} job", expected="an object with an id")
     word = facts.get("status")
-    if word is not None and word not in _RECORDED_WORDS:
+    if word is not None and not (isinstance(word, str) and word in _RECORDED_WORDS):
         raise IntegrityError(f"{subject} status", expected="TRUSTED, UNTRUSTED, ...")
     indexes = facts.get("supersedes", [])
     if (
         not isinstance(indexes, list)
         or len(indexes) > MAX_SUPERSEDES
-        or not all(type(index) is int and 0 <= index < 1 << 53 for index in indexes)
+        or not all(is_index(index) for index in indexes)
     ):
         raise IntegrityError(
             f"{subject} supersedes", expected=f"at most {MAX_SUPERSEDES} indexes"

@@ -1,0 +1,1 @@
+"""The commands as methods: composition of the rooms below."""

@@ -1,0 +1,449 @@
+"""Find what was recorded, and the bodies beside it; attach more.
+
+Everything that is returned was proven: rows are hints only. A job id that matches
+several builds is never chosen for the caller (AmbiguousError).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from jenkins_notary.api.authenticate import view_as_of
+from jenkins_notary.api.notarize import describe_job
+from jenkins_notary.api.results import RecordView
+from jenkins_notary.errors import (
+    AmbiguousError,
+    IntegrityError,
+    NotFoundError,
+    PermissionDeniedError,
+    StorageError,
+    UsageError,
+)
+from jenkins_notary.ledger.receipts import make_receipt
+from jenkins_notary.ledger.rows import below_range, exact_range, name_range
+from jenkins_notary.ledger.view import parse_as_of
+from jenkins_notary.values.body import format_body, parse_body
+from jenkins_notary.values.digest import digest_hex, parse_digest
+from jenkins_notary.values.jobid import format_job_id, parse_job_id, parse_job_prefix
+from jenkins_notary.values.leaf import hash_job
+from jenkins_notary.values.statement import Subject
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any, BinaryIO
+
+    from jenkins_notary.api.session import Session
+    from jenkins_notary.ledger.view import LedgerView
+    from jenkins_notary.trust.record import ProvenRecord
+    from jenkins_notary.values.body import Body
+
+_LABEL_LIMIT = 200
+
+
+class Query(NamedTuple):
+    """What to look for; at least one key, each further one narrows.
+
+    Attributes:
+        job: A job id, or a job or folder (``payments/*``).
+        digest: A digest.
+        commit: A git commit id of 40 or 64 hex digits.
+        signer: A signer id.
+        since: First commit time, RFC 3339, or None.
+        until: Last commit time, RFC 3339, or None.
+        limit: The most records that are returned.
+        as_of: A tree size or time; None for now.
+    """
+
+    job: str | None = None
+    digest: str | None = None
+    commit: str | None = None
+    signer: str | None = None
+    since: str | None = None
+    until: str | None = None
+    limit: int = 1000
+    as_of: str | None = None
+
+
+def find_records(
+    session: Session, query: Query, *, receipts: bool = False
+) -> list[RecordView]:
+    """Return proven records that match, in log order.
+
+    Raises:
+        NotFoundError: Nothing matches.
+        AmbiguousError: A job id without an instance matches several.
+        UsageError: No key, or a malformed one.
+    """
+    view = view_as_of(session, query.as_of)
+    first, last = _time_bounds(view, query)
+    found = []
+    for index in _candidates(view, query, range(first, last)):
+        if not first <= index < last:
+            continue
+        record = view.record(index)
+        if not _matches(record, query):
+            continue
+        found.append(record)
+        if len(found) >= query.limit:
+            break
+    if not found:
+        raise NotFoundError(
+            f"evidence of {_describe(query)}",
+            got="none in this ledger",
+            advice="check --ledger and the id: jenkins-notary ledger status",
+        )
+    found.sort(key=lambda record: record.index)
+    return [
+        RecordView(one, make_receipt(view, one.index).decode() if receipts else None)
+        for one in found
+    ]
+
+
+def attach_body(
+    session: Session,
+    stream: BinaryIO,
+    *,
+    own_type: str,
+    name: str,
+    job: str | None,
+    digests: Sequence[str] = (),
+    facts: dict[str, object],
+) -> RecordView:
+    """Store a body and record it; return the record, once both are durable.
+
+    The body's own digest is a subject of the record, so that it is found by it.
+
+    Args:
+        session: An open ledger.
+        stream: The body's bytes.
+        own_type: ``attachment`` or ``log``.
+        name: The body's name.
+        job: The job id, or None for that of the environment.
+        digests: Assets that the body is about.
+        facts: Further facts of the predicate.
+    """
+    described = describe_job(session.environ, job)
+    if described is None and not digests:
+        raise UsageError(
+            own_type,
+            expected="a job or a digest that it belongs to",
+            got="neither",
+            advice="give --job or --digest",
+        )
+    session.view()
+    body = session.blobs.put(stream)
+    subjects = [Subject(name, body.sha256_hex)]
+    subjects += [Subject(one, digest_hex(parse_digest(one))) for one in digests]
+    envelope = session.author().sign(
+        own_type,
+        subjects,
+        {"job": described, "name": name, "body": format_body(body), **facts},
+    )
+    (index,) = session.append([envelope])
+    view = session.view()
+    return RecordView(view.record(index), make_receipt(view, index).decode())
+
+
+def store_attachments(
+    session: Session, attachments: Sequence[tuple[str, str | None]]
+) -> list[dict[str, object]]:
+    """Store the files that a notarization attaches; return their JSON form.
+
+    Args:
+        session: An open ledger.
+        attachments: (path, label or None) of each.
+    """
+    described: list[dict[str, object]] = []
+    for path, label in attachments:
+        with open_file(path) as stream:
+            body = session.blobs.put(stream)
+        described.append(
+            {
+                "name": os.path.basename(path),
+                "label": check_label(label),
+                "mime": guess_mime(path),
+                "body": format_body(body),
+            }
+        )
+    return described
+
+
+def find_log(session: Session, job: str, *, as_of: str | None = None) -> ProvenRecord:
+    """Return the newest ``log`` record of a build.
+
+    Raises:
+        NotFoundError: The build has no notarized log.
+        AmbiguousError: The job id matches builds of several controllers.
+    """
+    views = find_records(session, Query(job=job, limit=100_000, as_of=as_of))
+    logs = [one.record for one in views if one.record.leaf.type == "log"]
+    if not logs:
+        raise NotFoundError(
+            f"log of {job}",
+            got="none notarized",
+            advice=f"jenkins-notary log put {job} FILE",
+        )
+    return logs[-1]
+
+
+def body_of(record: ProvenRecord) -> Body:
+    """Return the body that a log or attachment record names.
+
+    Raises:
+        NotFoundError: The record's envelope was erased.
+        IntegrityError: The record names none.
+    """
+    if record.statement is None:
+        raise NotFoundError(
+            f"record #{record.index}", got=f"erased by #{record.erased_by}"
+        )
+    return parse_body(
+        record.statement.predicate.get("body"), subject=f"record #{record.index} body"
+    )
+
+
+def find_body(session: Session, digest: str) -> tuple[ProvenRecord, Body]:
+    """Return the record that attaches a body, and the body, by the body's digest.
+
+    Raises:
+        NotFoundError: No record attaches it.
+    """
+    wanted = digest_hex(parse_digest(digest))
+    view = session.view()
+    for record in view.records(view.find_digest(wanted)):
+        for one in bodies_of(record):
+            if one.sha256_hex == wanted:
+                return record, one
+    raise NotFoundError(f"attachment {digest}", got="no record that attaches it")
+
+
+def bodies_of(record: ProvenRecord) -> list[Body]:
+    """Return every body that a record's statement names."""
+    if record.statement is None:
+        return []
+    predicate = record.statement.predicate
+    named = [predicate.get("body")] if "body" in predicate else []
+    named += [
+        one.get("body")
+        for one in predicate.get("attachments") or []
+        if isinstance(one, dict)
+    ]
+    return [parse_body(one, subject=f"record #{record.index} body") for one in named]
+
+
+def open_file(path: str) -> BinaryIO:
+    """Open a regular file for reading, with this project's errors.
+
+    Raises:
+        NotFoundError: No such file.
+        PermissionDeniedError: It may not be read.
+        UsageError: A directory or a device.
+        StorageError: It cannot be read.
+    """
+    if not path.strip():
+        raise UsageError("file", expected="a path", got="an empty one")
+    try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise UsageError(f"file {path}", expected="a regular file")
+        return open(path, "rb")
+    except FileNotFoundError as error:
+        raise NotFoundError(f"file {path}", got="no such file") from error
+    except PermissionError as error:
+        raise PermissionDeniedError(f"file {path}", got="not readable") from error
+    except OSError as error:
+        raise StorageError(f"file {path}", got=f"{error.strerror}") from error
+
+
+def guess_mime(path: str) -> str:
+    """Return the media type that a file's name suggests."""
+    import mimetypes
+
+    return mimetypes.guess_type(path, strict=False)[0] or "application/octet-stream"
+
+
+def check_label(label: str | None) -> str | None:
+    """Return a label for one line of text.
+
+    Raises:
+        UsageError: Too long, or with control characters.
+    """
+    if label is not None and (len(label) > _LABEL_LIMIT or not label.isprintable()):
+        raise UsageError(
+            "label", expected=f"at most {_LABEL_LIMIT} printable characters"
+        )
+    return label or None
+
+
+def _candidates(view: LedgerView, query: Query, bounds: range) -> Iterator[int]:
+    """Yield the indexes that the query's narrowest key leads to, the newest first."""
+    if query.digest is not None:
+        yield from view.find_digest(digest_hex(parse_digest(query.digest)))
+    elif query.commit is not None:
+        key = exact_range(_parse_commit(query.commit))
+        yield from view.find("commit", *key, newest_first=True)
+    elif query.job is not None:
+        yield from _job_candidates(view, query.job)
+    elif query.signer is not None:
+        from jenkins_notary.trust.keys import parse_signer_id
+
+        key = exact_range(bytes.fromhex(parse_signer_id(query.signer)[2:]))
+        yield from view.find("signer", *key, newest_first=True)
+    elif query.since is not None or query.until is not None:
+        yield from reversed(bounds)
+    else:
+        raise UsageError(
+            "evidence",
+            expected="a job id, --digest, --commit, --signer or --since",
+            got="nothing to look for",
+        )
+
+
+def _job_candidates(view: LedgerView, text: str) -> Iterator[int]:
+    """Yield the indexes of a build's or a folder's records."""
+    if "#" not in text and "://" not in text:
+        _, folder = parse_job_prefix(text)
+        yield from view.find("name", *name_range(folder), newest_first=True)
+        yield from view.find("name", *below_range(folder), newest_first=True)
+        return
+    job = parse_job_id(text)
+    if job.instance is not None:
+        key = bytes.fromhex(hash_job(format_job_id(job)))
+        seen = set()
+        for index in view.find("job", *exact_range(key), newest_first=True):
+            seen.add(index)
+            yield index
+        # An alias finds the build by its other name too.
+        for index in view.find(
+            "name", *exact_range(_alias_key(text)), newest_first=True
+        ):
+            if index not in seen:
+                yield index
+        return
+    indexes = [*view.find("name", *name_range(job.name, job.number))]
+    ids = {
+        record.statement.job_id
+        for record in (view.record(index) for index in indexes)
+        if record.statement is not None and record.statement.job_id
+    }
+    if len(ids) > 1:
+        raise AmbiguousError(
+            f"job id {text}",
+            expected="one build",
+            got=", ".join(sorted(ids)[:10]),
+            advice="name the instance: INSTANCE:NAME#NUMBER",
+        )
+    yield from reversed(indexes)
+
+
+def _alias_key(text: str) -> bytes:
+    """Return the ``name`` key of a full job id."""
+    from jenkins_notary.ledger.rows import name_key
+
+    key = name_key(text)
+    assert key is not None  # noqa: S101 - it was parsed before
+    return key
+
+
+def _matches(record: ProvenRecord, query: Query) -> bool:
+    """Return whether a proven record has every key of the query."""
+    leaf = record.leaf
+    if query.digest is not None:
+        wanted = digest_hex(parse_digest(query.digest))
+        if wanted not in leaf.subjects:
+            raise _forged_row(record, f"sha256:{wanted}")
+    if query.commit is not None and record.statement is not None:
+        commits = {one.others.get("gitCommit") for one in record.statement.subjects}
+        if query.commit.lower() not in commits:
+            raise _forged_row(record, f"commit {query.commit}")
+    if query.signer is not None and leaf.signer != query.signer.lower():
+        return False
+    return query.job is None or _is_of_job(record, query.job)
+
+
+def _is_of_job(record: ProvenRecord, text: str) -> bool:
+    """Return whether a record is of a build, or of a job or folder."""
+    statement = record.statement
+    if "#" in text or "://" in text:
+        job = parse_job_id(text)
+        if job.instance is not None and record.leaf.job_hex == hash_job(
+            format_job_id(job)
+        ):
+            return True
+        named = [] if statement is None else _job_ids(statement)
+        return any(
+            (one.name, one.number) == (job.name, job.number)
+            and job.instance in {None, one.instance}
+            for one in named
+        )
+    instance, folder = parse_job_prefix(text)
+    return statement is not None and any(
+        (one.name == folder or one.name.startswith(f"{folder}/"))
+        and instance in {None, one.instance}
+        for one in _job_ids(statement)
+    )
+
+
+def _job_ids(statement: Any) -> list[Any]:
+    """Return the parsed job ids of a statement: its own and its aliases."""
+    named = [statement.job_id, *statement.predicate.get("aliases", ())]
+    parsed = []
+    for one in named:
+        if isinstance(one, str):
+            try:
+                parsed.append(parse_job_id(one))
+            except UsageError:
+                # A foreign statement may claim anything; it matches nothing.
+                continue
+    return parsed
+
+
+def _forged_row(record: ProvenRecord, key: str) -> IntegrityError:
+    """Return the error for a row that leads to a record without its key."""
+    return IntegrityError(
+        f"row of {key}",
+        expected="a record that names it",
+        got=f"record #{record.index}, which does not",
+        advice="the index was altered: run jenkins-notary ledger verify",
+    )
+
+
+def _time_bounds(view: LedgerView, query: Query) -> tuple[int, int]:
+    """Return (first index, index behind the last) of the query's times."""
+    first, last = 0, view.size
+    if query.since is not None:
+        first = view.count_until(_time_ms(query.since, "--since") - 1)
+    if query.until is not None:
+        last = view.count_until(_time_ms(query.until, "--until"))
+    return first, last
+
+
+def _time_ms(text: str, option: str) -> int:
+    """Return the ms UTC of an RFC 3339 time."""
+    _, at_ms = parse_as_of(text)
+    if at_ms is None:
+        raise UsageError(option, expected="an RFC 3339 time", got=text[:60])
+    return at_ms
+
+
+def _parse_commit(text: str) -> bytes:
+    """Return the raw bytes of a git commit id."""
+    try:
+        raw = bytes.fromhex(text)
+    except ValueError:
+        raw = b""
+    if len(raw) not in {20, 32}:
+        raise UsageError(
+            f"commit {text[:80]!r}",
+            expected="a full commit id of 40 or 64 hex digits",
+            advice="git rev-parse REVISION",
+        )
+    return raw
+
+
+def _describe(query: Query) -> str:
+    """Return what was looked for, for a message."""
+    keys = ("job", "digest", "commit", "signer", "since", "until")
+    parts = [f"{k} {v}" for k in keys if (v := getattr(query, k)) is not None]
+    return ", ".join(parts)

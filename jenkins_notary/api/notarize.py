@@ -1,0 +1,266 @@
+"""Record assets: from digests to signed records with receipts.
+
+All assets of a call are recorded in one commit, or none is. They share records of up
+to 500 subjects, each with one signature.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from jenkins_notary.api.results import AssetRecord
+from jenkins_notary.errors import NotFoundError, UsageError
+from jenkins_notary.ledger.author import format_time
+from jenkins_notary.ledger.receipts import make_receipt
+from jenkins_notary.trust.verdict import linked_digests
+from jenkins_notary.values.ci import read_ci
+from jenkins_notary.values.digest import digest_hex
+from jenkins_notary.values.jobid import format_job_id, parse_job_id
+from jenkins_notary.values.statement import MAX_SUBJECTS, Subject
+from jenkins_notary.values.status import NEGATIVE, Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from jenkins_notary.api.session import Session
+    from jenkins_notary.assets.asset import Asset
+
+_ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+MAX_ATTRIBUTES = 64
+MAX_VALUE = 1024
+MAX_REASON = 4096
+
+
+class Claim(NamedTuple):
+    """What is said of all assets of a call.
+
+    Attributes:
+        status: The status to record.
+        job: A job id as the user gave it, or None for that of the environment.
+        attributes: Further facts, text, number or boolean by name.
+        reason: Free text, or None.
+        supersedes: Indexes of negative records that this one lifts.
+        attachments: The JSON form of each attachment.
+    """
+
+    status: Status
+    job: str | None = None
+    attributes: Mapping[str, str | int | bool] = {}  # noqa: RUF012 - never written to
+    reason: str | None = None
+    supersedes: Sequence[int] = ()
+    attachments: Sequence[dict[str, object]] = ()
+
+
+def record_assets(
+    session: Session, assets: Sequence[Asset], claim: Claim
+) -> list[AssetRecord]:
+    """Record assets in one commit; return each with its receipt, once durable.
+
+    Args:
+        session: An open ledger.
+        assets: At least one.
+        claim: What is said of them.
+
+    Raises:
+        UsageError: An attribute, reason, job or superseded index is wrong.
+    """
+    facts = describe_claim(session, claim)
+    if claim.status in NEGATIVE:
+        assets = [_with_linked(session, asset) for asset in assets]
+    author = session.author()
+    groups = _group(assets)
+    envelopes = [
+        author.sign("notarization", *_describe_group(group, facts, place, len(groups)))
+        for place, group in enumerate(groups)
+    ]
+    indexes = session.append(envelopes)
+    view = session.refresh()
+    job = facts.get("job")
+    results = []
+    for group, index in zip(groups, indexes, strict=True):
+        _, leaf = view.leaf(index)
+        receipt = make_receipt(view, index).decode()
+        timestamp = format_time(leaf.at_ms)
+        results += [
+            AssetRecord(
+                asset.name,
+                asset.kind,
+                asset.digest,
+                asset.ref,
+                asset.size,
+                claim.status,
+                None if job is None else job["id"],
+                leaf.signer,
+                timestamp,
+                index,
+                receipt,
+            )
+            for asset in group
+        ]
+    return results
+
+
+def describe_claim(session: Session, claim: Claim) -> dict[str, Any]:
+    """Return the predicate's facts that all records of a call share."""
+    check_attributes(claim.attributes)
+    if claim.reason is not None and len(claim.reason) > MAX_REASON:
+        raise UsageError("reason", expected=f"at most {MAX_REASON} characters")
+    if claim.supersedes:
+        _check_supersedes(session, claim)
+    return {
+        "status": claim.status.name,
+        "job": describe_job(session.environ, claim.job),
+        "attributes": dict(claim.attributes) or None,
+        "reason": claim.reason or None,
+        "supersedes": sorted(set(claim.supersedes)) or None,
+        "attachments": list(claim.attachments) or None,
+    }
+
+
+def describe_job(environ: Mapping[str, str], given: str | None) -> dict[str, Any] | None:
+    """Return the JSON form of the job: the one given, else the environment's.
+
+    The environment's facts are added only when it is the same build's.
+    """
+    found = read_ci(environ)
+    if given is None and (found is None or found.job is None):
+        return None
+    if given is None:
+        assert found is not None and found.job is not None  # noqa: S101,PT018 - above
+        job = found.job
+    else:
+        job = parse_job_id(given)
+        if found is not None and found.job is not None:
+            if (found.job.name, found.job.number) != (job.name, job.number):
+                found = None
+            elif job.instance is None:
+                job = found.job
+    described: dict[str, Any] = {"id": format_job_id(job)}
+    if found is not None:
+        described["ci"] = found.ci
+        described["environment"] = dict(found.environment)
+    return described
+
+
+def check_attributes(attributes: Mapping[str, object]) -> None:
+    """Check the names and values of attributes.
+
+    Raises:
+        UsageError: Too many, or a name or value out of bounds.
+    """
+    if len(attributes) > MAX_ATTRIBUTES:
+        raise UsageError("attributes", expected=f"at most {MAX_ATTRIBUTES}")
+    for name, value in attributes.items():
+        if not _ATTRIBUTE.fullmatch(name):
+            raise UsageError(
+                f"attribute {name[:80]!r}",
+                expected="a letter, then letters, digits, '_', '.', '-'",
+            )
+        if not isinstance(value, (str, int, bool)) or len(str(value)) > MAX_VALUE:
+            raise UsageError(
+                f"attribute {name}",
+                expected=f"text of at most {MAX_VALUE} characters, a number or boolean",
+            )
+
+
+def to_subjects(asset: Asset) -> list[Subject]:
+    """Return the statement subjects of an asset."""
+    if len(asset.subjects) > MAX_SUBJECTS:
+        raise UsageError(
+            f"asset {asset.name}",
+            expected=f"at most {MAX_SUBJECTS} digests",
+            got=f"{len(asset.subjects)}",
+        )
+    return [
+        Subject(
+            asset.name if place == 0 else one.name,
+            digest_hex(one.digest),
+            dict(one.algorithms),
+        )
+        for place, one in enumerate(asset.subjects)
+    ]
+
+
+def _group(assets: Sequence[Asset]) -> list[list[Asset]]:
+    """Return the assets in groups whose subjects fit into one record each."""
+    groups: list[list[Asset]] = [[]]
+    used = 0
+    for asset in assets:
+        if used + len(asset.subjects) > MAX_SUBJECTS and groups[-1]:
+            groups.append([])
+            used = 0
+        groups[-1].append(asset)
+        used += len(asset.subjects)
+    return groups
+
+
+def _describe_group(
+    group: Sequence[Asset], facts: Mapping[str, Any], place: int, count: int
+) -> tuple[list[Subject], dict[str, Any]]:
+    """Return (subjects, predicate facts) of one record."""
+    subjects: list[Subject] = []
+    described = []
+    for asset in group:
+        own = to_subjects(asset)
+        described.append(_describe_asset(asset, len(subjects)))
+        subjects += own
+    part = {"number": place + 1, "of": count} if count > 1 else None
+    return subjects, {**facts, "assets": described, "part": part}
+
+
+def _describe_asset(asset: Asset, first: int) -> dict[str, Any]:
+    """Return the JSON form of an asset whose subjects begin at a place."""
+    described: dict[str, Any] = {
+        "kind": asset.kind,
+        "name": asset.name,
+        "subjects": list(range(first, first + len(asset.subjects))),
+    }
+    if asset.size is not None:
+        described["size"] = asset.size
+    if asset.ref is not None:
+        described["ref"] = asset.ref
+    if asset.metadata:
+        described["metadata"] = dict(asset.metadata)
+    if asset.dirty:
+        described["dirty"] = True
+    return described
+
+
+def _with_linked(session: Session, asset: Asset) -> Asset:
+    """Return an asset with every digest that records link to its own.
+
+    A negative status is to stand on all digests of an image by itself, whoever later
+    hides the record that links them.
+    """
+    from jenkins_notary.assets.asset import Subject as AssetSubject
+
+    view = session.view()
+    own = digest_hex(asset.digest)
+    linked = linked_digests(own, view.records(view.find_digest(own)))
+    known = {digest_hex(one.digest) for one in asset.subjects}
+    further = tuple(
+        AssetSubject(f"linked to {asset.name}", f"sha256:{one}")
+        for one in sorted(linked - known)
+    )
+    return asset._replace(subjects=asset.subjects + further)
+
+
+def _check_supersedes(session: Session, claim: Claim) -> None:
+    """Check that superseded records exist and are negative."""
+    if claim.status is not Status.TRUSTED or not claim.reason:
+        raise UsageError("--supersede", expected="a TRUSTED record and a --reason")
+    view = session.view()
+    for index in claim.supersedes:
+        try:
+            _, leaf = view.leaf(index)
+        except NotFoundError as error:
+            raise UsageError(f"--supersede {index}", expected="a record") from error
+        if leaf.status not in NEGATIVE:
+            raise UsageError(
+                f"--supersede {index}",
+                expected="an UNTRUSTED or UNSUPPORTED record",
+                got=leaf.type if leaf.status is None else leaf.status.name,
+            )

@@ -1,0 +1,118 @@
+"""Say where a user's ledger, key, bodies and pins are.
+
+========  ======================================================  ================
+what      default                                                 option
+========  ======================================================  ================
+ledger    ``$XDG_DATA_HOME/jenkins-notary/ledger.db``             ``--ledger``
+its key   the ledger's path and ``.key``
+bodies    the ledger's path and ``.blobs``
+signer    ``$XDG_DATA_HOME/jenkins-notary/key.pem``               ``--key``
+pins      ``$XDG_STATE_HOME/jenkins-notary/pins``
+========  ======================================================  ================
+
+Source: XDG Base Directory Specification 0.8; on Windows its variables are honoured
+and the defaults lie below the user's profile.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from jenkins_notary.errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_APP = "jenkins-notary"
+_LATER = ("immudb://", "https://", "http://")
+
+
+class Places(NamedTuple):
+    """Absolute paths of one user and ledger.
+
+    Attributes:
+        ledger: The SQLite file.
+        ledger_url: The same as a URL, for people.
+        log_key: The ledger's own key.
+        blobs: The folder of bodies.
+        key: The signer's PEM file.
+        pins: The folder of pins.
+        cache: The folder of hints that can be lost.
+        is_default: Whether nobody chose the ledger.
+    """
+
+    ledger: str
+    ledger_url: str
+    log_key: str
+    blobs: str
+    key: str
+    pins: str
+    cache: str
+    is_default: bool
+
+
+def find_places(
+    ledger: str | None, key: str | None, environ: Mapping[str, str]
+) -> Places:
+    """Return where everything is.
+
+    Args:
+        ledger: ``sqlite:///PATH``, a plain path, or None for the default.
+        key: The signer's PEM file, or None for the default.
+        environ: The environment.
+
+    Raises:
+        ConfigurationError: An engine that this version does not have, or no home.
+    """
+    data = os.path.join(_xdg("XDG_DATA_HOME", ".local/share", environ), _APP)
+    state = os.path.join(_xdg("XDG_STATE_HOME", ".local/state", environ), _APP)
+    cache = os.path.join(_xdg("XDG_CACHE_HOME", ".cache", environ), _APP)
+    path = os.path.join(data, "ledger.db") if ledger is None else _ledger_path(ledger)
+    return Places(
+        path,
+        f"sqlite://{path}" if path.startswith("/") else f"sqlite:///{path}",
+        f"{path}.key",
+        f"{path}.blobs",
+        os.path.abspath(key) if key else os.path.join(data, "key.pem"),
+        os.path.join(state, "pins"),
+        cache,
+        ledger is None,
+    )
+
+
+def _ledger_path(text: str) -> str:
+    """Return the absolute path of a SQLite ledger's URL or path.
+
+    >>> _ledger_path("sqlite:////var/lib/notary.db")
+    '/var/lib/notary.db'
+    """
+    scheme = text.split("://", 1)[0] + "://" if "://" in text else ""
+    if scheme in _LATER or (scheme and scheme != "sqlite://"):
+        raise ConfigurationError(
+            f"ledger {text.split('@')[-1][:80]!r}",
+            expected="sqlite:///PATH",
+            got=f"engine {scheme[:-3]}, which this version does not have",
+        )
+    # A URL names an absolute path; SQLAlchemy's four slashes mean the same here.
+    path = "/" + text[len("sqlite://") :].lstrip("/") if scheme else text
+    if not path.strip("/ ") or "\0" in path:
+        raise ConfigurationError("ledger", expected="sqlite:///PATH", got=repr(text))
+    return os.path.abspath(path)
+
+
+def _xdg(variable: str, below_home: str, environ: Mapping[str, str]) -> str:
+    """Return an XDG folder; a relative value is ignored, as the specification asks."""
+    value = environ.get(variable, "")
+    if os.path.isabs(value):
+        return value
+    home = environ.get("HOME") or environ.get("USERPROFILE") or ""
+    if not os.path.isabs(home):
+        raise ConfigurationError(
+            "environment",
+            expected=f"HOME or {variable}",
+            got="neither",
+            advice="set --ledger and --key, and XDG_STATE_HOME",
+        )
+    return os.path.join(home, *below_home.split("/"))

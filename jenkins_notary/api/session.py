@@ -1,0 +1,333 @@
+"""Open what a call needs, once: ledger, keys, bodies, pins.
+
+Nothing is opened before it is asked for. Only :meth:`Session.create_if_missing` makes a
+ledger; reading one that is not there is NotFoundError. Every view that is handed out
+was checked against the user's pin, and moves the pin forward.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from jenkins_notary.api.places import find_places
+from jenkins_notary.engines.sqlite import SqliteStore
+from jenkins_notary.errors import ConfigurationError, IntegrityError, NotFoundError
+from jenkins_notary.files.locks import FileLock
+from jenkins_notary.files.pins import PinFiles
+from jenkins_notary.ledger.author import Author
+from jenkins_notary.ledger.pins import Pin, check_pin
+from jenkins_notary.ledger.sequencer import Sequencer
+from jenkins_notary.ledger.view import open_view
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from jenkins_notary.api.places import Places
+    from jenkins_notary.blobs.files import FileBlobs
+    from jenkins_notary.keys.log_key import LogSigner
+    from jenkins_notary.keys.signatures import KeyVerifier
+    from jenkins_notary.ledger.view import LedgerView
+    from jenkins_notary.ports import Signer
+    from jenkins_notary.tlog.note import Ed25519Verifier
+
+
+class SystemClock:
+    """The Clock port over the system's time."""
+
+    def now_ms(self) -> int:
+        """Return milliseconds since the epoch, UTC."""
+        return time.time_ns() // 1_000_000
+
+
+class Session:
+    """What one call, or one program, has open.
+
+    Attributes:
+        environ: The environment, read once.
+        places: Where everything is.
+        clock: The time.
+        notify: Called with one-line notices for a person.
+    """
+
+    def __init__(
+        self,
+        ledger: str | None,
+        *,
+        key: str | None,
+        log: str | None,
+        passphrase: bytes | None,
+        environ: Mapping[str, str],
+        notify: Callable[[str], None],
+    ) -> None:
+        """Keep the choices; open nothing."""
+        self.environ = environ
+        self.places: Places = find_places(ledger, key, environ)
+        self.clock = SystemClock()
+        self.notify = notify
+        self._log = log
+        self._passphrase = passphrase
+        self._store: SqliteStore | None = None
+        self._view: LedgerView | None = None
+        self._sequencer: Sequencer | None = None
+        self._signer: Signer | None = None
+        self._verifier: KeyVerifier | None = None
+        self._pins = PinFiles(self.places.pins)
+
+    def close(self) -> None:
+        """Release the ledger."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    @property
+    def store(self) -> SqliteStore:
+        """Return the open ledger.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        if self._store is None:
+            self._store = SqliteStore.open(self.places.ledger)
+        return self._store
+
+    @property
+    def signatures(self) -> KeyVerifier:
+        """Return the signature checks."""
+        if self._verifier is None:
+            from jenkins_notary.keys.signatures import KeyVerifier
+
+            self._verifier = KeyVerifier()
+        return self._verifier
+
+    @property
+    def blobs(self) -> FileBlobs:
+        """Return the bodies beside the ledger."""
+        from jenkins_notary.blobs.files import FileBlobs
+
+        return FileBlobs(self.places.blobs)
+
+    def view(self) -> LedgerView:
+        """Return the ledger at its newest checkpoint, checked against the pin.
+
+        Raises:
+            NotFoundError: There is no ledger, or none that was initialized.
+            IntegrityError: The checkpoint is not signed by the expected key, or the
+                log is not the one that was seen before.
+        """
+        if self._view is None:
+            self._view = self._open_view()
+        return self._view
+
+    def vkey(self) -> str:
+        """Return the log's verifier key, as this user knows it."""
+        origin = self._setting("origin")
+        return self._expected_vkey(origin, self._pins.load(origin))
+
+    def refresh(self) -> LedgerView:
+        """Return the view anew, after records were appended."""
+        self._view = None
+        return self.view()
+
+    def append(self, envelopes: Sequence[bytes]) -> list[int]:
+        """Append envelopes; return their indexes, once durable."""
+        # The pin is checked first, so that nothing is added to a log that was
+        # exchanged for another or an older one.
+        self.view()
+        indexes = [one.index for one in self.sequencer().append(envelopes)]
+        self.refresh()
+        return indexes
+
+    def sequencer(self) -> Sequencer:
+        """Return the ledger's writer.
+
+        Raises:
+            NotFoundError: The ledger's key is not here: it can only be read.
+        """
+        if self._sequencer is None:
+            signer = self._load_log_key()
+            self._sequencer = Sequencer(
+                self.store, signer, self._verifiers(), self.clock
+            )
+        return self._sequencer
+
+    def author(self, *co_signers: Signer) -> Author:
+        """Return who signs the records of one call; its record id is new."""
+        return Author(
+            (self.signer(), *co_signers), os.urandom(16).hex(), self.clock.now_ms()
+        )
+
+    def signer(self) -> Signer:
+        """Return the signer, whose key is made on first use, which is said once.
+
+        Raises:
+            ConfigurationError: The key cannot be used.
+        """
+        if self._signer is None:
+            self._signer = self._load_or_make_signer()
+        return self._signer
+
+    def create_if_missing(
+        self,
+        *,
+        origin: str | None = None,
+        threshold: int = 1,
+        co_signers: Sequence[Signer] = (),
+        ephemeral_ok: bool = False,
+    ) -> bool:
+        """Make the ledger if there is none; return whether it was made.
+
+        The signer becomes its administrator and first enrolled signer.
+
+        Raises:
+            ConfigurationError: This machine goes away with its build.
+        """
+        if self._store is not None or os.path.exists(self.places.ledger):
+            if self.store.checkpoint() is not None:
+                return False
+        self._refuse_ephemeral(ephemeral_ok=ephemeral_ok)
+        os.makedirs(os.path.dirname(self.places.ledger), mode=0o700, exist_ok=True)
+        with FileLock(f"{self.places.ledger}.lock"):
+            if os.path.exists(self.places.ledger) and self.store.checkpoint():
+                return False
+            self._create(origin, threshold, co_signers)
+        return True
+
+    def _create(
+        self, origin: str | None, threshold: int, co_signers: Sequence[Signer]
+    ) -> None:
+        """Make key, file and genesis; continue where an interrupted call stopped."""
+        import socket
+
+        from jenkins_notary.keys.log_key import generate_log_key, load_log_key
+        from jenkins_notary.ledger.genesis import (
+            append_genesis,
+            check_origin,
+            make_origin,
+        )
+
+        chosen = origin or make_origin(socket.gethostname())
+        check_origin(chosen)
+        signer = self.signer()
+        try:
+            log_signer = generate_log_key(self.places.log_key, chosen)
+        except FileExistsError:
+            log_signer = load_log_key(self.places.log_key)
+        if not os.path.exists(self.places.ledger):
+            SqliteStore.create(self.places.ledger).close()
+        self.store.put_setting("origin", log_signer.name.encode())
+        self.store.put_setting("vkey", log_signer.vkey.encode())
+        append_genesis(
+            self.sequencer(), self.author(*co_signers), log_signer.name,
+            threshold=threshold,
+        )
+        self._pin(log_signer.vkey, self.store.checkpoint() or b"", 1)
+        self.notify(f"created ledger {self.places.ledger_url} ({log_signer.vkey})")
+        self.notify(
+            f"signer {signer.keyid} is its administrator and first enrolled signer"
+        )
+
+    def _open_view(self) -> LedgerView:
+        """Open the newest checkpoint, check it against the pin, move the pin."""
+        origin = self._setting("origin")
+        pin = self._pins.load(origin)
+        vkey = self._expected_vkey(origin, pin)
+        view = open_view(self.store, self._verifiers_of(vkey), self.signatures)
+        if view.checkpoint.origin != origin:
+            raise IntegrityError(
+                f"ledger {self.places.ledger_url}",
+                expected=f"the log {origin}",
+                got=view.checkpoint.origin,
+            )
+        if pin is None:
+            if self._log is None:
+                self.notify(
+                    f"first contact with {origin}: its key {vkey} is now pinned; "
+                    "compare it with what its administrator publishes"
+                )
+            self._pin(vkey, view.note, view.checkpoint.size)
+        elif check_pin(pin, view):
+            self._pin(vkey, view.note, view.checkpoint.size)
+        return view
+
+    def _expected_vkey(self, origin: str, pin: Pin | None) -> str:
+        """Return the key that must have signed the checkpoint."""
+        if self._log is not None:
+            return self._log
+        return self._setting("vkey") if pin is None else pin.vkey
+
+    def _verifiers(self) -> list[Ed25519Verifier]:
+        """Return the checkpoint verifiers for the log in the store."""
+        return self._verifiers_of(self.vkey())
+
+    def _verifiers_of(self, vkey: str) -> list[Ed25519Verifier]:
+        """Return the verifiers of a key and of those that followed it."""
+        from jenkins_notary.keys.log_key import load_log_verifier
+
+        return [load_log_verifier(vkey)]
+
+    def _setting(self, name: str) -> str:
+        """Return a setting that every ledger has."""
+        value = self.store.get_setting(name)
+        if value is None:
+            raise NotFoundError(
+                f"ledger {self.places.ledger_url}",
+                expected=f"an initialized ledger with its {name}",
+                got="none",
+                advice="jenkins-notary ledger init",
+            )
+        return value.decode()
+
+    def _pin(self, vkey: str, note: bytes, size: int) -> None:
+        """Remember a checkpoint that was verified."""
+        self._pins.save(self._setting("origin"), Pin(vkey, note), size=size)
+
+    def _load_log_key(self) -> LogSigner:
+        """Return the ledger's key, which must be the log's."""
+        from jenkins_notary.keys.log_key import load_log_key
+
+        signer = load_log_key(self.places.log_key)
+        if signer.name != self._setting("origin"):
+            raise ConfigurationError(
+                f"key file {self.places.log_key}",
+                expected=f"the key of {self._setting('origin')}",
+                got=f"that of {signer.name}",
+            )
+        return signer
+
+    def _load_or_make_signer(self) -> Signer:
+        """Return the signer's key; make the default one on first use."""
+        from jenkins_notary.keys.pem import generate_signer, load_signer
+
+        path = self.places.key
+        try:
+            return load_signer(path, passphrase=self._passphrase)
+        except NotFoundError:
+            if path != find_places(None, None, self.environ).key:
+                raise
+        try:
+            signer = generate_signer(path, passphrase=self._passphrase)
+        except FileExistsError:
+            return load_signer(path, passphrase=self._passphrase)
+        self.notify(f"created signing key {path}, signer {signer.keyid}")
+        return signer
+
+    def _refuse_ephemeral(self, *, ephemeral_ok: bool) -> None:
+        """Refuse to make a ledger on a build agent that goes away."""
+        if ephemeral_ok:
+            return
+        in_container = "KUBERNETES_SERVICE_HOST" in self.environ or any(
+            os.path.exists(mark) for mark in ("/.dockerenv", "/run/.containerenv")
+        )
+        in_build = any(
+            name in self.environ
+            for name in ("BUILD_URL", "GITLAB_CI", "GITHUB_ACTIONS", "TF_BUILD")
+        )
+        if in_container and in_build:
+            raise ConfigurationError(
+                f"ledger {self.places.ledger_url}",
+                expected="a host that stays",
+                got="a build agent in a container, which takes the ledger with it",
+                advice="choose a ledger that stays with --ledger, or --ephemeral-ok",
+            )

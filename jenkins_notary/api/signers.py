@@ -1,0 +1,201 @@
+"""Administer who may speak: enrolment, levels, orgs, revocation, all as records.
+
+Every act is a trust record, signed by an administrator. Where the ledger asks for
+several, the further keys are named with ``co_keys``.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+from jenkins_notary.api.evidence import open_file
+from jenkins_notary.api.results import RecordView, SignerInfo
+from jenkins_notary.errors import (
+    NotFoundError,
+    PermissionDeniedError,
+    UsageError,
+)
+from jenkins_notary.trust.keys import parse_signer_id, signer_id
+from jenkins_notary.trust.record import claimed_key
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jenkins_notary.api.session import Session
+    from jenkins_notary.ledger.view import LedgerView
+    from jenkins_notary.ports import Signer
+
+_ORG_LIMIT = 64
+
+
+def list_signers(session: Session) -> list[SignerInfo]:
+    """Return the enrolled signers, in the order of their enrolment."""
+    trust = session.view().trust()
+    orgs = trust.orgs()
+    return [
+        SignerInfo(
+            signer,
+            one.level,
+            tuple(org for org, members in orgs.items() if signer in members),
+            signer in trust.administrators,
+            one.index,
+            one.revoked_from,
+        )
+        for signer, one in sorted(trust.signers.items(), key=lambda item: item[1].index)
+    ]
+
+
+def enrol_signer(
+    session: Session,
+    signer_or_pem: str,
+    *,
+    level: int,
+    orgs: Sequence[str],
+    co_signers: Sequence[Signer],
+) -> RecordView:
+    """Enrol a signer by its public key.
+
+    Args:
+        session: An open ledger.
+        signer_or_pem: A PEM file of the public key, or a signer id whose key is taken
+            from a record that it signed; its hash must be the id.
+        level: The level that it gets.
+        orgs: Orgs that it joins.
+        co_signers: Further administrators' keys.
+    """
+    if signer_or_pem.lower().startswith("0x"):
+        signer = parse_signer_id(signer_or_pem)
+        public_der = _find_key(session.view(), signer)
+    else:
+        from jenkins_notary.keys.pem import MAX_BYTES, parse_public_pem
+
+        with open_file(signer_or_pem) as stream:
+            text = stream.read(MAX_BYTES)
+        public_der = parse_public_pem(text, subject=f"public key {signer_or_pem}")
+        signer = signer_id(public_der)
+    facts = {
+        "action": "enrol",
+        "signerId": signer,
+        "publicKey": b64encode(public_der).decode(),
+        "level": level,
+        "orgs": [check_org(org) for org in orgs],
+    }
+    return record_trust(session, facts, co_signers)
+
+
+def revoke_signer(
+    session: Session, text: str, *, from_index: int | None, co_signers: Sequence[Signer]
+) -> RecordView:
+    """Revoke a signer: what it recorded at an index or later no longer counts.
+
+    Args:
+        session: An open ledger.
+        text: The signer id.
+        from_index: The first index that is revoked; None for from now on.
+        co_signers: Further administrators' keys.
+    """
+    signer = _enrolled(session, text)
+    size = session.view().size
+    start = size if from_index is None else from_index
+    if not 0 < start <= size:
+        raise UsageError("--from", expected=f"an index from 1 to {size}", got=f"{start}")
+    facts = {"action": "revoke", "signerId": signer, "fromIndex": start}
+    return record_trust(session, facts, co_signers)
+
+
+def set_level(
+    session: Session, text: str, level: int, co_signers: Sequence[Signer]
+) -> RecordView:
+    """Give an enrolled signer another level."""
+    signer = _enrolled(session, text)
+    return record_trust(
+        session, {"action": "level", "signerId": signer, "level": level}, co_signers
+    )
+
+
+def change_org(
+    session: Session,
+    org: str,
+    signers: Sequence[str],
+    *,
+    joined: bool,
+    co_signers: Sequence[Signer],
+) -> RecordView:
+    """Let signers join or leave an org."""
+    facts = {
+        "action": "org-add" if joined else "org-remove",
+        "org": check_org(org),
+        "signers": [_enrolled(session, one) for one in signers],
+    }
+    return record_trust(session, facts, co_signers)
+
+
+def record_trust(
+    session: Session, facts: Mapping[str, object], co_signers: Sequence[Signer]
+) -> RecordView:
+    """Append a trust record, which must count.
+
+    Raises:
+        PermissionDeniedError: The keys at hand are not those of enough administrators.
+    """
+    trust = session.view().trust()
+    author = session.author(*co_signers)
+    held = {one.keyid for one in author.signers} & set(trust.administrators)
+    if len(held) < trust.threshold:
+        raise PermissionDeniedError(
+            "trust record",
+            expected=f"signatures of {trust.threshold} of the administrators "
+            + ", ".join(sorted(trust.administrators)),
+            got=", ".join(one.keyid for one in author.signers),
+            advice="use an administrator's key: --key FILE, --co-key FILE",
+        )
+    (index,) = session.append([author.sign("trust", [], facts)])
+    view = session.view()
+    ignored = {one.index: one.reason for one in view.trust().ignored}
+    if index in ignored:
+        raise UsageError(f"trust record #{index}", got=ignored[index])
+    return RecordView(view.record(index), None)
+
+
+def check_org(org: str) -> str:
+    """Return an org's name.
+
+    Raises:
+        UsageError: Empty, too long, or not printable.
+    """
+    if not org.strip() or len(org) > _ORG_LIMIT or not org.isprintable():
+        raise UsageError("org", expected=f"1 to {_ORG_LIMIT} printable characters")
+    return org
+
+
+def _enrolled(session: Session, text: str) -> str:
+    """Return a signer id that is enrolled."""
+    signer = parse_signer_id(text)
+    if signer not in session.view().trust().signers:
+        raise NotFoundError(
+            f"signer {signer}",
+            got="not enrolled",
+            advice=f"jenkins-notary signer enrol {signer}",
+        )
+    return signer
+
+
+def _find_key(view: LedgerView, signer: str) -> bytes:
+    """Return the public key of a signer from a record that it signed."""
+    known = view.trust().signers.get(signer)
+    if known is not None:
+        return known.public_der
+    from jenkins_notary.ledger.rows import exact_range
+
+    key = exact_range(bytes.fromhex(signer[2:]))
+    for index in view.find("signer", *key, newest_first=True):
+        record = view.record(index)
+        public_der = claimed_key(record)
+        if public_der is not None and record.leaf.signer == signer:
+            return public_der
+    raise NotFoundError(
+        f"public key of {signer}",
+        got="no record that it signed",
+        advice="give its PEM file: jenkins-notary signer enrol FILE.pem",
+    )

@@ -1,0 +1,267 @@
+"""Find secrets in a text before it is stored: where and of what kind, never which.
+
+>>> text = b"step one\\nexport AWS_KEY=AKIAQWERTYUIOPASDFGH\\n"
+>>> list(scan_secrets([text[:30], text[30:]]))
+[Finding(line=2, kind='aws-access-key-id')]
+
+A text is scanned as it streams, in windows that overlap by more than the longest
+match, so a secret across two chunks is found. Every rule begins with a literal, for
+which the text is searched at the speed of memory, and goes on with bounded, possessive
+repetitions: no text makes the time more than linear. Each kind is reported once a line.
+
+What it does not find: secrets that are encoded again, broken over lines, in UTF-16 or
+in compressed text, and passwords that stand alone. It takes masked values (``****``)
+and references (``${TOKEN}``) for what they are. A finding is a reason to hold a text
+back, and none is no proof that there is no secret.
+
+Cost: about 100 MiB a second; memory for one window.
+
+Source: the token formats that GitHub, GitLab, Slack, AWS, npm, PyPI, Docker, Google and
+Stripe publish for secret scanners; Jenkins core ``ApiTokenStore`` (``11`` and 32 hex
+digits); RFC 7519 (JWT); RFC 7468 (PEM labels).
+"""
+
+from __future__ import annotations
+
+import re
+from math import log2
+from typing import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+WINDOW = 256 << 10
+"""Bytes that are scanned at a time."""
+
+_OVERLAP = 8 << 10
+# A match that begins this close to a window's start was settled in the one before,
+# and here its surroundings are cut off. Overlap less margin exceeds every match.
+_MARGIN = 64
+
+_WORD = rb"[0-9A-Za-z_]"
+_TOKENS = (
+    ("aws-access-key-id", rb"AKIA(?<![0-9A-Za-z]AKIA)[A-Z2-7]{16}(?![0-9A-Za-z])"),
+    ("aws-access-key-id", rb"ASIA(?<![0-9A-Za-z]ASIA)[A-Z2-7]{16}(?![0-9A-Za-z])"),
+    ("github-token", rb"gh(?<!" + _WORD + rb"gh)[pousr]_[0-9A-Za-z]{36,255}+"),
+    ("github-token", rb"github_pat_[0-9A-Za-z_]{22,255}+"),
+    ("gitlab-token", rb"gl(?<!" + _WORD + rb"gl)[a-z]{2,5}+-[0-9A-Za-z_.-]{20,255}+"),
+    ("slack-token", rb"xox[abeoprs]-[0-9A-Za-z-]{10,255}+"),
+    ("slack-token", rb"xapp-[0-9]-[0-9A-Za-z-]{10,255}+"),
+    ("slack-webhook", rb"hooks\.slack\.com/services/[0-9A-Za-z/]{20,255}+"),
+    (
+        "private-key",
+        rb"-----BEGIN (?:[0-9A-Z]{1,20}+ ){0,4}PRIVATE KEY(?: BLOCK)?-----",
+    ),
+    (
+        "jwt",
+        rb"eyJ(?<![0-9A-Za-z_-]eyJ)[0-9A-Za-z_-]{10,2048}+\.eyJ[0-9A-Za-z_-]{10,2048}+",
+    ),
+    ("jenkins-api-token", rb"11(?<![0-9A-Za-z]11)[0-9a-f]{32}(?![0-9A-Za-z])"),
+    ("google-api-key", rb"AIza[0-9A-Za-z_-]{35}(?![0-9A-Za-z_-])"),
+    ("npm-token", rb"npm_(?<!" + _WORD + rb"npm_)[0-9A-Za-z]{36,64}+"),
+    ("pypi-token", rb"pypi-AgE[0-9A-Za-z_-]{50,255}+"),
+    ("docker-token", rb"dckr_pat_[0-9A-Za-z_-]{20,64}+"),
+    ("stripe-key", rb"sk_live_[0-9A-Za-z]{16,128}+"),
+)
+_URL = rb"://[^\s/:@\"']{0,128}+:([^\s/@\"']{1,256}+)@"
+_ASSIGNED = (
+    rb"[0-9a-z_.-]{0,40}+[\"']?+[ \t]{0,4}+(?:=>|:=|==?|:)[ \t]{0,4}+"
+    rb"(\"[^\"\n]{1,200}+|'[^'\n]{1,200}+|[^\s\"',;]{1,200}+)"
+)
+_HEADER = rb"authorization[\"']?[ \t]{0,4}[:=][ \t\"']{0,4}(?:basic|bearer|token)[ \t]{1,4}([^\s\"']{6,200}+)"
+_KEY_NAMES = tuple(
+    word + joint
+    for word in (b"api", b"access", b"account", b"secret", b"private", b"signing")
+    for joint in (b"", b"_", b"-", b".")
+)
+_MASKS = frozenset(b"*xX.#-")
+_REFERENCES = (b"$", b"%", b"<", b"{{", b"(", b"[", b"@", b"env.", b"params.")
+_NOTHING = frozenset(
+    {
+        b"null",
+        b"none",
+        b"nil",
+        b"true",
+        b"false",
+        b"undefined",
+        b"yes",
+        b"no",
+        b"string",
+    }
+)
+
+
+class Finding(NamedTuple):
+    """One place where a secret seems to stand.
+
+    Attributes:
+        line: Number of the line, from 1.
+        kind: What it looks like, such as ``github-token``.
+    """
+
+    line: int
+    kind: str
+
+
+class SecretScanner:
+    """Scan a text that comes in pieces.
+
+    >>> scanner = SecretScanner()
+    >>> scanner.feed(b"password = 'hunter")
+    []
+    >>> scanner.feed(b"2-and-more'"), scanner.finish()
+    ([], [Finding(line=1, kind='password')])
+    """
+
+    def __init__(self) -> None:
+        """Begin at line 1."""
+        self._held = bytearray()
+        self._line = 1
+        self._margin = 0
+        self._reported: set[Finding] = set()
+
+    def feed(self, data: bytes) -> list[Finding]:
+        """Take the next bytes; return what is found and settled, in order."""
+        findings: list[Finding] = []
+        for start in range(0, len(data), WINDOW):
+            self._held += data[start : start + WINDOW]
+            if len(self._held) >= WINDOW:
+                findings += self._scan(is_last=False)
+        return findings
+
+    def finish(self) -> list[Finding]:
+        """Return what is found in the rest; call it once, at the end."""
+        return self._scan(is_last=True)
+
+    def _scan(self, *, is_last: bool) -> list[Finding]:
+        """Scan what is held, and keep its end for the next window."""
+        text = bytes(self._held)
+        places = sorted(
+            (start, kind)
+            for start, stop, kind in _find_all(text)
+            # What touches the end may go on in the next window: it is seen again.
+            if start >= self._margin and (is_last or stop < len(text))
+        )
+        findings = []
+        line, counted = self._line, 0
+        for start, kind in places:
+            line += text.count(b"\n", counted, start)
+            counted = start
+            finding = Finding(line, kind)
+            if finding not in self._reported:
+                self._reported.add(finding)
+                findings.append(finding)
+        keep = max(0, len(text) - _OVERLAP)
+        self._line += text.count(b"\n", 0, keep)
+        self._held = bytearray(text[keep:])
+        self._margin = _MARGIN
+        self._reported = {one for one in self._reported if one.line >= self._line}
+        return findings
+
+
+def scan_secrets(chunks: Iterable[bytes]) -> Iterator[Finding]:
+    """Yield what looks like a secret in a text that comes in chunks.
+
+    Args:
+        chunks: The text's bytes, cut anywhere.
+
+    Yields:
+        Line and kind, in the order of the text; each kind once a line.
+    """
+    scanner = SecretScanner()
+    for chunk in chunks:
+        yield from scanner.feed(chunk)
+    yield from scanner.finish()
+
+
+def _find_all(text: bytes) -> Iterator[tuple[int, int, str]]:
+    """Yield (start, stop, kind) of every match in a window."""
+    for kind, search in _SEARCHES:
+        for found in search(text):
+            yield found.start(), found.end(), kind
+    for found in _URL_SEARCH(text):
+        if not _is_harmless(found[1]):
+            yield found.start(), found.end(), "url-credentials"
+    # Names of variables in any case: bytes keep their places when lower-cased, and
+    # the value is looked at as it stands in the text.
+    lower = text.lower()
+    for kind, search, is_secret in _ASSIGNMENTS:
+        for found in search(lower):
+            before = lower[max(0, found.start() - 16) : found.start()]
+            value = text[found.start(1) : found.end(1)].strip(b"\"'")
+            if not _is_harmless(value) and is_secret(value, before):
+                yield found.start(), found.end(), kind
+
+
+def _is_harmless(value: bytes) -> bool:
+    """Return whether a value is masked, a reference to a variable, or a word."""
+    return (
+        _MASKS.issuperset(value)
+        or b"****" in value
+        or value.startswith(_REFERENCES)
+        or value.lower() in _NOTHING
+    )
+
+
+def _is_password(value: bytes, _before: bytes) -> bool:
+    """Return whether the value of a password variable is one, and no prose."""
+    return len(value) >= 4 and not (
+        value.isalpha() and value.islower() and len(value) < 8
+    )
+
+
+def _is_token(value: bytes, _before: bytes) -> bool:
+    """Return whether the value of a token or secret is one, and no prose."""
+    return len(value) >= 8 and _is_mixed(value) and _entropy(value) >= 2.5
+
+
+def _is_key(value: bytes, before: bytes) -> bool:
+    """Return whether a key's name says that it is secret, or its value is random."""
+    if before.endswith(_KEY_NAMES):
+        return _is_token(value, before)
+    return before.endswith(b"_") and _is_random(value, before)
+
+
+def _is_random(value: bytes, _before: bytes) -> bool:
+    """Return whether a value looks random; a hex digest does not count."""
+    return (
+        len(value) >= 20
+        and _is_mixed(value)
+        and not value.islower()
+        and not value.isupper()
+        and not any(mark in value for mark in (b"://", b"\\", b"(", b" "))
+        and _entropy(value) >= 4.0
+    )
+
+
+def _is_mixed(value: bytes) -> bool:
+    """Return whether a value has a digit and a letter."""
+    return any(48 <= byte < 58 for byte in value) and value.lower() != value.upper()
+
+
+def _entropy(value: bytes) -> float:
+    """Return the bits a byte of a value, by how often each byte stands in it."""
+    shares = [value.count(byte) / len(value) for byte in set(value)]
+    return -sum(share * log2(share) for share in shares)
+
+
+def _search(pattern: bytes) -> Callable[[bytes], Iterator[re.Match[bytes]]]:
+    """Return the search for all matches of a pattern."""
+    return re.compile(pattern).finditer
+
+
+_SEARCHES = [(kind, _search(pattern)) for kind, pattern in _TOKENS]
+_URL_SEARCH = _search(_URL)
+_ASSIGNMENTS = [
+    ("password", _search(rb"passw(?:or)?d" + _ASSIGNED), _is_password),
+    ("password", _search(rb"passphrase" + _ASSIGNED), _is_password),
+    ("password", _search(rb"_pass(?=[\"' \t:=])" + _ASSIGNED), _is_password),
+    ("password", _search(rb"pwd(?<=_pwd)" + _ASSIGNED), _is_password),
+    ("secret", _search(rb"secret" + _ASSIGNED), _is_token),
+    ("secret", _search(rb"token" + _ASSIGNED), _is_token),
+    ("secret", _search(rb"credential" + _ASSIGNED), _is_token),
+    ("secret", _search(rb"key" + _ASSIGNED), _is_key),
+    ("high-entropy-assignment", _search(rb"_auth" + _ASSIGNED), _is_random),
+    ("authorization-header", _search(_HEADER), lambda _value, _before: True),
+]

@@ -1,0 +1,77 @@
+"""Compare two large sets of rows in constant memory: keyed sums in buckets.
+
+A sum is made of each row's keyed hash, so the order does not matter, and two sets
+that differ have different sums but for a chance of about 2**-128. The key is drawn
+anew for each run: without it, rows could be chosen whose hashes cancel out (Wagner's
+generalized birthday attack on sums of hashes).
+
+Rows are summed in buckets of :data:`BUCKET` records, so where two sums differ only
+the rows of those records need to be looked at one by one.
+
+>>> left, right = RowSums(b"k" * 16), RowSums(b"k" * 16)
+>>> left.add(b"a", 1); left.add(b"b", 5000)
+>>> right.add(b"b", 5000); right.add(b"c", 1)
+>>> left.differing(right)
+[0]
+
+Source: Bellare and Micciancio, "A New Paradigm for Collision-Free Hashing" (AdHash);
+with a secret key the sum is a multiset hash in the sense of Clarke et al. (2003).
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BUCKET_BITS = 12
+BUCKET = 1 << BUCKET_BITS
+"""Records a bucket."""
+
+KEY_BYTES = 16
+_MODULUS_MASK = (1 << 256) - 1
+
+
+class RowSums:
+    """The sums of one set of (key, index) pairs.
+
+    Attributes:
+        sums: Sum by bucket.
+        count: How many pairs were added.
+    """
+
+    __slots__ = ("_key", "count", "sums")
+
+    def __init__(self, key: bytes) -> None:
+        """Start with no rows.
+
+        Args:
+            key: :data:`KEY_BYTES` random bytes, equal for all sums of one run.
+        """
+        self._key = key
+        self.sums: dict[int, int] = {}
+        self.count = 0
+
+    def add(self, key: bytes, index: int) -> None:
+        """Add one row; the index is below 2**64."""
+        # The index has a fixed length, so that no two rows give the same bytes.
+        digest = sha256(b"%b%b%b" % (self._key, index.to_bytes(8, "big"), key)).digest()
+        bucket = index >> BUCKET_BITS
+        self.sums[bucket] = self.sums.get(bucket, 0) + int.from_bytes(digest, "big")
+        self.count += 1
+
+    def merge(self, sums: Mapping[int, int], count: int) -> None:
+        """Add the sums of other rows, made in another process perhaps."""
+        for bucket, value in sums.items():
+            self.sums[bucket] = self.sums.get(bucket, 0) + value
+        self.count += count
+
+    def differing(self, other: RowSums) -> list[int]:
+        """Return the buckets in which two sets differ, sorted."""
+        return sorted(
+            bucket
+            for bucket in self.sums.keys() | other.sums.keys()
+            if (self.sums.get(bucket, 0) - other.sums.get(bucket, 0)) & _MODULUS_MASK
+        )
