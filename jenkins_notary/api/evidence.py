@@ -95,10 +95,22 @@ def find_records(
             advice="check --ledger and the id: jenkins-notary ledger status",
         )
     found.sort(key=lambda record: record.index)
-    return [
-        RecordView(one, make_receipt(view, one.index).decode() if receipts else None)
-        for one in found
-    ]
+    return [show_record(view, one, receipt=receipts) for one in found]
+
+
+def show_record(
+    view: LedgerView, record: ProvenRecord, *, receipt: bool = True
+) -> RecordView:
+    """Return a proven record with the standing of its signer.
+
+    Raises:
+        IntegrityError: It bears a bad signature.
+    """
+    return RecordView(
+        record,
+        view.standing(record),
+        make_receipt(view, record.index).decode() if receipt else None,
+    )
 
 
 def attach_body(
@@ -143,7 +155,7 @@ def attach_body(
     )
     (index,) = session.append([envelope])
     view = session.view()
-    return RecordView(view.record(index), make_receipt(view, index).decode())
+    return show_record(view, view.record(index))
 
 
 def store_attachments(
@@ -170,22 +182,41 @@ def store_attachments(
     return described
 
 
-def find_log(session: Session, job: str, *, as_of: str | None = None) -> ProvenRecord:
-    """Return the newest ``log`` record of a build.
+def find_log(
+    session: Session, job: str, *, stage: str | None = None, as_of: str | None = None
+) -> ProvenRecord:
+    """Return the newest ``log`` record of a build by a signer that counts.
+
+    Args:
+        session: An open ledger.
+        job: A job id.
+        stage: The stage whose log is meant; None for that of the whole build.
+        as_of: A tree size or time; None for now.
 
     Raises:
-        NotFoundError: The build has no notarized log.
+        NotFoundError: The build has no such log, or none by an enrolled signer.
         AmbiguousError: The job id matches builds of several controllers.
     """
-    views = find_records(session, Query(job=job, limit=100_000, as_of=as_of))
-    logs = [one.record for one in views if one.record.leaf.type == "log"]
-    if not logs:
+    found = find_records(session, Query(job=job, limit=100_000, as_of=as_of))
+    logs = [one for one in found if _is_log(one.record, stage)]
+    counting = [one.record for one in logs if one.standing == "enrolled"]
+    if not counting:
         raise NotFoundError(
             f"log of {job}",
-            got="none notarized",
+            expected="one by an enrolled signer",
+            got=f"none, and {len(logs)} by others" if logs else "none notarized",
             advice=f"jenkins-notary log put {job} FILE",
         )
-    return logs[-1]
+    return counting[-1]
+
+
+def _is_log(record: ProvenRecord, stage: str | None) -> bool:
+    """Return whether a record is the log of a build or of one stage."""
+    return (
+        record.leaf.type == "log"
+        and record.statement is not None
+        and record.statement.predicate.get("stage") == stage
+    )
 
 
 def body_of(record: ProvenRecord) -> Body:

@@ -351,8 +351,15 @@ class Notary:
                 facts={"stage": check_label(stage), "form": form},
             )
 
-    def read_log(self, job: str, *, as_of: str | None = None) -> Iterator[bytes]:
+    def read_log(
+        self, job: str, *, stage: str | None = None, as_of: str | None = None
+    ) -> Iterator[bytes]:
         """Yield a build's notarized log, exactly; every chunk is proven first.
+
+        Args:
+            job: A job id.
+            stage: The stage whose log is meant; None for that of the whole build.
+            as_of: A tree size or time; None for now.
 
         Raises:
             NotFoundError: The build has no notarized log, or its body was erased.
@@ -361,21 +368,35 @@ class Notary:
         from jenkins_notary.api.evidence import body_of, find_log
         from jenkins_notary.evidence.bodies import read_body
 
-        record = find_log(self._session, job, as_of=as_of)
+        record = find_log(self._session, job, stage=stage, as_of=as_of)
         yield from read_body(self._session.blobs, body_of(record))
 
     def search_log(
-        self, job: str, *, grep: str | None, lines: tuple[int, int] | None
+        self,
+        job: str,
+        *,
+        stage: str | None = None,
+        grep: str | None = None,
+        lines: tuple[int, int] | None = None,
     ) -> Iterator[tuple[int, bytes]]:
-        """Yield (line number, line) of a build's log, by text or range of lines."""
-        from jenkins_notary.api.evidence import body_of, find_log
-        from jenkins_notary.evidence.bodies import find_lines, grep_lines
+        """Yield (line number, line) of a build's log.
 
-        body = body_of(find_log(self._session, job))
+        Args:
+            job: A job id.
+            stage: The stage whose log is meant; None for that of the whole build.
+            grep: Text that stands in the line; wins over ``lines``.
+            lines: (first, last) line number, from 1, both included.
+        """
+        from jenkins_notary.api.evidence import body_of, find_log
+        from jenkins_notary.evidence.lines import find_lines
+        from jenkins_notary.evidence.lines import grep as grep_lines
+
+        body = body_of(find_log(self._session, job, stage=stage))
         if grep is not None:
-            yield from grep_lines(self._session.blobs, body, grep.encode())
+            yield from grep_lines(self._session.blobs, body, grep)
         elif lines is not None:
-            yield from find_lines(self._session.blobs, body, *lines)
+            first, last = lines
+            yield from find_lines(self._session.blobs, body, first, last + 1)
 
     def read_attachment(self, digest: str) -> Iterator[bytes]:
         """Yield the bytes of an attachment or log by its own digest, proven."""

@@ -146,10 +146,13 @@ class RecordView(NamedTuple):
 
     Attributes:
         record: The record.
+        standing: ``enrolled``, ``revoked``, ``not enrolled`` (nobody vouches for the
+            signer) or ``erased``; a bad signature never gets here.
         receipt: Its tlog-proof's text, or None when not asked for.
     """
 
     record: ProvenRecord
+    standing: str
     receipt: str | None
 
     @property
@@ -171,6 +174,7 @@ class RecordView(NamedTuple):
             "type": leaf.type,
             "timestamp": format_time(leaf.at_ms),
             "signer": leaf.signer,
+            "standing": self.standing,
             "status": leaf.status and leaf.status.name,
             "job": self.job,
             "digests": [f"sha256:{one}" for one in leaf.subjects],

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from base64 import b64encode
 
-from jenkins_notary.api.evidence import open_file
-from jenkins_notary.api.results import RecordView, SignerInfo
+from jenkins_notary.api.evidence import open_file, show_record
+from jenkins_notary.api.results import SignerInfo
 from jenkins_notary.errors import (
     NotFoundError,
     PermissionDeniedError,
@@ -22,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from jenkins_notary.api.results import RecordView
     from jenkins_notary.api.session import Session
     from jenkins_notary.ledger.view import LedgerView
     from jenkins_notary.ports import Signer
@@ -155,7 +156,7 @@ def record_trust(
     ignored = {one.index: one.reason for one in view.trust().ignored}
     if index in ignored:
         raise UsageError(f"trust record #{index}", got=ignored[index])
-    return RecordView(view.record(index), None)
+    return show_record(view, view.record(index), receipt=False)
 
 
 def check_org(org: str) -> str:

@@ -360,17 +360,23 @@ def _hash_large(
         threading.Thread(target=run.work, args=(slot, outcomes), daemon=True)
         for slot in range(count)
     ]
+
+    def report() -> None:
+        if progress:
+            progress(
+                small_bytes + sum(run.bytes_done), small_files + sum(run.files_done)
+            )
+
     try:
         for thread in threads:
             thread.start()
         for thread in threads:
             while thread.is_alive():
                 thread.join(_POLL_S)
-                if progress:
-                    done = small_bytes + sum(run.bytes_done)
-                    progress(done, small_files + sum(run.files_done))
+                report()
     finally:
         run.stop = True
+    report()
     if run.fault:
         raise run.fault
 

@@ -111,6 +111,27 @@ def collect_assets(
     return assets
 
 
+def expand_lists(words: Sequence[str], stdin: BinaryIO | None) -> list[str]:
+    """Return the words with the list on standard input read in place of its mark.
+
+    For callers that judge each asset alone: the list can be read only once.
+
+    Raises:
+        UsageError: A second list, no standard input, or a blank entry.
+    """
+    expanded: list[str] = []
+    has_read = False
+    for word in words:
+        if word not in _LISTS:
+            expanded.append(word)
+            continue
+        if stdin is None or has_read:
+            raise _no_list(has_read=has_read)
+        has_read = True
+        expanded += _read_list(stdin, _LISTS[word])
+    return expanded
+
+
 def display_name(path: str) -> str:
     """Return the name that a path is recorded under.
 
@@ -180,21 +201,9 @@ class _Collection:
         """Take every word of the list on standard input."""
         try:
             if self._options.stdin is None or self._has_read_list:
-                raise UsageError(
-                    "the list of assets",
-                    expected="one list on standard input",
-                    got="a second one" if self._has_read_list else "none there",
-                )
+                raise _no_list(has_read=self._has_read_list)
             self._has_read_list = True
-            for number, word in enumerate(
-                _read_words(self._options.stdin, separator), 1
-            ):
-                if not word.strip() or word in _LISTS:
-                    raise UsageError(
-                        f"entry {number} of the list on standard input",
-                        expected="an asset",
-                        got="a blank one" if not word.strip() else word,
-                    )
+            for word in _read_list(self._options.stdin, separator):
                 self.add(word)
         except NotaryError as fault:
             self._faults.append(fault)
@@ -399,6 +408,27 @@ def _rename(asset: Asset, name: str) -> Asset:
         for s in asset.subjects
     )
     return asset._replace(name=name, subjects=subjects)
+
+
+def _no_list(*, has_read: bool) -> UsageError:
+    """Return the error for a list that is not there to be read."""
+    return UsageError(
+        "the list of assets",
+        expected="one list on standard input",
+        got="a second one" if has_read else "none there",
+    )
+
+
+def _read_list(stream: BinaryIO, separator: bytes) -> Iterator[str]:
+    """Yield the words of a list; a blank one and a nested list are refused."""
+    for number, word in enumerate(_read_words(stream, separator), 1):
+        if not word.strip() or word in _LISTS:
+            raise UsageError(
+                f"entry {number} of the list on standard input",
+                expected="an asset",
+                got="a blank one" if not word.strip() else word,
+            )
+        yield word
 
 
 def _read_words(stream: BinaryIO, separator: bytes) -> Iterator[str]:

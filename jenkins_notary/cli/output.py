@@ -164,7 +164,7 @@ def format_fields(pairs: Pairs, *, indent: str = "  ") -> list[str]:
     >>> format_fields([("job", "a#1"), ("signer", None), ("index", 7)])
     ['  job    a#1', '  index  7']
     """
-    kept = [(label, value) for label, value in pairs if value not in {None, ""}]
+    kept = [(label, one) for label, one in pairs if one is not None and one != ""]
     width = max((len(label) for label, _ in kept), default=0)
     return [f"{indent}{label:<{width}}  {value}" for label, value in kept]
 

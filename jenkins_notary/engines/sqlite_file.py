@@ -188,7 +188,7 @@ class Database:
             StorageError: It cannot be written; nothing stays of it.
         """
         with new_file(target) as temporary, self._translated():
-            source = self._open("ro" if self.read_only else "rw")
+            source = self._connect()
             to = sqlite3.connect(temporary, isolation_level=None)
             try:
                 # A read transaction of our own holds one state through all steps;

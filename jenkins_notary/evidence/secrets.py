@@ -1,6 +1,6 @@
-"""Find secrets in a text before it is stored: where and of what kind, never which.
+r"""Find secrets in a text before it is stored: where and of what kind, never which.
 
->>> text = b"step one\\nexport AWS_KEY=AKIAQWERTYUIOPASDFGH\\n"
+>>> text = b"step one\nexport AWS_KEY=AKIAQWERTYUIOPASDFGH\n"
 >>> list(scan_secrets([text[:30], text[30:]]))
 [Finding(line=2, kind='aws-access-key-id')]
 
@@ -69,7 +69,10 @@ _ASSIGNED = (
     rb"[0-9a-z_.-]{0,40}+[\"']?+[ \t]{0,4}+(?:=>|:=|==?|:)[ \t]{0,4}+"
     rb"(\"[^\"\n]{1,200}+|'[^'\n]{1,200}+|[^\s\"',;]{1,200}+)"
 )
-_HEADER = rb"authorization[\"']?[ \t]{0,4}[:=][ \t\"']{0,4}(?:basic|bearer|token)[ \t]{1,4}([^\s\"']{6,200}+)"
+_HEADER = (
+    rb"authorization[\"']?[ \t]{0,4}[:=][ \t\"']{0,4}"
+    rb"(?:basic|bearer|token)[ \t]{1,4}([^\s\"']{6,200}+)"
+)
 _KEY_NAMES = tuple(
     word + joint
     for word in (b"api", b"access", b"account", b"secret", b"private", b"signing")

@@ -29,7 +29,7 @@ from jenkins_notary.tlog.proofs import (
     verify_consistency,
     verify_inclusion,
 )
-from jenkins_notary.trust.record import ProvenRecord
+from jenkins_notary.trust.record import ProvenRecord, check_signature, claimed_key
 from jenkins_notary.trust.signers import Trust
 from jenkins_notary.trust.verdict import TrustRule, decide, linked_digests
 from jenkins_notary.values.leaf import check_agreement, parse_leaf, parse_trust_entry
@@ -240,6 +240,26 @@ class LedgerView:
                 trust.apply(self._agreed(index, leaf))
             self._trust = trust
         return self._trust
+
+    def standing(self, record: ProvenRecord) -> str:
+        """Return how a record's signer stands; its signature is checked if it can be.
+
+        Returns:
+            ``enrolled``, ``revoked``, ``not enrolled`` or ``erased``.
+
+        Raises:
+            IntegrityError: The record bears a bad signature.
+        """
+        if record.statement is None:
+            return "erased"
+        signer, trust = record.leaf.signer, self.trust()
+        enrolment = trust.signers.get(signer)
+        public_der = claimed_key(record) if enrolment is None else enrolment.public_der
+        if public_der is not None:
+            check_signature(record, public_der, self._signatures)
+        if enrolment is None:
+            return "not enrolled"
+        return "revoked" if trust.is_revoked(signer, record.index) else "enrolled"
 
     def verdict(self, digest_hex: str, rule: TrustRule) -> Verdict:
         """Return what the ledger says of a digest at this view's size.

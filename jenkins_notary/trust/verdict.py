@@ -4,10 +4,10 @@ Input is every proven record that gives the digest, or one linked to it, a statu
 :func:`decide` is pure and total: it answers or raises, and never skips a record that
 it cannot judge.
 
-1. A record counts only if its signer is enrolled, or named in ``trust.keys``; its
-   signature is then checked, and a bad one ends in IntegrityError.
+1. A record counts only if its signer is enrolled, or named in ``trust.keys``.
 2. ``trust.org`` set: only signers of that org count. Else ``trust.keys`` set: only
-   those. Else only the signers with the highest level among those that count.
+   those. Else only the signers with the highest level among those that count. The
+   signature of a record that counts is then checked; a bad one ends in IntegrityError.
 3. Among these the last in log order wins, except that:
 
    a. a TRUSTED record after UNTRUSTED or UNSUPPORTED counts only if its signed
@@ -15,9 +15,12 @@ it cannot judge.
       of at least the level of that record's: a rebuild of the same bytes does not
       undo the word of security;
    b. a record at or after its signer's revocation is REVOKED, and lifts nothing;
-   c. a record made from a dirty git tree never says TRUSTED.
+   c. a record made from a dirty git tree never says TRUSTED, and lifts nothing.
 4. An erased negative record stands by its proven leaf; an erased positive one is
    UNKNOWN.
+5. A record on a linked digest can make the verdict worse, and lift what did, but never
+   better than what the records on the digest itself say. Only records that count link
+   digests: who may not speak of a digest cannot tie it to a bad or a good one either.
 
 Source: DESIGN section 6; levels and trust rule after kube-notary.
 """
@@ -32,7 +35,7 @@ from jenkins_notary.values.status import NEGATIVE, Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from jenkins_notary.ports import Verifier
     from jenkins_notary.trust.signers import Trust
@@ -60,6 +63,7 @@ class Verdict(NamedTuple):
         reason: Why, in one sentence.
         advice: What to do next, or "".
         records: Every record that was considered, in log order.
+        counted: Those on the digest itself that count under the rule.
     """
 
     digest_hex: str
@@ -68,34 +72,46 @@ class Verdict(NamedTuple):
     reason: str
     advice: str
     records: tuple[ProvenRecord, ...]
+    counted: tuple[ProvenRecord, ...] = ()
 
 
 def linked_digests(digest_hex: str, records: Iterable[ProvenRecord]) -> frozenset[str]:
     """Return the digests that records link to one, itself included.
 
     The subjects of one asset are linked: an image's index, its platform manifests
-    and their configs are one thing under several digests.
+    and their configs are one thing under several digests. What is passed in must be
+    records whose word is taken: see :func:`find_links`.
     """
     linked = {digest_hex}
     for record in records:
-        for group in _groups(record):
+        for _, group in _assets(record):
             if digest_hex in group:
                 linked |= group
     return frozenset(linked)
 
 
+def find_links(
+    digest_hex: str, records: Iterable[ProvenRecord], trust: Trust, rule: TrustRule
+) -> frozenset[str]:
+    """Return the digests that records which count link to one, itself included."""
+    own, _ = _split(digest_hex, records, trust, rule)
+    return linked_digests(digest_hex, [r for r in own if not _is_revoked(r, trust)])
+
+
 def decide(
     digest_hex: str,
-    records: Sequence[ProvenRecord],
+    records: Iterable[ProvenRecord],
     trust: Trust,
     rule: TrustRule,
+    *,
     verifier: Verifier,
 ) -> Verdict:
     """Return what the ledger says of a digest.
 
     Args:
         digest_hex: The digest that was asked for.
-        records: Every proven record with a status on it or a linked digest.
+        records: Every proven record with a status on it or a linked digest; others
+            change nothing.
         trust: Who may speak, as of the same tree size.
         rule: Whose word the reader takes.
         verifier: Signature checks.
@@ -106,46 +122,79 @@ def decide(
     Raises:
         IntegrityError: A record that counts bears a bad signature.
     """
-    ordered = sorted(records, key=lambda record: record.index)
-    known = [one for one in ordered if _is_known(one, trust, rule)]
-    for record in known:
+    ordered = tuple(sorted(records, key=lambda record: record.index))
+    own, others = _split(digest_hex, ordered, trust, rule)
+    for record in own:
         _check(record, trust, verifier)
-    counted = _apply_rule(known, trust, rule)
-    if not counted:
-        reason, advice = _explain_nothing(ordered, trust, rule)
-        return Verdict(digest_hex, Status.UNKNOWN, None, reason, advice, tuple(ordered))
-    status, record, reason, advice = _weigh(digest_hex, counted, trust)
-    return Verdict(digest_hex, status, record, reason, advice, tuple(ordered))
+    if not own:
+        reason, advice = _explain_nothing(digest_hex, ordered, trust, rule)
+        return Verdict(digest_hex, Status.UNKNOWN, None, reason, advice, ordered)
+    links = find_links(digest_hex, own, trust, rule)
+    linked = [one for one in others if not links.isdisjoint(one.leaf.subjects)]
+    for record in linked:
+        _check(record, trust, verifier)
+    counted = sorted([*own, *linked], key=lambda record: record.index)
+    status, winner, reason, advice = _weigh(digest_hex, counted, trust)
+    return Verdict(digest_hex, status, winner, reason, advice, ordered, tuple(own))
 
 
-def _groups(record: ProvenRecord) -> list[set[str]]:
-    """Return the linked digests of each asset that a record names."""
+def is_dirty(record: ProvenRecord, digest_hex: str) -> bool:
+    """Return whether a record says that a digest comes from a dirty git tree."""
+    return any(dirty and digest_hex in group for dirty, group in _assets(record))
+
+
+def _assets(record: ProvenRecord) -> Iterator[tuple[bool, set[str]]]:
+    """Yield (is dirty, linked digests) of each asset that a record names.
+
+    A place that is no subject's place is left out: a signer may write anything.
+    """
     statement = record.statement
-    if statement is None:
-        return []
-    groups = []
-    for asset in statement.predicate.get("assets") or []:
+    listed = None if statement is None else statement.facts.get("assets")
+    if statement is None or not isinstance(listed, list):
+        return
+    for asset in listed:
         places = asset.get("subjects") if isinstance(asset, dict) else None
-        if isinstance(places, list) and len(places) > 1:
-            groups.append(
-                {
-                    statement.subjects[place].sha256_hex
-                    for place in places
-                    if type(place) is int and 0 <= place < len(statement.subjects)
-                }
-            )
-    return groups
+        if isinstance(places, list):
+            group = {
+                statement.subjects[place].sha256_hex
+                for place in places
+                if type(place) is int and 0 <= place < len(statement.subjects)
+            }
+            yield bool(asset.get("dirty")), group
+
+
+def _split(
+    digest_hex: str, records: Iterable[ProvenRecord], trust: Trust, rule: TrustRule
+) -> tuple[list[ProvenRecord], list[ProvenRecord]]:
+    """Return the records that count on the digest itself, and on others (2)."""
+    known = [one for one in records if _is_known(one, trust, rule)]
+    own = [one for one in known if digest_hex in one.leaf.subjects]
+    others = [one for one in known if digest_hex not in one.leaf.subjects]
+    if rule.org is None and not rule.keys:
+        highest = max((trust.level(one.leaf.signer) for one in own), default=0)
+        own = [one for one in own if trust.level(one.leaf.signer) == highest]
+        others = [one for one in others if trust.level(one.leaf.signer) >= highest]
+    return own, others
 
 
 def _is_known(record: ProvenRecord, trust: Trust, rule: TrustRule) -> bool:
-    """Return whether a record's signer can count at all (step 1)."""
+    """Return whether a record's signer can count at all (1, 2)."""
     signer = record.leaf.signer
-    named = rule.org is None and signer in rule.keys
-    return record.leaf.status is not None and (signer in trust.signers or named)
+    if record.leaf.status is None:
+        return False
+    if rule.org is not None:
+        joined = trust.is_member(signer, rule.org, record.index)
+        return joined and signer in trust.signers
+    return signer in rule.keys if rule.keys else signer in trust.signers
+
+
+def _is_revoked(record: ProvenRecord, trust: Trust) -> bool:
+    """Return whether a record's signer was revoked where it stands."""
+    return trust.is_revoked(record.leaf.signer, record.index)
 
 
 def _check(record: ProvenRecord, trust: Trust, verifier: Verifier) -> None:
-    """Check the signature of a record that can count (step 1)."""
+    """Check the signature of a record that counts (2)."""
     if record.statement is None:
         return
     enrolment = trust.signers.get(record.leaf.signer)
@@ -160,69 +209,48 @@ def _check(record: ProvenRecord, trust: Trust, verifier: Verifier) -> None:
     check_signature(record, public_der, verifier)
 
 
-def _apply_rule(
-    known: Sequence[ProvenRecord], trust: Trust, rule: TrustRule
-) -> list[ProvenRecord]:
-    """Return the records that count under the reader's rule (step 2)."""
-    if rule.org is not None:
-        org = rule.org
-        return [r for r in known if trust.is_member(r.leaf.signer, org, r.index)]
-    if rule.keys:
-        return [r for r in known if r.leaf.signer in rule.keys]
-    highest = max((trust.level(r.leaf.signer) for r in known), default=0)
-    return [r for r in known if trust.level(r.leaf.signer) == highest]
-
-
 def _weigh(
     digest_hex: str, counted: Sequence[ProvenRecord], trust: Trust
-) -> tuple[Status, ProvenRecord, str, str]:
-    """Walk the records that count in log order (step 3); at least one."""
+) -> tuple[Status, ProvenRecord | None, str, str]:
+    """Walk the records that count in log order (3 to 5)."""
     standing: list[ProvenRecord] = []
-    status, winner, note = Status.UNKNOWN, counted[0], ""
+    last: tuple[Status, ProvenRecord, str] | None = None
     for record in counted:
-        word = record.leaf.status
-        revoked = trust.is_revoked(record.leaf.signer, record.index)
-        if revoked and standing:
-            continue
-        if revoked:
-            status, winner, note = Status.REVOKED, record, "its signer is revoked"
-        elif word in NEGATIVE:
+        if _is_revoked(record, trust):
+            status, note = Status.REVOKED, "its signer is revoked"
+        elif record.leaf.status in NEGATIVE:
             standing.append(record)
-            status, winner, note = word, record, _reason_of(record)
-        else:
-            standing = [one for one in standing if not _lifts(record, one, trust)]
-            if not standing:
-                status, note = _positive(record, digest_hex)
-                winner = record
-            else:
-                winner = standing[-1]
-                status = winner.leaf.status or Status.UNKNOWN
-                note = _reason_of(winner)
-    return status, winner, f"record #{winner.index}{note and ': '}{note}", (
-        _advise(status, standing)
-    )
-
-
-def _positive(record: ProvenRecord, digest_hex: str) -> tuple[Status, str]:
-    """Return the status that a positive record gives (steps 3c and 4)."""
-    statement = record.statement
-    if statement is None:
-        return Status.UNKNOWN, f"its envelope was erased by #{record.erased_by}"
-    for asset in statement.predicate.get("assets") or []:
-        if not isinstance(asset, dict) or not asset.get("dirty"):
             continue
-        places = asset.get("subjects") or []
-        if digest_hex in {statement.subjects[p].sha256_hex for p in places}:
-            return Status.UNKNOWN, "it was recorded from a dirty tree"
+        else:
+            status, note = _read_positive(record, digest_hex)
+        if status is Status.TRUSTED:
+            standing = [one for one in standing if not _lifts(record, one, trust)]
+        if digest_hex in record.leaf.subjects:
+            last = status, record, note
+    if standing:
+        negative = standing[-1]
+        assert negative.leaf.status is not None  # noqa: S101 - one of NEGATIVE
+        last = negative.leaf.status, negative, _reason_of(negative)
+    advice = _advise(Status.UNKNOWN if last is None else last[0], standing)
+    if last is None:
+        return Status.UNKNOWN, None, "its negative records were superseded", advice
+    status, winner, note = last
+    return status, winner, f"record #{winner.index}{note and ': '}{note}", advice
+
+
+def _read_positive(record: ProvenRecord, digest_hex: str) -> tuple[Status, str]:
+    """Return (status, note) that a positive record gives (3c, 4)."""
+    if record.statement is None:
+        return Status.UNKNOWN, f"its envelope was erased by #{record.erased_by}"
+    if is_dirty(record, digest_hex):
+        return Status.UNKNOWN, "it was recorded from a dirty tree"
     return Status.TRUSTED, ""
 
 
 def _lifts(positive: ProvenRecord, negative: ProvenRecord, trust: Trust) -> bool:
-    """Return whether a TRUSTED record lifts a negative one (step 3a)."""
-    return (
-        positive.statement is not None
-        and negative.index in positive.statement.supersedes
-        and trust.level(positive.leaf.signer) >= trust.level(negative.leaf.signer)
+    """Return whether a TRUSTED record lifts a negative one (3a)."""
+    return negative.index in positive.leaf.supersedes and (
+        trust.level(positive.leaf.signer) >= trust.level(negative.leaf.signer)
     )
 
 
@@ -230,7 +258,7 @@ def _reason_of(record: ProvenRecord) -> str:
     """Return the reason that a negative record's statement gives."""
     if record.statement is None:
         return f"its envelope was erased by #{record.erased_by}"
-    reason = record.statement.predicate.get("reason")
+    reason = record.statement.facts.get("reason")
     return reason if isinstance(reason, str) else ""
 
 
@@ -250,18 +278,24 @@ def _advise(status: Status, standing: Sequence[ProvenRecord]) -> str:
 
 
 def _explain_nothing(
-    records: Sequence[ProvenRecord], trust: Trust, rule: TrustRule
+    digest_hex: str, records: Sequence[ProvenRecord], trust: Trust, rule: TrustRule
 ) -> tuple[str, str]:
     """Return why no record counts, and what to do."""
-    with_status = [record for record in records if record.leaf.status is not None]
-    if not with_status:
+    own = [
+        record
+        for record in records
+        if record.leaf.status is not None and digest_hex in record.leaf.subjects
+    ]
+    if not own:
         return "no record names this digest", "notarize it, or check the ledger in use"
-    last = with_status[-1]
+    last = own[-1]
     signer = last.leaf.signer or "a key of another kind"
     if signer not in trust.signers:
         return (
             f"record #{last.index} is by {signer}, which is not enrolled",
-            f"jenkins-notary signer enrol {signer}",
+            f"jenkins-notary signer enrol {signer}"
+            if last.leaf.signer
+            else "notarize it with a key that can be enrolled",
         )
     whose = f"org {rule.org}" if rule.org is not None else "trust.keys"
     return f"record #{last.index} is by {signer}, which is not of {whose}", (

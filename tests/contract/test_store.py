@@ -60,7 +60,7 @@ def make_head(main: int, trust: int = 0) -> Head:
     return Head(main.to_bytes(8, "big"), trust.to_bytes(8, "big"), 1000 + main)
 
 
-def make_batch(start: int = 0, count: int = 1, **changes: Any) -> Batch:
+def make_batch(start: int = 0, count: int = 1, **changes: Any) -> Batch:  # noqa: ANN401 - any field
     """Make a batch of entries only, on a main log of `start` entries."""
     entries = [b'{"entry":%d}' % index for index in range(start, start + count)]
     batch = Batch(make_head(start + count), start, entries, 0, [], {}, {}, [])
@@ -284,7 +284,7 @@ PAIRS = st.tuples(KEYS, st.integers(0, 5) | st.just((1 << 62) - 1))
     limit=st.integers(0, 8) | st.just(1 << 40),
     newest_first=st.booleans(),
 )
-def test_rows_are_those_of_a_sorted_list(  # noqa: PLR0913 - one law, six inputs
+def test_rows_are_those_of_a_sorted_list(
     *,
     make_store: MakeStore,
     pairs: list[tuple[bytes, int]],

@@ -1,0 +1,246 @@
+"""Run the command line: the only place that exits.
+
+Whatever happens ends in one of the codes of :mod:`jenkins_notary.errors`, or 130 when
+interrupted; never in a traceback, and never in a code of the runtime, for 1 and 2 are
+verdicts. ``JENKINS_NOTARY_DEBUG=1`` adds the traceback of an internal fault.
+
+Source: DESIGN section 6 (exit codes).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+from jenkins_notary.cli.commands import COMMANDS, find_command, load_command
+from jenkins_notary.cli.context import Context
+from jenkins_notary.cli.options import PROGRAM, Parser, make_epilog
+from jenkins_notary.cli.output import Output
+from jenkins_notary.config import settle
+from jenkins_notary.errors import (
+    InternalError,
+    NotaryError,
+    NotFoundError,
+    PermissionDeniedError,
+    StorageError,
+    UsageError,
+)
+from jenkins_notary.version import VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import BinaryIO, NoReturn
+
+INTERRUPTED = 130
+_FORMATS = ("text", "json", "yaml")
+_ERRNOS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO), StorageError),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), PermissionDeniedError),
+    errno.ENOENT: NotFoundError,
+}
+
+
+def run() -> NoReturn:
+    """Run as a program: the console script's entry point."""
+    _open_missing_streams()
+    code = main(
+        sys.argv[1:],
+        os.environ,
+        stdin=sys.stdin.buffer if sys.stdin else None,
+        stdout=sys.stdout.buffer if sys.stdout else open(os.devnull, "wb"),
+        stderr=sys.stderr.buffer if sys.stderr else open(os.devnull, "wb"),
+    )
+    try:
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError:
+        # What could not be written was reported; the interpreter must not try again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(code)
+
+
+def main(
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    stdin: BinaryIO | None,
+    stdout: BinaryIO,
+    stderr: BinaryIO,
+) -> int:
+    """Run one command line and return its exit code; never raises.
+
+    Args:
+        argv: The words behind the program's name.
+        environ: The environment.
+        stdin: Standard input, or None where there is none.
+        stdout: Where results go.
+        stderr: Where notices and errors go.
+    """
+    output = Output(
+        stdout, stderr, environ, format=_guess_format(argv, environ)
+    )
+    try:
+        return _dispatch(list(argv), environ, stdin, output)
+    except KeyboardInterrupt:
+        output.is_quiet = False
+        output.notice("interrupted")
+        return INTERRUPTED
+    except NotaryError as error:
+        return output.fail(error)
+    except OSError as error:
+        return output.fail(_translate(error, environ, output))
+    except Exception as error:
+        return output.fail(_describe_fault(error, environ, output))
+
+
+def _dispatch(
+    argv: list[str], environ: Mapping[str, str], stdin: BinaryIO | None, output: Output
+) -> int:
+    """Find the command, read its options, run it."""
+    words = find_command(argv)
+    if not words:
+        return _run_bare(argv, output)
+    rest = argv[len(words.split()) :]
+    command = load_command(words)
+    parser = make_parser(words)
+    given = parser.read(rest)
+    if given.is_help:
+        output.write(parser.describe().encode())
+        return 0
+    settings = settle(given.options, environ, spelled=parser.keys)
+    context = Context(
+        settings, given.words, environ=environ, stdin=stdin, output=output
+    )
+    output.format = context.text("output") or "text"
+    output.is_quiet = context.flag("quiet")
+    for warning in settings.warnings:
+        output.notice(warning)
+    return command.run(context)
+
+
+def make_parser(words: str) -> Parser:
+    """Return the parser of a command."""
+    command = load_command(words)
+    about = "\n\n".join(one for one in (COMMANDS[words][1], command.about) if one)
+    parser = Parser(
+        words, about=about, epilog=make_epilog(command.examples, command.success)
+    )
+    command.declare(parser)
+    return parser
+
+
+def format_overview(group: str = "") -> str:
+    """Return the help that lists all commands, or those of a group."""
+    rows = [
+        (words, summary)
+        for words, (_, summary) in COMMANDS.items()
+        if not group or words.split()[0] == group
+    ]
+    width = max(len(words) for words, _ in rows)
+    lines = "\n".join(f"  {words:<{width}}  {summary}" for words, summary in rows)
+    usage = f"usage: {PROGRAM} {group or 'COMMAND'} ..."
+    about = "" if group else "Notarize what Jenkins builds, and prove it offline.\n\n"
+    end = f"{PROGRAM} COMMAND --help tells the options, examples and exit codes."
+    return f"{usage}\n\n{about}commands:\n{lines}\n\n{end}\n"
+
+
+def _run_bare(argv: list[str], output: Output) -> int:
+    """Answer a command line that names no command."""
+    groups = {words.split()[0] for words in COMMANDS if " " in words}
+    first = argv[0] if argv else ""
+    if first in {"-h", "--help", "help"}:
+        output.write(format_overview().encode())
+        return 0
+    if first in {"-V", "--version"}:
+        output.write(f"{PROGRAM} {VERSION}\n".encode())
+        return 0
+    if first in groups and argv[1:2] and argv[1] in {"-h", "--help"}:
+        output.write(format_overview(first).encode())
+        return 0
+    group = first if first in groups else ""
+    named = " ".join(argv[: 2 if group else 1])
+    if first.startswith("-"):
+        raise UsageError(
+            f"option {first[:80]!r}",
+            expected="a command first",
+            advice=f"{PROGRAM} COMMAND {first.split('=')[0][:80]} ...",
+        )
+    raise UsageError(
+        f"{PROGRAM} {group}".strip(),
+        expected=f"a command{' of ' + group if group else ''}",
+        got=repr(named[:80]) if named != group else "none",
+        advice=_suggest(named) or f"see {PROGRAM} {group} --help".replace("  ", " "),
+    )
+
+
+def _suggest(named: str) -> str:
+    """Return a hint to a command that is written alike, or ""."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(named, COMMANDS, 1, 0.75) if named else []
+    return f"did you mean {PROGRAM} {near[0]}?" if near else ""
+
+
+def _guess_format(argv: Sequence[str], environ: Mapping[str, str]) -> str:
+    """Return the format of an error that comes before the options are read."""
+    found = environ.get("JENKINS_NOTARY_OUTPUT", "")
+    for place, word in enumerate(argv):
+        if word == "--":
+            break
+        if word in {"-o", "--output"}:
+            found = argv[place + 1] if place + 1 < len(argv) else ""
+        elif word.startswith("--output="):
+            found = word.partition("=")[2]
+        elif word.startswith("-o"):
+            found = word[2:].removeprefix("=")
+    return found if found in _FORMATS else "text"
+
+
+def _translate(
+    error: OSError, environ: Mapping[str, str], output: Output
+) -> NotaryError:
+    """Return what an error of the system means to the caller."""
+    kind = _ERRNOS.get(error.errno or 0)
+    if kind is None or _is_debug(environ):
+        fault = _describe_fault(error, environ, output)
+        if kind is None:
+            return fault
+    return kind(str(error.filename or "system"), got=error.strerror or "an error")
+
+
+def _describe_fault(
+    error: Exception, environ: Mapping[str, str], output: Output
+) -> NotaryError:
+    """Return the one-line error of a fault of this program."""
+    if _is_debug(environ):
+        import traceback
+
+        for line in traceback.format_exc().splitlines():
+            output.notice(line)
+    if isinstance(error, MemoryError):
+        return InternalError("memory", expected="enough", got="too little")
+    return InternalError(
+        "internal fault",
+        got=f"{type(error).__name__}: {str(error)[:300]}",
+        advice="JENKINS_NOTARY_DEBUG=1 shows where; please report it",
+    )
+
+
+def _is_debug(environ: Mapping[str, str]) -> bool:
+    """Return whether tracebacks are wanted."""
+    return environ.get("JENKINS_NOTARY_DEBUG", "") not in {"", "0"}
+
+
+def _open_missing_streams() -> None:
+    """Open the standard descriptors that the caller closed.
+
+    Otherwise the ledger's own file could become descriptor 1 or 2, and what a library
+    prints would be written into it.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
