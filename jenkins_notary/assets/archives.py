@@ -457,7 +457,7 @@ def _check_layers(archive: _TarFile, layers: object, diff_ids: list[str]) -> Non
 
 def _hash_unpacked(archive: _TarFile, name: str) -> str:
     """Return the digest of a layer without its gzip compression; "" if it has none."""
-    hasher, total = sha256(), 0
+    hasher, total, is_whole = sha256(), 0, False
     unpacker = zlib.decompressobj(wbits=31)
     for chunk in archive.stream(name):
         data = chunk
@@ -470,12 +470,13 @@ def _hash_unpacked(archive: _TarFile, name: str) -> str:
             hasher.update(unpacked)
             total += len(unpacked)
             data = unpacker.unconsumed_tail
-            if unpacker.eof:
+            is_whole = unpacker.eof
+            if is_whole:
                 data = unpacker.unused_data
                 unpacker = zlib.decompressobj(wbits=31)
             if total > MAX_LAYER_BYTES:
                 raise _too_long(archive.what, name, MAX_LAYER_BYTES)
-    return "sha256:" + hasher.hexdigest()
+    return "sha256:" + hasher.hexdigest() if is_whole else ""
 
 
 def _not_one(

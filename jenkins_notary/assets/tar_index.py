@@ -155,7 +155,7 @@ def _read_extension(
         end = int(length) if space and length.isdigit() and len(length) < 7 else 0
         record = content[len(length) + 1 : end]
         key, equals, value = record.partition(b"=")
-        if not equals or not value.endswith(b"\n"):
+        if end > len(content) or not equals or not value.endswith(b"\n"):
             raise _damaged(what, "a pax record", "another structure")
         name = _text(key, what)
         if name.startswith("GNU.sparse") or (kind == b"g" and name in _OVERRIDES):

@@ -49,6 +49,21 @@ class Context:
         """Return an argument that must be there."""
         return self._words[name][0]
 
+    def assets(self) -> list[str]:
+        """Return the words that name assets; ``-`` is a list by line or by NUL.
+
+        Raises:
+            UsageError: There are none.
+        """
+        words = self._words["ASSET"]
+        if not self.flag("null"):
+            if not words:
+                raise UsageError(
+                    "assets", expected="at least one", got="none", advice="name a file"
+                )
+            return words
+        return ["-0" if one == "-" else one for one in words] or ["-0"]
+
     def text(self, name: str) -> str | None:
         """Return a text option, or None."""
         value = self._settings.values.get(name)
@@ -75,10 +90,26 @@ class Context:
         value = self._settings.values.get(name)
         return value if isinstance(value, int) else default
 
+    def optional_integer(self, name: str) -> int | None:
+        """Return an integer option, or None."""
+        value = self._settings.values.get(name)
+        return value if isinstance(value, int) else None
+
     def texts(self, name: str) -> list[str]:
         """Return a list of texts; empty when it is not set."""
         value = self._settings.values.get(name)
         return [str(one) for one in value] if isinstance(value, list) else []
+
+    def limit(self, default: int) -> int:
+        """Return the most results that are asked for.
+
+        Raises:
+            UsageError: Not positive.
+        """
+        value = self.integer("limit", default)
+        if value < 1:
+            raise UsageError("--limit", expected="at least 1", got=str(value))
+        return value
 
     def integers(self, name: str) -> list[int]:
         """Return a list of integers; empty when it is not set."""
@@ -122,6 +153,7 @@ class Context:
             key=self.text("key"),
             log=self.text("log"),
             passphrase=self._passphrase(),
+            co_keys=self.texts("co-key"),
             environ=self.environ,
             notify=self.output.notice,
             progress=progress,

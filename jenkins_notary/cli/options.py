@@ -16,7 +16,7 @@ from jenkins_notary.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     Given = str | bool | list[str] | None
 
@@ -30,7 +30,7 @@ _FAILURES = """\
 _SOURCES = """\
 Every option can also stand in the environment (JENKINS_NOTARY_ and its name, such as
 JENKINS_NOTARY_PLAIN_HTTP) and in a YAML file (--config): flag over environment over
-file."""
+file. The opposite of a flag is --no- and its name."""
 
 
 class Argument(NamedTuple):
@@ -121,7 +121,15 @@ class Parser(argparse.ArgumentParser):
             help = f"{help} [{variable_name(name)}]"  # noqa: A001 - as above
         if kind == "flag":
             self.add_argument(
-                *names, dest=name, help=help, action=argparse.BooleanOptionalAction
+                *names, dest=name, help=help, action="store_const", const=True
+            )
+            # The opposite overrides environment and file; help tells of it once.
+            self.add_argument(
+                f"--no-{flag[2:]}",
+                dest=name,
+                help=argparse.SUPPRESS,
+                action="store_const",
+                const=False,
             )
             return
         if isinstance(kind, tuple):
@@ -186,8 +194,18 @@ class Parser(argparse.ArgumentParser):
 
 def make_epilog(examples: str, success: str) -> str:
     """Return the end of a command's help: examples, exit codes, other sources."""
-    lines = "\n".join(f"  {PROGRAM} {one}" for one in examples.strip().splitlines())
+    lines = "\n".join(
+        f"  {one}" if PROGRAM in one else f"  {PROGRAM} {one}"
+        for one in examples.strip().splitlines()
+    )
     return f"examples:\n{lines}\n\nexit codes: {success};\n{_FAILURES}\n\n{_SOURCES}\n"
+
+
+def add_all(parser: Parser, *groups: Callable[[Parser], None]) -> None:
+    """Add several groups of options, then what every command knows."""
+    for add in groups:
+        add(parser)
+    add_common(parser)
 
 
 def add_common(parser: Parser) -> None:
@@ -217,6 +235,30 @@ def add_key(parser: Parser) -> None:
     )
 
 
+def add_co_keys(parser: Parser) -> None:
+    """Add what every command that makes trust records knows."""
+    parser.option(
+        "--co-key", "the key of a further administrator who signs too", metavar="FILE"
+    )
+
+
+def add_registry(parser: Parser) -> None:
+    """Add how registries and web servers are asked."""
+    parser.option(
+        "--ca-file", "certificates that registries are checked with", metavar="FILE"
+    )
+    parser.option(
+        "--plain-http", "a registry that may be asked without TLS", metavar="HOST"
+    )
+
+
+def add_as_of(parser: Parser) -> None:
+    """Add the option that goes back in time."""
+    parser.option(
+        "--as-of", "as the ledger was at a time or tree size", metavar="TIME|SIZE"
+    )
+
+
 def add_assets(parser: Parser) -> None:
     """Add the words that name assets, and how they are read."""
     parser.argument(
@@ -229,10 +271,7 @@ def add_assets(parser: Parser) -> None:
         "--null", "the list on standard input is separated by NUL", short="-0"
     )
     parser.option("--name", "the name of the one asset", metavar="NAME")
-    parser.option("--ca-file", "certificates that registries are checked with", metavar="FILE")
-    parser.option(
-        "--plain-http", "a registry that is spoken to without TLS", metavar="HOST"
-    )
+    add_registry(parser)
 
 
 def _see(program: str) -> str:

@@ -15,6 +15,7 @@ stays what the result says. A full disk is one.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 
@@ -62,6 +63,7 @@ class Output:
         self._stdout = stdout
         self._stderr = stderr
         self._environ = environ
+        self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
         self._before: Callable[[], None] | None = None
         self.format = format
         self.is_quiet = False
@@ -112,6 +114,19 @@ class Output:
             raise StorageError(
                 "standard output", got=error.strerror or "an error"
             ) from error
+
+    def write_foreign(self, data: bytes) -> None:
+        """Print bytes that may be hostile: as they are, but escaped on a terminal.
+
+        Raises:
+            StorageError: They cannot be written.
+        """
+        if not self._stdout.isatty():
+            self.write(data)
+            return
+        text = self._decoder.decode(data)
+        lines = [escape(one).replace("\\t", "\t") for one in text.split("\n")]
+        self.write("\n".join(lines).encode())
 
     def notice(self, text: str) -> None:
         """Say something on the side, unless it shall be quiet."""

@@ -35,7 +35,7 @@ class ProgressBar:
         """Say how far the work is.
 
         Args:
-            label: What is done; ``bytes`` in it makes the numbers sizes.
+            label: What is done; ``hashing`` or ``bytes`` in it makes the numbers sizes.
             done: How much.
             total: Of how much; None when that is not known.
         """
@@ -66,10 +66,11 @@ def format_bar(label: str, done: int, total: int | None) -> str:
 
     >>> format_bar("records", 5, 20)
     '[######                  ]  25%  5/20  records'
-    >>> format_bar("hashing, bytes", 3 << 20, None)
-    '3.0 MiB  hashing, bytes'
+    >>> format_bar("hashing, 7 files", 3 << 20, None)
+    '3.0 MiB  hashing, 7 files'
     """
-    name = _format_size if "bytes" in label else str
+    is_size = "bytes" in label or "hashing" in label
+    name = _format_size if is_size else str
     safe = "".join(one if one.isprintable() else "?" for one in label[:40])
     if not total:
         return f"{name(done)}  {safe}"

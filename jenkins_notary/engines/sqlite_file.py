@@ -30,6 +30,7 @@ import os
 import time
 from _thread import allocate_lock
 from contextlib import contextmanager
+from errno import EACCES
 
 from jenkins_notary.engines.mounts import check_file_system
 from jenkins_notary.engines.new_file import new_file
@@ -106,13 +107,7 @@ class Database:
         self._lock = allocate_lock()
         self._connection: sqlite3.Connection | None = None
         self._is_closed = False
-        if not os.path.exists(self.path):
-            raise NotFoundError(
-                f"ledger {self.path}",
-                expected="an existing ledger",
-                got="no such file",
-                advice="run jenkins-notary ledger init, or name another --ledger",
-            )
+        _check_exists(self.path)
         check_file_system(self.path, allow_network=allow_network)
         with self._lock:
             self._patiently(lambda _: None)
@@ -146,13 +141,9 @@ class Database:
                     got="read-only",
                     advice="nothing was written: correct the rights or the mount",
                 )
-            db = self._connected()
-            # NORMAL syncs no commit. Its frames may be lost with the power, but never
-            # half of them: their checksums end the log at the last whole commit, and
-            # the sync of the next durable one, or of a checkpoint, covers them.
-            db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            db = self._patiently(lambda db: db)
             try:
-                self._patiently(lambda db: db.execute("BEGIN IMMEDIATE"))
+                self._patiently(lambda db: _begin(db, durable=durable))
                 yield db
                 db.execute("COMMIT")
             finally:
@@ -188,7 +179,8 @@ class Database:
             StorageError: It cannot be written; nothing stays of it.
         """
         with new_file(target) as temporary, self._translated():
-            source = self._connect()
+            with self._lock:
+                source = self._patiently(lambda _: self._connect())
             to = sqlite3.connect(temporary, isolation_level=None)
             try:
                 # A read transaction of our own holds one state through all steps;
@@ -353,6 +345,15 @@ class Database:
             raise translate_error(error, self.path) from error
 
 
+def _begin(db: sqlite3.Connection, *, durable: bool) -> None:
+    """Begin a write transaction, or raise that the file is busy."""
+    # NORMAL syncs no commit. Its frames may be lost with the power, but never half of
+    # them: their checksums end the log at the last whole commit, and the sync of the
+    # next durable one, or of a checkpoint, covers them.
+    db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+    db.execute("BEGIN IMMEDIATE")
+
+
 def create_file(path: str, schema: str, *, allow_network: bool = False) -> None:
     """Make a new ledger file, whole and durable, or none.
 
@@ -381,6 +382,23 @@ def create_file(path: str, schema: str, *, allow_network: bool = False) -> None:
             raise translate_error(error, path) from error
         finally:
             db.close()
+
+
+def _check_exists(path: str) -> None:
+    """Check that there is a file, and that this may be known."""
+    subject = f"ledger {path}"
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFoundError(
+            subject,
+            expected="an existing ledger",
+            got="no such file",
+            advice="run jenkins-notary ledger init, or name another --ledger",
+        ) from error
+    except OSError as error:
+        kind = PermissionDeniedError if error.errno == EACCES else StorageError
+        raise kind(subject, expected="to open it", got=str(error.strerror)) from error
 
 
 def _size_of(path: str) -> int:

@@ -24,7 +24,7 @@ from jenkins_notary.errors import IntegrityError, NotFoundError
 from jenkins_notary.ledger.bodies import find_bodies, verify_body
 from jenkins_notary.ledger.findings import Findings
 from jenkins_notary.ledger.rows import derive_rows, exact_range
-from jenkins_notary.ledger.rowsums import RowSums
+from jenkins_notary.ledger.rowsums import BUCKET_BITS, RowSums
 from jenkins_notary.ports import ROW_KINDS
 from jenkins_notary.tlog.merkle import hash_leaf, root_of
 from jenkins_notary.tlog.tiles import TILE_WIDTH, tile_path
@@ -139,7 +139,11 @@ class RangeResult(NamedTuple):
 
 
 class RangeCheck:
-    """Check ranges of one ledger's records."""
+    """Check ranges of one ledger's records.
+
+    Attributes:
+        scope: What is checked, and against what.
+    """
 
     def __init__(
         self,
@@ -157,8 +161,8 @@ class RangeCheck:
             verifier: Signature checks; None leaves signatures out.
             blobs: The bodies' store; None leaves bodies out.
         """
+        self.scope = scope
         self._reader = reader
-        self._scope = scope
         self._verifier = verifier
         self._blobs = blobs
         self._claimed: dict[tuple[str, str], bytes | None] = {}
@@ -176,7 +180,7 @@ class RangeCheck:
             entries = read_entries(self._reader, "main", first, last, self._findings)
             self._check_page(first, entries)
             hashes = [hash_leaf(entry) for entry in entries]
-            for cut in self._scope.cuts:
+            for cut in self.scope.cuts:
                 if first < cut <= last:
                     group = (cut - 1 - first) // TILE_WIDTH * TILE_WIDTH
                     cut_hashes[cut] = tuple(hashes[group : cut - first])
@@ -193,7 +197,7 @@ class RangeCheck:
         """Forget what the last range showed."""
         self._findings = Findings()
         self._sums = {
-            kind: RowSums(self._scope.sums_key) for kind in (*ROW_KINDS, "envelope")
+            kind: RowSums(self.scope.sums_key) for kind in (*ROW_KINDS, "envelope")
         }
         self._trust: list[tuple[int, bytes]] = []
         self._erased: list[int] = []
@@ -263,7 +267,7 @@ class RangeCheck:
             return
         message = signed_bytes(envelope)
         sums = self._sums
-        sums["envelope"].add(digest, digest[0] << 32)
+        sums["envelope"].add(digest, digest[0] << BUCKET_BITS)
         sums["statement"].add(sha256(message).digest(), index)
         for kind, key, _ in derive_rows(index, leaf, statement):
             sums[kind].add(key, index)
@@ -341,7 +345,7 @@ class RangeCheck:
                     and digest_hex in leaf.subjects
                     and (
                         leaf.signer == signer
-                        or self._scope.is_administrator(leaf.signer, row.index)
+                        or self.scope.is_administrator(leaf.signer, row.index)
                     )
                 ):
                     return True
@@ -355,7 +359,7 @@ class RangeCheck:
         """Check the signature of a record's own signer, if its key is known."""
         assert self._verifier is not None  # noqa: S101 - the caller has checked it
         signature = envelope.signatures[0]
-        public_der = self._scope.keys.get(signature.keyid)
+        public_der = self.scope.keys.get(signature.keyid)
         if public_der is None:
             public_der = self._claimed_key(signature.keyid, statement)
         if public_der is None:

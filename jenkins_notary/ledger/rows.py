@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _COMMIT_HEX = frozenset("0123456789abcdef")
 _COMMIT_LENGTHS = (40, 64)
+MAX_ALIASES = 100
+"""Aliases of one record that lead to it; further ones are not indexed."""
 
 
 def derive_rows(index: int, leaf: Leaf, statement: Statement | None) -> list[Row]:
@@ -39,23 +41,23 @@ def derive_rows(index: int, leaf: Leaf, statement: Statement | None) -> list[Row
 
 def derive_named_rows(index: int, statement: Statement) -> list[Row]:
     """Return the rows that hold or come from what an erasure destroys."""
-    names = {name_key(job) for job in _job_ids(statement)} - {None}
+    names = {key for job in _job_ids(statement) if (key := name_key(job)) is not None}
     commits = {
         one.others["gitCommit"]
         for one in statement.subjects
         if _is_commit(one.others.get("gitCommit"))
     }
     return [
-        *(Row("name", key, index) for key in sorted(names) if key is not None),
+        *(Row("name", key, index) for key in sorted(names)),
         *(Row("commit", bytes.fromhex(one), index) for one in sorted(commits)),
     ]
 
 
 def name_key(job_id: str) -> bytes | None:
-    """Return the ``name`` key of a job id, None for one that cannot be parsed.
+    r"""Return the ``name`` key of a job id, None for one that cannot be parsed.
 
     >>> name_key("ci.example.com:a/b#7")
-    b'a/b\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x07ci.example.com'
+    b'a/b\x00\x00\x00\x00\x00\x00\x00\x00\x07ci.example.com'
     """
     try:
         job = parse_job_id(job_id)
@@ -87,8 +89,9 @@ def exact_range(key: bytes) -> tuple[bytes, bytes]:
 
 def _job_ids(statement: Statement) -> list[str]:
     """Return every job id that a statement is found by: its own, and aliases."""
-    named = statement.predicate.get("aliases", ())
-    aliases = [one for one in named if isinstance(one, str)]
+    named = statement.facts.get("aliases")
+    listed = named[:MAX_ALIASES] if isinstance(named, list) else []
+    aliases = [one for one in listed if isinstance(one, str)]
     return [*filter(None, [statement.job_id]), *aliases]
 
 

@@ -62,6 +62,10 @@ class RowSums:
         self.sums[bucket] = self.sums.get(bucket, 0) + int.from_bytes(digest, "big")
         self.count += 1
 
+    def like(self) -> RowSums:
+        """Return the sums of no rows, with the same key."""
+        return RowSums(self._key)
+
     def merge(self, sums: Mapping[int, int], count: int) -> None:
         """Add the sums of other rows, made in another process perhaps."""
         for bucket, value in sums.items():

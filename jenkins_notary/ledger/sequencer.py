@@ -28,38 +28,54 @@ from jenkins_notary.ledger.rows import derive_rows, exact_range
 from jenkins_notary.ports import Appended, Batch, Head, Row
 from jenkins_notary.tlog.checkpoint import (
     Checkpoint,
+    TreeHead,
     format_checkpoint,
     open_checkpoint,
     trust_extension,
 )
 from jenkins_notary.tlog.merkle import Frontier, hash_leaf
 from jenkins_notary.tlog.note import sign_note
-from jenkins_notary.tlog.proofs import tree_root
+from jenkins_notary.tlog.proofs import consistency_proof, verify_consistency
 from jenkins_notary.tlog.tiles import TileHashReader, grow_tiles
+from jenkins_notary.trust.record import check_author
 from jenkins_notary.values.envelope import idempotency_key, parse_envelope
-from jenkins_notary.values.leaf import format_leaf, format_trust_entry, project_leaf
+from jenkins_notary.values.leaf import (
+    format_leaf,
+    format_trust_entry,
+    parse_leaf,
+    project_leaf,
+)
 from jenkins_notary.values.statement import parse_statement
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jenkins_notary.ports import Clock, LogName, LogReader, Store
+    from jenkins_notary.ports import Clock, LogName, LogReader, Store, Verifier
     from jenkins_notary.tlog.note import NoteSigner, NoteVerifier
-    from jenkins_notary.values.envelope import Envelope
-    from jenkins_notary.values.statement import Statement
+    from jenkins_notary.values.leaf import Leaf
 
 DEADLINE_S = 60.0
 """How long lost races are tried again before the caller hears of it."""
 
+MAX_TIME_MS = (1 << 53) - 1
+"""The latest commit time that a leaf can hold."""
+
 
 class _Prepared(NamedTuple):
-    """An envelope that has been read and may be appended."""
+    """An envelope that has been read and may be appended.
+
+    Attributes:
+        data: Its bytes.
+        key: Its key for idempotency.
+        leaf: Its leaf, with no commit time yet.
+        rows: Its derived rows, with no index yet.
+    """
 
     data: bytes
-    envelope: Envelope
-    statement: Statement
     key: bytes
+    leaf: Leaf
+    rows: Sequence[Row]
 
 
 class _Waiting:
@@ -84,6 +100,8 @@ class Sequencer:
         signer: NoteSigner,
         verifiers: Sequence[NoteVerifier],
         clock: Clock,
+        *,
+        authors: Verifier | None = None,
     ) -> None:
         """Hold the store and the ledger's key.
 
@@ -92,14 +110,23 @@ class Sequencer:
             signer: The ledger's key; its name is the log's origin.
             verifiers: The public keys that may have signed the checkpoint so far.
             clock: Commit times.
+            authors: Checks that each envelope is by the signer that its leaf names
+                (``trust.record.check_author``). None: the caller made the envelopes,
+                or has checked them. A ledger that takes in what others made needs it.
         """
         self._store = store
         self._signer = signer
         self._verifiers = verifiers
         self._clock = clock
+        self._authors = authors
         self._commit_lock = threading.Lock()
         self._queue_lock = threading.Lock()
         self._queue: list[_Waiting] = []
+
+    @property
+    def origin(self) -> str:
+        """Return the log's name."""
+        return self._signer.name
 
     @property
     def reader(self) -> LogReader:
@@ -113,15 +140,18 @@ class Sequencer:
         first place is returned.
 
         Args:
-            envelopes: DSSE envelopes; signatures are the caller's affair.
+            envelopes: DSSE envelopes; their signatures are the caller's affair,
+                unless ``authors`` was given.
 
         Raises:
-            IntegrityError: An envelope is malformed, or the log in the store is not
-                the one that was signed.
+            IntegrityError: An envelope is malformed or not by its signer, or the log
+                in the store is not the one that was signed.
+            UsageError: The leaf would be longer than a tile can hold.
             UnavailableError: Races were lost for a minute, or the store is away.
             StorageError: The disk is full or read-only; nothing was written.
         """
-        waiting = _Waiting([_prepare(data) for data in envelopes])
+        # All that can be wrong with an envelope is found here, in its own thread.
+        waiting = _Waiting([_prepare(data, self._authors) for data in envelopes])
         with self._queue_lock:
             self._queue.append(waiting)
         with self._commit_lock:
@@ -138,8 +168,10 @@ class Sequencer:
         try:
             results = self._commit([one for item in group for one in item.prepared])
         except BaseException as error:
+            # An interrupt is the leader's own; the others' records may be durable.
+            told = error if isinstance(error, Exception) else _interrupted()
             for item in group:
-                item.error, item.done = error, True
+                item.error, item.done = told, True
             if not isinstance(error, Exception):
                 raise
             return
@@ -154,9 +186,8 @@ class Sequencer:
         deadline = time.monotonic() + DEADLINE_S
         pause = 0.002
         while True:
-            head = self._store.head()
             try:
-                return self._try_commit(prepared, head)
+                return self._try_commit(prepared)
             except HeadMovedError as error:
                 if time.monotonic() > deadline:
                     raise UnavailableError(
@@ -169,11 +200,9 @@ class Sequencer:
             time.sleep(pause * random.random())  # noqa: S311 - no secret
             pause = min(pause * 2, 0.25)
 
-    def _try_commit(
-        self, prepared: Sequence[_Prepared], head: Head | None
-    ) -> list[Appended]:
-        """Build a batch on a head, commit it, and publish its checkpoint."""
-        main, trust = check_head(self._store, head, self._verifiers)
+    def _try_commit(self, prepared: Sequence[_Prepared]) -> list[Appended]:
+        """Build a batch on the head, commit it, and publish its checkpoint."""
+        head, main, trust = read_head(self._store, self._verifiers)
         known = self._find_known(prepared)
         at_ms = max(self._clock.now_ms(), 0 if head is None else head.at_ms)
         results: list[Appended] = []
@@ -186,13 +215,12 @@ class Sequencer:
                 results.append(known[one.key])
                 continue
             index = main.size + len(entries)
-            leaf = project_leaf(one.data, one.envelope, one.statement, at_ms)
+            leaf = one.leaf._replace(at_ms=at_ms)
             entries.append(format_leaf(leaf))
             if leaf.counts_for_trust:
                 trust_entries.append(format_trust_entry(index, leaf))
             envelopes[bytes.fromhex(leaf.envelope_hex)] = one.data
-            rows += derive_rows(index, leaf, one.statement)
-            rows.append(Row("statement", one.key, index))
+            rows += [Row(row.kind, row.key, index) for row in one.rows]
             known[one.key] = Appended(index, at_ms, is_new=False)
             results.append(Appended(index, at_ms, is_new=True))
         if not entries:
@@ -220,9 +248,9 @@ class Sequencer:
         for one in prepared:
             key = exact_range(one.key)
             for row in self._store.rows("statement", *key, limit=1):
-                known[one.key] = Appended(
-                    row.index, read_commit_time(self._store, row.index), is_new=False
-                )
+                leaf = _read_leaf(self._store, row.index)
+                _check_same(self._store, leaf, one.key, row.index)
+                known[one.key] = Appended(row.index, leaf.at_ms, is_new=False)
         return known
 
     def _publish(self, main: Frontier, trust: Frontier) -> None:
@@ -237,50 +265,41 @@ class Sequencer:
         self._store.publish(note, size=main.size)
 
 
-def check_head(
-    store: LogReader, head: Head | None, verifiers: Sequence[NoteVerifier]
-) -> tuple[Frontier, Frontier]:
-    """Return both frontiers of a head that extends what was signed before.
+def read_head(
+    store: Store, verifiers: Sequence[NoteVerifier]
+) -> tuple[Head | None, Frontier, Frontier]:
+    """Return the committed head and both its frontiers, which extend what was signed.
 
     Args:
         store: The log.
-        head: Its committed head, None for a new one.
         verifiers: The public keys that may have signed the checkpoint.
 
     Raises:
-        IntegrityError: The checkpoint is missing or badly signed, or the head is
-            not the log that was signed, or one with more records.
+        IntegrityError: The checkpoint is badly signed, or the head is not the log
+            that was signed, or one with more records.
     """
+    # The checkpoint first: another writer may commit and publish between the two
+    # reads, and a head that is read later is never behind it.
     note = store.checkpoint()
+    head = store.head()
     if head is None:
         if note is not None:
             raise _altered("head", "the head that the checkpoint signs", "none")
-        return Frontier(), Frontier()
+        return None, Frontier(), Frontier()
     main, trust = Frontier.decode(head.main), Frontier.decode(head.trust)
-    if note is None:
-        # Only a store that died in its first commit has a head and no checkpoint.
-        signed = Checkpoint("", 0, Frontier().root(), ())
-        signed_trust = (0, Frontier().root())
-    else:
+    # Only a store that died in its first commit has a head and no checkpoint.
+    if note is not None:
         signed = open_checkpoint(note, verifiers).checkpoint
-        signed_trust = signed.trust
-    _check_extends(store, "main", main, signed.size, signed.root)
-    _check_extends(store, "trust", trust, *signed_trust)
-    return main, trust
-
-
-def read_commit_time(reader: LogReader, index: int) -> int:
-    """Return the commit time (ms UTC) of the record at an index, unproven."""
-    from jenkins_notary.values.leaf import parse_leaf  # noqa: PLC0415 - rare
-
-    (entry,) = reader.entries("main", index, index + 1)
-    return parse_leaf(entry, subject=f"leaf {index}").at_ms
+        _check_extends(store, "main", main, TreeHead(signed.size, signed.root))
+        _check_extends(store, "trust", trust, signed.trust)
+    return head, main, trust
 
 
 def _check_extends(
-    store: LogReader, log: LogName, frontier: Frontier, size: int, root: bytes
+    store: LogReader, log: LogName, frontier: Frontier, signed: TreeHead
 ) -> None:
     """Check that a frontier is a signed tree, or that tree with more leaves."""
+    size, root = signed
     if frontier.size < size:
         raise _altered(f"{log} head", f"at least {size} records", f"{frontier.size}")
     if frontier.size == size:
@@ -288,10 +307,37 @@ def _check_extends(
             raise _altered(f"{log} head", "the signed root", "another")
         return
     hashes = read_hashes(store, log, frontier.size)
-    if size and tree_root(size, hashes) != root:
-        raise _altered(f"{log} log", f"the signed root at size {size}", "another")
-    if tree_root(frontier.size, hashes) != frontier.root():
-        raise _altered(f"{log} head", "the root of the stored tiles", "another")
+    proof = consistency_proof(size, frontier.size, hashes)
+    try:
+        verify_consistency(size, root, frontier.size, frontier.root(), proof)
+    except IntegrityError as error:
+        raise _altered(
+            f"{log} head",
+            f"the log that was signed at size {size}, and more",
+            "another",
+        ) from error
+
+
+def _read_leaf(reader: LogReader, index: int) -> Leaf:
+    """Return the leaf that a row leads to, unproven."""
+    found = reader.entries("main", index, index + 1)
+    if not found:
+        raise _altered(f"statement row of #{index}", "a record", "none")
+    return parse_leaf(found[0], subject=f"leaf {index}")
+
+
+def _check_same(reader: LogReader, leaf: Leaf, key: bytes, index: int) -> None:
+    """Check that a record is of the statement that its row claims.
+
+    A forged row would otherwise make a caller believe that its record is in the log.
+    An erased record cannot be checked; its row stays as it was.
+    """
+    digest = bytes.fromhex(leaf.envelope_hex)
+    data = reader.envelopes([digest]).get(digest)
+    if data is not None and idempotency_key(parse_envelope(data)) != key:
+        raise _altered(
+            f"statement row of #{index}", "the statement's record", "another"
+        )
 
 
 def read_hashes(reader: LogReader, log: LogName, size: int) -> TileHashReader:
@@ -317,11 +363,27 @@ def _grow(
     return named, frontier.append(hashes)
 
 
-def _prepare(data: bytes) -> _Prepared:
+def _prepare(data: bytes, authors: Verifier | None) -> _Prepared:
     """Read an envelope that is to be appended."""
     envelope = parse_envelope(data)
     statement = parse_statement(envelope.payload)
-    return _Prepared(data, envelope, statement, idempotency_key(envelope))
+    if authors is not None:
+        check_author(envelope, statement, authors, subject="envelope")
+    key = idempotency_key(envelope)
+    leaf = project_leaf(data, envelope, statement, 0)
+    format_leaf(leaf._replace(at_ms=MAX_TIME_MS))
+    rows = [*derive_rows(0, leaf, statement), Row("statement", key, 0)]
+    return _Prepared(data, key, leaf, rows)
+
+
+def _interrupted() -> UnavailableError:
+    """Return what the others of a group hear when its leader was interrupted."""
+    return UnavailableError(
+        "ledger",
+        expected="a commit",
+        got="an interrupt in the thread that made it",
+        advice="try again; what was recorded is not recorded twice",
+    )
 
 
 def _altered(subject: str, expected: str, got: str) -> IntegrityError:
@@ -330,7 +392,5 @@ def _altered(subject: str, expected: str, got: str) -> IntegrityError:
         subject,
         expected=expected,
         got=got,
-        advice="the ledger was altered or rolled back: run jenkins-notary ledger verify",
+        advice="it was altered or rolled back: run jenkins-notary ledger verify",
     )
-
-

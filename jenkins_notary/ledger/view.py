@@ -10,18 +10,21 @@ A view may stand at an earlier size than the checkpoint (time travel). Its root 
 computed from the same tiles and proven to be consistent with the signed one.
 
 What a view cannot see is a positive record whose row was left out: such a digest is
-UNKNOWN, never TRUSTED. ``verify`` finds the missing row.
+UNKNOWN, never TRUSTED, or lacks a link to a digest that is untrusted, which is why
+``untrust`` names every linked digest itself. ``verify`` finds the missing row.
 
 Source: DESIGN sections 5 and 6.
 """
 
 from __future__ import annotations
 
+import re
+
 from jenkins_notary.errors import IntegrityError, NotFoundError, UsageError
 from jenkins_notary.ledger.rows import exact_range
 from jenkins_notary.ledger.sequencer import read_hashes
 from jenkins_notary.tlog.checkpoint import open_checkpoint
-from jenkins_notary.tlog.merkle import EMPTY_ROOT, Frontier, hash_leaf
+from jenkins_notary.tlog.merkle import Frontier, hash_leaf
 from jenkins_notary.tlog.proofs import (
     consistency_proof,
     inclusion_proof,
@@ -31,20 +34,23 @@ from jenkins_notary.tlog.proofs import (
 )
 from jenkins_notary.trust.record import ProvenRecord, check_signature, claimed_key
 from jenkins_notary.trust.signers import Trust
-from jenkins_notary.trust.verdict import TrustRule, decide, linked_digests
+from jenkins_notary.trust.verdict import TrustRule, decide, find_links, linked_digests
 from jenkins_notary.values.leaf import check_agreement, parse_leaf, parse_trust_entry
+from jenkins_notary.values.status import NEGATIVE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from jenkins_notary.ports import LogReader, RowKind, Verifier
-    from jenkins_notary.tlog.checkpoint import Checkpoint
+    from jenkins_notary.tlog.checkpoint import Checkpoint, TreeHead
     from jenkins_notary.tlog.note import NoteVerifier
     from jenkins_notary.trust.verdict import Verdict
     from jenkins_notary.values.leaf import Leaf
 
 PAGE = 512
+_HEX = re.compile(rb'"([0-9a-f]{64})"')
+_NEGATIVE_MARKS = tuple(b'"status":"%b"' % one.name.encode() for one in NEGATIVE)
 _TRUST_PAGE = 4096
 _ALTERED = "the ledger was altered: run jenkins-notary ledger verify"
 
@@ -96,6 +102,7 @@ class LedgerView:
         self._hashes = read_hashes(reader, "main", checkpoint.size)
         self._trust_entries: tuple[bytes, ...] | None = None
         self._trust: Trust | None = None
+        self._suspects: frozenset[bytes] | None = None
         self.checkpoint = checkpoint
         self.note = note
         self.size = checkpoint.size if size is None else size
@@ -118,7 +125,7 @@ class LedgerView:
         view = LedgerView(
             self._reader, self.checkpoint, self.note, self._signatures, size=size
         )
-        view._trust_entries = self._trust_entries  # noqa: SLF001 - a view of the same
+        view._trust_entries = self._trust_entries
         return view
 
     def at_time(self, at_ms: int) -> LedgerView:
@@ -129,7 +136,14 @@ class LedgerView:
         Raises:
             NotFoundError: The ledger is younger.
         """
-        return self.at_size(self.count_until(at_ms))
+        size = self.count_until(at_ms)
+        if not size:
+            raise NotFoundError(
+                "ledger at that time",
+                expected=f"a time from {self.leaf(0)[1].at_ms} ms on, its first record's",
+                got=f"{at_ms} ms",
+            )
+        return self.at_size(size)
 
     def count_until(self, at_ms: int) -> int:
         """Return how many of the view's records were committed up to a time."""
@@ -160,6 +174,26 @@ class LedgerView:
         verify_consistency(
             size, root, self.checkpoint.size, self.checkpoint.root, proof
         )
+
+    def check_trust_consistent(self, seen: TreeHead) -> None:
+        """Check that the trust log extends an earlier one.
+
+        Without it a log could grow and yet lose a negative record from its trust log.
+
+        Raises:
+            IntegrityError: The trust log was rewritten.
+        """
+        signed = self.checkpoint.trust
+        if seen.size > signed.size:
+            raise IntegrityError(
+                "trust log",
+                expected=f"at least {seen.size} records, as seen before",
+                got=f"{signed.size}",
+                advice=_ALTERED,
+            )
+        hashes = read_hashes(self._reader, "trust", signed.size)
+        proof = consistency_proof(seen.size, signed.size, hashes)
+        verify_consistency(seen.size, seen.root, signed.size, signed.root, proof)
 
     def root(self) -> bytes:
         """Return the root at the view's size."""
@@ -236,8 +270,19 @@ class LedgerView:
         """
         if self._trust is None:
             trust = Trust(self._signatures)
+            last = -1
             for index, leaf in self._trust_records(b'"type":"trust"'):
+                if index <= last:
+                    raise _out_of_order(index)
                 trust.apply(self._agreed(index, leaf))
+                last = index
+            if trust.origin not in {"", self.checkpoint.origin}:
+                raise IntegrityError(
+                    f"record #0 of the log {self.checkpoint.origin}",
+                    expected="its own genesis",
+                    got=f"that of {trust.origin}",
+                    advice=_ALTERED,
+                )
             self._trust = trust
         return self._trust
 
@@ -271,14 +316,27 @@ class LedgerView:
             IntegrityError: A record that is used was altered or is badly signed.
         """
         trust = self.trust()
-        positives = self._positives(digest_hex, trust, rule)
-        linked = linked_digests(digest_hex, positives)
-        found = {record.index: record for record in positives}
-        for one in linked:
-            for index, leaf in self._trust_records(one.encode()):
-                if leaf.status is not None and one in leaf.subjects:
-                    found.setdefault(index, self._agreed(index, leaf))
-        return decide(digest_hex, list(found.values()), trust, rule, self._signatures)
+        found = self._read_own(digest_hex, trust, rule)
+        links = find_links(digest_hex, found.values(), trust, rule)
+        self._add_trust_records(found, links)
+        return decide(
+            digest_hex, found.values(), trust, rule, verifier=self._signatures
+        )
+
+    def history(self, digest_hex: str) -> tuple[ProvenRecord, ...]:
+        """Return every record that can matter to a verdict, whoever asks.
+
+        All records that give the digest a status, and those of the trust log on any
+        digest that one of them links to it; in log order. It is what a gate weighs.
+
+        Cost: a proof and an envelope a record.
+
+        Raises:
+            IntegrityError: A record was altered, or a row leads to another record.
+        """
+        found = self._read_own(digest_hex, None, None)
+        self._add_trust_records(found, linked_digests(digest_hex, found.values()))
+        return tuple(found[index] for index in sorted(found))
 
     def find(
         self,
@@ -291,16 +349,13 @@ class LedgerView:
         """Yield indexes of this view's records by a range of keys, page by page.
 
         The order is that of (key, index), or its reverse.
+
+        Raises:
+            IntegrityError: A row that cannot be: outside the range, out of order, or
+                with an index below 0.
         """
-        after = None
-        while True:
-            rows = self._reader.rows(
-                kind, low, high, limit=PAGE, after=after, newest_first=newest_first
-            )
-            yield from (row.index for row in rows if row.index < self.size)
-            if len(rows) < PAGE:
-                return
-            after = (rows[-1].key, rows[-1].index)
+        rows = self._scan(kind, low, high, newest_first=newest_first)
+        yield from (index for index in rows if index < self.size)
 
     def find_digest(self, digest_hex: str) -> Iterator[int]:
         """Yield indexes of records that name a digest, the newest first."""
@@ -311,38 +366,93 @@ class LedgerView:
         """Return entries of the main log as the reader gives them: a claim."""
         return self._reader.entries("main", start, stop)
 
-    def _positives(
-        self, digest_hex: str, trust: Trust, rule: TrustRule
-    ) -> list[ProvenRecord]:
-        """Return positive records on a digest as far back as the rule needs.
+    def _scan(
+        self, kind: RowKind, low: bytes, high: bytes, *, newest_first: bool
+    ) -> Iterator[int]:
+        """Yield indexes by a range of keys, those behind the view's size too."""
+        after: tuple[bytes, int] | None = None
+        while True:
+            rows = self._reader.rows(
+                kind, low, high, limit=PAGE, after=after, newest_first=newest_first
+            )
+            for row in rows:
+                place = row.key, row.index
+                # A reader that repeats itself must not keep its caller for ever.
+                moves = after is None or (
+                    place < after if newest_first else place > after
+                )
+                if not low <= row.key < high or row.index < 0 or not moves:
+                    raise IntegrityError(
+                        f"{kind} row",
+                        expected="rows of the range that was asked for, in order",
+                        got=f"key {row.key[:32].hex()}, index {row.index}",
+                        advice=_ALTERED,
+                    )
+                after = place
+                yield row.index
+            if len(rows) < PAGE:
+                return
 
-        The scan ends at the newest TRUSTED record that counts and that no older one
-        can outrank: with a rule of org or keys the first that counts, else the first
-        of a signer at the highest level that is enrolled at all.
+    def _read_own(
+        self, digest_hex: str, trust: Trust | None, rule: TrustRule | None
+    ) -> dict[int, ProvenRecord]:
+        """Return the records with a status on a digest that rows lead to, by index.
+
+        With a rule, the newest TRUSTED record that counts and that no older one can
+        outrank settles the digest's own word: with a rule of org or keys the first
+        that counts, else the first of a signer at the highest level that is enrolled
+        at all. Older ones are then read only if they name, beside this digest, one
+        that is untrusted: they may link it.
         """
-        found = []
-        highest = max((one.level for one in trust.signers.values()), default=0)
-        for record in self.records(self.find_digest(digest_hex)):
+        found: dict[int, ProvenRecord] = {}
+        others = self._read_suspects() - {digest_hex.encode()}
+        is_settled = False
+        for index in self.find_digest(digest_hex):
+            if is_settled and not others:
+                break
+            if is_settled and others.isdisjoint(self._read_digests(index)):
+                continue
+            record = self.record(index)
             if digest_hex not in record.leaf.subjects:
                 raise IntegrityError(
                     f"row of sha256:{digest_hex}",
                     expected="a record that names it",
-                    got=f"record #{record.index}, which does not",
+                    got=f"record #{index}, which does not",
                     advice=_ALTERED,
                 )
             if record.leaf.status is None:
                 continue
-            found.append(record)
-            signer = record.leaf.signer
-            if rule.org is not None:
-                counts = trust.is_member(signer, rule.org, record.index)
-            elif rule.keys:
-                counts = signer in rule.keys
-            else:
-                counts = trust.level(signer) == highest
-            if counts and not record.leaf.counts_for_trust:
-                break
+            found[index] = record
+            if trust is not None and rule is not None and not is_settled:
+                is_settled = _settles(record.leaf, index, trust, rule)
         return found
+
+    def _read_digests(self, index: int) -> list[bytes]:
+        """Return the hex digests in an entry, unproven: a hint which to read."""
+        return _HEX.findall(b"".join(self._reader.entries("main", index, index + 1)))
+
+    def _read_suspects(self) -> frozenset[bytes]:
+        """Return the hex of all digests that negative records name, and some more."""
+        if self._suspects is None:
+            self._suspects = frozenset(
+                digest
+                for entry in self._read_trust_log()
+                if any(mark in entry for mark in _NEGATIVE_MARKS)
+                for digest in _HEX.findall(entry)
+            )
+        return self._suspects
+
+    def _add_trust_records(
+        self, found: dict[int, ProvenRecord], digests: frozenset[str]
+    ) -> None:
+        """Add the trust log's records with a status on any of some digests."""
+        # Only where there is a negative record is there anything to weigh.
+        for one in sorted(digests):
+            if one.encode() in self._read_suspects():
+                for index, leaf in self._trust_records(one.encode()):
+                    if leaf.status is not None and one in leaf.subjects:
+                        if index not in found:
+                            found[index] = self._agreed(index, leaf)
 
     def _trust_records(self, needle: bytes) -> Iterator[tuple[int, Leaf]]:
         """Yield (index, leaf) of the trust log's entries that hold some bytes.
@@ -353,6 +463,8 @@ class LedgerView:
         for entry in self._read_trust_log():
             if needle in entry:
                 index, leaf = parse_trust_entry(entry)
+                if index >= self.checkpoint.size:
+                    raise _out_of_order(index)
                 if index < self.size:
                     yield index, leaf
 
@@ -368,7 +480,7 @@ class LedgerView:
                     break
                 entries += page
             frontier = Frontier().append([hash_leaf(entry) for entry in entries])
-            if frontier.size != size or (frontier.root() if size else EMPTY_ROOT) != root:
+            if (frontier.size, frontier.root()) != (size, root):
                 raise IntegrityError(
                     "trust log",
                     expected=f"the signed root over {size} entries",
@@ -391,9 +503,15 @@ class LedgerView:
         return record
 
     def _find_erasure(self, envelope_hex: str, index: int) -> int:
-        """Return the index of the record that erased an envelope."""
-        for other in self.find_digest(envelope_hex):
-            _, leaf = self.leaf(other)
+        """Return the index of the record that erased an envelope.
+
+        It may stand behind the view's size: what is erased now was there then.
+        """
+        whole = self
+        if self.size != self.checkpoint.size:
+            whole = self.at_size(self.checkpoint.size)
+        for other in whole.find_digest(envelope_hex):
+            _, leaf = whole.leaf(other)
             if leaf.type == "erasure" and envelope_hex in leaf.subjects:
                 return other
         raise IntegrityError(
@@ -413,9 +531,9 @@ def parse_as_of(text: str) -> tuple[int | None, int | None]:
     Raises:
         UsageError: Neither a tree size nor an RFC 3339 time.
     """
-    if text.isascii() and text.isdigit() and len(text) < 16:  # noqa: PLR2004 - below 2**53
+    if text.isascii() and text.isdigit() and len(text) < 16:
         return int(text), None
-    from datetime import UTC, datetime  # noqa: PLC0415 - only for times; cold start
+    from datetime import UTC, datetime, timedelta
 
     try:
         when = datetime.fromisoformat(text)
@@ -424,7 +542,31 @@ def parse_as_of(text: str) -> tuple[int | None, int | None]:
             f"as-of {text[:60]!r}", expected="a tree size or an RFC 3339 time"
         ) from error
     zoned = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return None, int(zoned.timestamp() * 1000)
+    # Whole milliseconds: a time that was printed must find its own record again.
+    return None, (zoned - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)
+
+
+def _settles(leaf: Leaf, index: int, trust: Trust, rule: TrustRule) -> bool:
+    """Return whether a record's word stands, whatever older records on it say."""
+    if leaf.counts_for_trust:
+        return False
+    if rule.org is not None:
+        joined = trust.is_member(leaf.signer, rule.org, index)
+        return joined and leaf.signer in trust.signers
+    if rule.keys:
+        return leaf.signer in rule.keys
+    highest = max((one.level for one in trust.signers.values()), default=0)
+    return trust.level(leaf.signer) == highest
+
+
+def _out_of_order(index: int) -> IntegrityError:
+    """Return the error for a trust log entry that stands where it cannot."""
+    return IntegrityError(
+        f"trust log entry of record #{index}",
+        expected="entries in the order of the main log, within it",
+        got="another place",
+        advice=_ALTERED,
+    )
 
 
 def _pair(

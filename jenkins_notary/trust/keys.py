@@ -24,6 +24,11 @@ def signer_id(public_der: bytes) -> str:
     return "0x" + hashlib.sha256(public_der).hexdigest()[:40]
 
 
+def is_signer_id(text: object) -> bool:
+    """Return whether a value is a signer id in its one form."""
+    return isinstance(text, str) and _SIGNER.fullmatch(text) is not None
+
+
 def parse_signer_id(text: str) -> str:
     """Return the signer id that a person wrote, in lower case.
 
@@ -31,9 +36,11 @@ def parse_signer_id(text: str) -> str:
         UsageError: Not ``0x`` and 40 hex digits.
     """
     lower = text.strip().lower()
-    if not _SIGNER.fullmatch(lower):
+    if not is_signer_id(lower):
         raise UsageError(
-            f"signer {text[:60]!r}", expected="0x and 40 hex digits", got=f"{len(text)} characters"
+            f"signer {text[:60]!r}",
+            expected="0x and 40 hex digits",
+            got=f"{len(text)} characters",
         )
     return lower
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from jenkins_notary.errors import IntegrityError
-from jenkins_notary.trust.keys import decode_public_key
+from jenkins_notary.trust.keys import decode_public_key, is_signer_id
 from jenkins_notary.values.envelope import signed_bytes
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ class ProvenRecord(NamedTuple):
         erased_by: Index of the erasure record, or None.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # Hides tuple.index.
     leaf: Leaf
     envelope: Envelope | None
     statement: Statement | None
@@ -46,9 +46,34 @@ def claimed_key(record: ProvenRecord) -> bytes | None:
     """
     if record.statement is None:
         return None
-    signer = record.statement.facts.get("signer")
-    text = signer.get("publicKey") if isinstance(signer, dict) else None
-    return decode_public_key(text, signer=record.leaf.signer)
+    return _carried_key(record.statement, record.leaf.signer)
+
+
+def check_author(
+    envelope: Envelope, statement: Statement, verifier: Verifier, *, subject: str
+) -> None:
+    """Check that an envelope is by the signer that its leaf would name.
+
+    A ledger that takes records from others checks this before it appends: a record
+    under somebody else's signer id can never be taken out again, and would make every
+    verdict on its digests an IntegrityError. An envelope whose first key id is none of
+    ours (a foreign attestation) names no signer, so there is nothing to check.
+
+    Raises:
+        IntegrityError: The first signature is not by the key that the statement
+            carries, or it carries none that hashes to the key id.
+    """
+    signer = envelope.signatures[0].keyid
+    if not is_signer_id(signer):
+        return
+    public_der = _carried_key(statement, signer)
+    if public_der is None or not has_signature(envelope, signer, public_der, verifier):
+        raise IntegrityError(
+            subject,
+            expected=f"the public key of {signer} and a good signature by it",
+            got="no such key" if public_der is None else "a bad signature",
+            advice="sign it with its own key; a foreign key id must not begin with 0x",
+        )
 
 
 def check_signature(
@@ -74,6 +99,13 @@ def check_signature(
             got="none" if envelope is None else "a bad one",
             advice="the ledger or this record was altered: run ledger verify",
         )
+
+
+def _carried_key(statement: Statement, signer: str) -> bytes | None:
+    """Return the DER public key that a statement carries for a signer."""
+    described = statement.facts.get("signer")
+    text = described.get("publicKey") if isinstance(described, dict) else None
+    return decode_public_key(text, signer=signer)
 
 
 def has_signature(

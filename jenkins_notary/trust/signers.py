@@ -1,25 +1,10 @@
 """Fold the trust records of a log into who may speak: signers, orgs, administrators.
 
 A trust record is a signed statement of type ``trust`` whose predicate names one
-action::
+action, such as (all of them: ``actions``)::
 
     {"action": "enrol", "signerId": "0x...", "publicKey": "<base64 DER>",
-     "level": 1, "orgs": ["acme"]}
-
-========================  =====================================================
-action                    further keys
-========================  =====================================================
-``genesis``               ``origin``, ``administrators`` (list of ``id``,
-                          ``publicKey``), ``threshold``; ``succeeds`` (the last
-                          checkpoint of the origin that this one follows)
-``enrol``                 ``signerId``, ``publicKey``, ``level``, ``orgs``
-``level``                 ``signerId``, ``level``
-``org-add, org-remove``   ``org``, ``signers``
-``revoke``                ``signerId``, ``fromIndex``
-``administrators``        ``administrators``, ``threshold``
-``ledger-key``            ``note``: the new key, signed by the old and the new one
-``exempt``                ``sha256``, ``owner``, ``reason``, ``expiresAt``
-========================  =====================================================
+     "level": 1, "orgs": ["acme"], "origin": "example.com/1a2b3c4d"}
 
 Rules:
 
@@ -27,8 +12,10 @@ Rules:
    that it names as its threshold asks for have signed it.
 2. Every later record counts only if as many administrators, valid at its index, have
    signed it. One that does not count is ignored and listed, for anyone may append.
+   One whose ``origin`` is another log's was made for that log, and does not count.
 3. A revocation names an index: what its signer recorded there or later is revoked.
-   It never names one before the genesis, and cannot be taken back: enrol a new key.
+   It cannot be taken back: enrol a new key. It does not reach back into trust records
+   that counted when they came: what a revoked administrator enrolled is revoked apart.
 4. A signer belongs to an org at an index if the last change up to that index put it
    in, or, where there is none, if the first change after it does: an administrator
    vouches for a key, not for a date.
@@ -41,7 +28,19 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from jenkins_notary.errors import IntegrityError
-from jenkins_notary.trust.keys import decode_public_key
+from jenkins_notary.trust.actions import (
+    DEFAULT_LEVEL,
+    ChangeOrg,
+    Enrol,
+    Exempt,
+    Genesis,
+    MalformedError,
+    Revoke,
+    RotateKey,
+    SetAdministrators,
+    SetLevel,
+    parse_action,
+)
 from jenkins_notary.trust.record import has_signature
 
 TYPE_CHECKING = False
@@ -50,10 +49,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from jenkins_notary.ports import Verifier
+    from jenkins_notary.trust.actions import Action
     from jenkins_notary.trust.record import ProvenRecord
 
-MAX_LEVEL = 1_000_000
-DEFAULT_LEVEL = 1
 NOT_ENROLLED_LEVEL = -1
 
 
@@ -69,21 +67,21 @@ class Enrolment(NamedTuple):
 
     public_der: bytes
     level: int
-    index: int
+    index: int  # type: ignore[assignment]  # Hides tuple.index.
     revoked_from: int | None = None
 
 
 class Ignored(NamedTuple):
     """A trust record that does not count, and why."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # Hides tuple.index.
     reason: str
 
 
 class Exemption(NamedTuple):
     """An administrator's exemption of one digest, until it expires."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # Hides tuple.index.
     owner: str
     reason: str
     expires_at: str
@@ -139,13 +137,9 @@ class Trust:
                 Ignored(record.index, "not signed by enough administrators")
             )
             return
-        action = _ACTIONS.get(predicate.get("action", ""))
         try:
-            if action is None:
-                message = f"unknown action {predicate.get('action')!r}"
-                raise _MalformedError(message)  # noqa: TRY301 - one handler for all
-            action(self, record.index, predicate)
-        except _MalformedError as error:
+            self._follow(record.index, predicate)
+        except MalformedError as error:
             self.ignored.append(Ignored(record.index, str(error)))
 
     def is_member(self, signer: str, org: str, index: int) -> bool:
@@ -178,7 +172,9 @@ class Trust:
         }
         return dict(sorted(members.items()))
 
-    def _apply_genesis(self, record: ProvenRecord, predicate: Mapping[str, Any]) -> None:
+    def _apply_genesis(
+        self, record: ProvenRecord, predicate: Mapping[str, Any]
+    ) -> None:
         """Apply the root of trust (rule 1)."""
         faulty = IntegrityError(
             "record #0",
@@ -186,20 +182,16 @@ class Trust:
             got=f"index {record.index}, action {predicate.get('action')!r}",
             advice="the ledger was altered: run ledger verify",
         )
-        if record.index != 0 or predicate.get("action") != "genesis":
-            raise faulty
         try:
-            self._set_administrators(0, predicate)
-            origin, succeeds = predicate.get("origin"), predicate.get("succeeds")
-            if not isinstance(origin, str) or not origin:
-                message = "no origin"
-                raise _MalformedError(message)  # noqa: TRY301 - one handler for all
-        except _MalformedError as error:
+            action = parse_action(predicate)
+        except MalformedError as error:
             raise faulty from error
+        if record.index != 0 or not isinstance(action, Genesis):
+            raise faulty
+        self._set_administrators(0, action.administrators)
         if not self._is_authorized(record):
             raise faulty
-        self.origin = origin
-        self.succeeds = succeeds if isinstance(succeeds, str) else None
+        self.origin, self.succeeds = action.origin, action.succeeds
 
     def _is_authorized(self, record: ProvenRecord) -> bool:
         """Return whether enough administrators, valid at its index, have signed."""
@@ -212,132 +204,80 @@ class Trust:
         }
         return len(signed) >= self.threshold
 
-    def _set_administrators(self, index: int, predicate: Mapping[str, Any]) -> None:
+    def _follow(self, index: int, predicate: Mapping[str, Any]) -> None:
+        """Do what an authorized record orders.
+
+        Raises:
+            MalformedError: It orders nothing that can be done here.
+        """
+        meant_for = predicate.get("origin", self.origin)
+        action = parse_action(predicate)
+        if isinstance(action, Genesis):
+            message = "a second genesis"
+            raise MalformedError(message)
+        # Administrators may serve several logs with one key: what they signed for one
+        # (a staging signer, say) must not be handed in to another.
+        if meant_for != self.origin:
+            message = f"made for the log {str(meant_for)[:80]!r}"
+            raise MalformedError(message)
+        if isinstance(action, SetAdministrators):
+            self._set_administrators(index, action)
+        elif isinstance(action, ChangeOrg):
+            for signer in action.signers:
+                self._move(index, action.org, signer, joined=action.joined)
+        else:
+            self._change(index, action)
+
+    def _change(self, index: int, action: Action) -> None:
+        """Do what concerns one signer, one key or one digest."""
+        if isinstance(action, Enrol):
+            self._enrol(index, action)
+        elif isinstance(action, SetLevel):
+            known = self._enrolled(action.signer)
+            self.signers[action.signer] = known._replace(level=action.level)
+        elif isinstance(action, Revoke):
+            known = self._enrolled(action.signer)
+            # The earliest of several stands.
+            first = action.from_index
+            if known.revoked_from is not None:
+                first = min(first, known.revoked_from)
+            self.signers[action.signer] = known._replace(revoked_from=first)
+        elif isinstance(action, RotateKey):
+            self.ledger_keys.append((index, action.note))
+        elif isinstance(action, Exempt):
+            self.exemptions[action.sha256_hex] = Exemption(index, *action[1:])
+
+    def _set_administrators(self, index: int, action: SetAdministrators) -> None:
         """Replace the administrators; each is enrolled as a signer too."""
-        listed = predicate.get("administrators")
-        threshold = predicate.get("threshold")
-        if not isinstance(listed, list) or not all(isinstance(a, dict) for a in listed):
-            message = "no list of administrators"
-            raise _MalformedError(message)
-        keys = {
-            _text(one, "id"): _public_key(one, _text(one, "id")) for one in listed
-        }
-        if type(threshold) is not int or not 1 <= threshold <= len(keys):
-            message = f"threshold {threshold!r} of {len(keys)} administrators"
-            raise _MalformedError(message)
-        self.administrators, self.threshold = keys, threshold
-        for signer, public_der in keys.items():
+        self.administrators, self.threshold = dict(action.keys), action.threshold
+        for signer, public_der in action.keys.items():
             if signer not in self.signers:
                 self.signers[signer] = Enrolment(public_der, DEFAULT_LEVEL, index)
 
-    def _enrol(self, index: int, predicate: Mapping[str, Any]) -> None:
+    def _enrol(self, index: int, action: Enrol) -> None:
         """Enrol a signer; a revoked one stays revoked."""
-        signer = _text(predicate, "signerId")
-        public_der = _public_key(predicate, signer)
-        level = _level(predicate)
-        orgs = predicate.get("orgs", [])
-        if not isinstance(orgs, list) or not all(isinstance(o, str) for o in orgs):
-            message = "orgs is no list of names"
-            raise _MalformedError(message)
-        known = self.signers.get(signer)
-        self.signers[signer] = Enrolment(
-            public_der,
-            level,
+        known = self.signers.get(action.signer)
+        self.signers[action.signer] = Enrolment(
+            action.public_der,
+            action.level,
             index if known is None else known.index,
             None if known is None else known.revoked_from,
         )
-        for org in orgs:
-            self._move(index, org, signer, joined=True)
-
-    def _set_level(self, index: int, predicate: Mapping[str, Any]) -> None:
-        """Give an enrolled signer another level."""
-        signer = self._enrolled(predicate)
-        self.signers[signer] = self.signers[signer]._replace(level=_level(predicate))
-
-    def _change_org(self, index: int, predicate: Mapping[str, Any]) -> None:
-        """Let signers join or leave an org."""
-        org, listed = _text(predicate, "org"), predicate.get("signers")
-        if not isinstance(listed, list) or not all(isinstance(s, str) for s in listed):
-            message = "signers is no list of ids"
-            raise _MalformedError(message)
-        for signer in listed:
-            self._move(index, org, signer, joined=predicate["action"] == "org-add")
+        for org in action.orgs:
+            self._move(index, org, action.signer, joined=True)
 
     def _move(self, index: int, org: str, signer: str, *, joined: bool) -> None:
         """Note one change of membership."""
         self._changes.setdefault(org, {}).setdefault(signer, []).append((index, joined))
 
-    def _revoke(self, index: int, predicate: Mapping[str, Any]) -> None:
-        """Revoke a signer from an index on; the earliest of several stands."""
-        signer = self._enrolled(predicate)
-        start = predicate.get("fromIndex")
-        if type(start) is not int or start < 0:
-            message = f"fromIndex {start!r}"
-            raise _MalformedError(message)
-        known = self.signers[signer].revoked_from
-        first = start if known is None else min(start, known)
-        self.signers[signer] = self.signers[signer]._replace(revoked_from=first)
+    def _enrolled(self, signer: str) -> Enrolment:
+        """Return the enrolment of a signer.
 
-    def _rotate_ledger_key(self, index: int, predicate: Mapping[str, Any]) -> None:
-        """Note a rotation of the ledger's key; the reader checks its note."""
-        self.ledger_keys.append((index, _text(predicate, "note")))
-
-    def _exempt(self, index: int, predicate: Mapping[str, Any]) -> None:
-        """Exempt a digest until a time."""
-        self.exemptions[_text(predicate, "sha256")] = Exemption(
-            index,
-            _text(predicate, "owner"),
-            _text(predicate, "reason"),
-            _text(predicate, "expiresAt"),
-        )
-
-    def _enrolled(self, predicate: Mapping[str, Any]) -> str:
-        """Return the signer that a predicate names, which must be enrolled."""
-        signer = _text(predicate, "signerId")
-        if signer not in self.signers:
-            message = f"signer {signer} is not enrolled"
-            raise _MalformedError(message)
-        return signer
-
-
-class _MalformedError(ValueError):
-    """A predicate that cannot be applied; its record is ignored, not fatal."""
-
-
-def _text(value: Mapping[str, Any], key: str) -> str:
-    """Return a non-empty text of a predicate."""
-    text = value.get(key)
-    if not isinstance(text, str) or not text:
-        message = f"no {key}"
-        raise _MalformedError(message)
-    return text
-
-
-def _level(predicate: Mapping[str, Any]) -> int:
-    """Return the level of a predicate."""
-    level = predicate.get("level", DEFAULT_LEVEL)
-    if type(level) is not int or not 0 <= level <= MAX_LEVEL:
-        message = f"level {level!r}"
-        raise _MalformedError(message)
-    return level
-
-
-def _public_key(value: Mapping[str, Any], signer: str) -> bytes:
-    """Return the public key of a predicate; its hash must be the signer's id."""
-    public_der = decode_public_key(value.get("publicKey"), signer=signer)
-    if public_der is None:
-        message = f"the public key does not hash to {signer}"
-        raise _MalformedError(message)
-    return public_der
-
-
-_ACTIONS = {
-    "enrol": Trust._enrol,  # noqa: SLF001 - the table of this class's own actions
-    "level": Trust._set_level,  # noqa: SLF001
-    "org-add": Trust._change_org,  # noqa: SLF001
-    "org-remove": Trust._change_org,  # noqa: SLF001
-    "revoke": Trust._revoke,  # noqa: SLF001
-    "administrators": Trust._set_administrators,  # noqa: SLF001
-    "ledger-key": Trust._rotate_ledger_key,  # noqa: SLF001
-    "exempt": Trust._exempt,  # noqa: SLF001
-}
+        Raises:
+            MalformedError: There is none.
+        """
+        known = self.signers.get(signer)
+        if known is None:
+            message = f"signer {signer[:60]} is not enrolled"
+            raise MalformedError(message)
+        return known

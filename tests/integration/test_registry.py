@@ -88,9 +88,7 @@ def test_index_links_each_platform_and_config(
     layout = Layout(tmp_path / "multi")
     platforms = [layout.add_image("hi", a) for a in ("amd64", "arm64")]
     index = layout.add_index(platforms)
-    push(
-        require_part("skopeo"), layout.finish(index), open_registry, "shop/multi:1"
-    )
+    push(require_part("skopeo"), layout.finish(index), open_registry, "shop/multi:1")
 
     asset = read(open_registry, "shop/multi:1")
 
@@ -192,14 +190,10 @@ def test_token_of_the_realm_is_used_once_asked(
 ) -> None:
     layout = Layout(tmp_path / "multi")
     index = layout.add_index([layout.add_image("hi", a) for a in ("amd64", "arm64")])
-    push(
-        require_part("skopeo"), layout.finish(index), token_registry, "shop/token:1"
-    )
+    push(require_part("skopeo"), layout.finish(index), token_registry, "shop/token:1")
     token_registry.requests.clear()
 
-    asset = read(
-        token_registry, "shop/token:1", write_login(tmp_path, token_registry)
-    )
+    asset = read(token_registry, "shop/token:1", write_login(tmp_path, token_registry))
 
     assert asset.digest == index["digest"]
     assert len(asset.subjects) == 5

@@ -123,9 +123,7 @@ class Authority:
             "typ": "JWT",
             "x5c": [base64.b64encode(der).decode()],
         }
-        text = ".".join(
-            url64(json.dumps(part).encode()) for part in (header, claims)
-        )
+        text = ".".join(url64(json.dumps(part).encode()) for part in (header, claims))
         signature = self.key.sign(text.encode(), ec.ECDSA(hashes.SHA256()))
         r, s = utils.decode_dss_signature(signature)
         return f"{text}.{url64(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"

@@ -400,5 +400,3 @@ def test_diff_accounts_for_every_path_once(
         path for path in old.keys() & new.keys() if old[path] != new[path]
     }
     assert all(old[source] == new[target] for source, target in diff.renamed)
-
-

@@ -17,8 +17,13 @@ ELF = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00"
 
 def pe_head(machine: int) -> bytes:
     """Return the first bytes of a PE file for one machine."""
-    return b"MZ" + bytes(58) + struct.pack("<I", 128) + bytes(64) + b"PE\0\0" + (
-        struct.pack("<H", machine)
+    return (
+        b"MZ"
+        + bytes(58)
+        + struct.pack("<I", 128)
+        + bytes(64)
+        + b"PE\0\0"
+        + (struct.pack("<H", machine))
     )
 
 
@@ -34,9 +39,7 @@ def pe_head(machine: int) -> bytes:
         ("1" * 400 + ".2", ""),
     ],
 )
-def test_version_is_the_last_dotted_number_of_the_name(
-    name: str, version: str
-) -> None:
+def test_version_is_the_last_dotted_number_of_the_name(name: str, version: str) -> None:
     assert find_version(name) == version
 
 

@@ -1,0 +1,84 @@
+"""Make, look at and check a ledger: ``ledger init|status|verify|audit``."""
+
+from __future__ import annotations
+
+from jenkins_notary.cli.commands import Command
+from jenkins_notary.cli.options import add_all, add_co_keys, add_key, add_ledger
+from jenkins_notary.cli.output import format_fields
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jenkins_notary.api.results import LedgerStatus
+    from jenkins_notary.cli.context import Context
+    from jenkins_notary.cli.options import Parser
+
+
+def declare_init(parser: Parser) -> None:
+    """Add the options of ``ledger init``."""
+    parser.option(
+        "--origin", "the log's name, for good; else made of the host's", metavar="NAME"
+    )
+    parser.option(
+        "--threshold", "how many administrators must sign a trust record", metavar="N"
+    )
+    parser.option(
+        "--ephemeral-ok", "make it even on an agent that goes away with its build"
+    )
+    add_all(parser, add_co_keys, add_ledger, add_key)
+
+
+def declare_status(parser: Parser) -> None:
+    """Add the options of ``ledger status``."""
+    add_all(parser, add_ledger)
+
+
+def run_init(context: Context) -> int:
+    """Make a ledger and print where it stands."""
+    with context.notary() as notary:
+        status = notary.init(
+            origin=context.text("origin"),
+            threshold=context.integer("threshold", 1),
+            ephemeral_ok=context.flag("ephemeral-ok"),
+        )
+    return show_status(context, status)
+
+
+def run_status(context: Context) -> int:
+    """Print where a ledger stands."""
+    with context.notary() as notary:
+        status = notary.status()
+    return show_status(context, status)
+
+
+def show_status(context: Context, status: LedgerStatus) -> int:
+    """Print where a ledger stands; return 0."""
+    found = status.to_dict()
+
+    def text() -> Iterator[str]:
+        yield from format_fields(
+            [(key, value) for key, value in found.items() if key != "checkpoint"],
+            indent="",
+        )
+        yield ""
+        yield from status.checkpoint.splitlines()
+
+    context.output.show(found, text)
+    return 0
+
+
+COMMANDS = {
+    "ledger init": Command(
+        declare_init,
+        run_init,
+        """
+ledger init
+ledger init --ledger sqlite:////var/lib/notary/ledger.db --origin notary.example.com/main
+ledger init --key alice.pem --co-key bob.pem --threshold 2
+""",
+        "The signing key becomes administrator and first enrolled signer. notarize makes\n"
+        "a ledger by itself when there is none.",
+    ),
+    "ledger status": Command(declare_status, run_status, "ledger status -o json"),
+}

@@ -1,0 +1,173 @@
+"""Record assets: ``notarize``, ``untrust``, ``unsupport``."""
+
+from __future__ import annotations
+
+import os
+
+from jenkins_notary.cli.commands import Command
+from jenkins_notary.cli.options import add_all, add_assets, add_key, add_ledger
+from jenkins_notary.cli.output import format_table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from jenkins_notary.api.results import AssetRecord
+    from jenkins_notary.cli.context import Context
+    from jenkins_notary.cli.options import Parser
+
+
+def declare_notarize(parser: Parser) -> None:
+    """Add the options of ``notarize``."""
+    _declare_record(parser)
+    parser.option("--reason", "why; recorded", metavar="TEXT")
+    parser.option(
+        "--supersede",
+        "the negative record that this one lifts; needs --reason",
+        metavar="INDEX",
+    )
+    parser.option(
+        "--ephemeral-ok", "make a ledger even on an agent that goes away with its build"
+    )
+    add_all(parser, add_ledger, add_key)
+
+
+def declare_negative(parser: Parser) -> None:
+    """Add the options of ``untrust`` and ``unsupport``."""
+    _declare_record(parser)
+    parser.option("--reason", "why; recorded and shown", metavar="TEXT")
+    add_all(parser, add_ledger, add_key)
+
+
+def run_notarize(context: Context) -> int:
+    """Record assets as TRUSTED."""
+    folder = _open_receipts(context)
+    with context.notary() as notary:
+        records = notary.notarize(
+            context.assets(),
+            supersedes=context.integers("supersede"),
+            reason=context.text("reason"),
+            ephemeral_ok=context.flag("ephemeral-ok"),
+            **_read_claim(context),
+        )
+        if folder is not None:
+            folder.write(notary, records)
+    return show_records(context, records)
+
+
+def run_untrust(context: Context) -> int:
+    """Record assets as UNTRUSTED."""
+    return _run_negative(context, "untrust")
+
+
+def run_unsupport(context: Context) -> int:
+    """Record assets as UNSUPPORTED."""
+    return _run_negative(context, "unsupport")
+
+
+def show_records(context: Context, records: Sequence[AssetRecord]) -> int:
+    """Print what was recorded; return 0."""
+    context.output.show(
+        {"assets": [one.to_dict() for one in records]},
+        lambda: format_table(
+            [(one.status.name, f"#{one.index}", one.digest, one.name) for one in records]
+        ),
+    )
+    return 0
+
+
+def _declare_record(parser: Parser) -> None:
+    """Add what all three commands know."""
+    add_assets(parser)
+    parser.option(
+        "--job", "the build, NAME#NUMBER or its URL; else the environment's", metavar="ID"
+    )
+    parser.option("--attr", "a further fact", metavar="KEY=VALUE", short="-a")
+    parser.option("--attach", "a file to keep as evidence", metavar="FILE[:LABEL]")
+    parser.option(
+        "--receipts",
+        "a folder for NAME.tlog-proof and NAME.dsse.json of each asset",
+        metavar="DIR",
+    )
+
+
+def _run_negative(context: Context, method: str) -> int:
+    """Record assets with a negative status."""
+    reason = context.required("reason")
+    folder = _open_receipts(context)
+    with context.notary() as notary:
+        record = notary.untrust if method == "untrust" else notary.unsupport
+        records = record(context.assets(), reason=reason, **_read_claim(context))
+        if folder is not None:
+            folder.write(notary, records)
+    return show_records(context, records)
+
+
+def _read_claim(context: Context) -> dict[str, Any]:
+    """Return the arguments that all three methods take."""
+    return {
+        "job": context.text("job"),
+        "name": context.text("name"),
+        "attributes": context.pairs("attr"),
+        "attachments": [split_label(one) for one in context.texts("attach")],
+        "stdin": context.stdin,
+        "ca_file": context.text("ca-file"),
+        "plain_http": context.texts("plain-http"),
+    }
+
+
+def split_label(text: str) -> tuple[str, str | None]:
+    """Return (path, label or None) of ``FILE[:LABEL]``.
+
+    A colon belongs to the path if there is such a file.
+
+    >>> split_label("report.xml:tests"), split_label("report.xml")
+    (('report.xml', 'tests'), ('report.xml', None))
+    """
+    path, colon, label = text.rpartition(":")
+    if not colon or "/" in label or os.path.lexists(text):
+        return text, None
+    return path, label
+
+
+def _open_receipts(context: Context) -> Any:
+    """Return the folder of receipts, which can be written, or None."""
+    path = context.text("receipts")
+    if path is None:
+        return None
+    from jenkins_notary.cli.receipts import ReceiptFolder
+
+    return ReceiptFolder(path)
+
+
+COMMANDS = {
+    "notarize": Command(
+        declare_notarize,
+        run_notarize,
+        """
+notarize dist/app.jar
+notarize 'dist/**/*.whl' --job ci.example.com:app/main#42 -a release=1.2
+notarize image://registry.example.com/app:1.2 --receipts receipts
+find out -type f -print0 | jenkins-notary notarize -0 -
+notarize app.jar --supersede 17 --reason 'rebuilt without the flaw'
+""",
+        "All assets are recorded in one commit, or none is. The first call makes a key\n"
+        "and a ledger and says so.",
+    ),
+    "untrust": Command(
+        declare_negative,
+        run_untrust,
+        """
+untrust app.jar --reason CVE-2026-0001
+untrust sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef --reason leak
+""",
+        "A rebuild of the same bytes does not lift it: only notarize --supersede does.",
+    ),
+    "unsupport": Command(
+        declare_negative,
+        run_unsupport,
+        "unsupport app-1.0.jar --reason 'end of life'",
+        "Lifted only by notarize --supersede.",
+    ),
+}

@@ -1,0 +1,201 @@
+"""Compare what a store holds beside the logs with what the records give again.
+
+Sums are compared first. Only where they differ are the rows of those records derived
+and read one by one, so that each missing, additional or forged row can be named.
+"""
+
+from __future__ import annotations
+
+from jenkins_notary.errors import IntegrityError
+from jenkins_notary.ledger.findings import Findings
+from jenkins_notary.ledger.reread import PAGE, read_entries, read_envelopes
+from jenkins_notary.ledger.rows import derive_rows
+from jenkins_notary.ledger.rowsums import BUCKET, BUCKET_BITS, RowSums
+from jenkins_notary.values.envelope import idempotency_key, parse_envelope
+from jenkins_notary.values.leaf import check_agreement, parse_leaf
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from jenkins_notary.ledger.findings import Progress
+    from jenkins_notary.ledger.workers import Workers
+    from jenkins_notary.ports import RowKind, Store
+
+DRILLED = 8
+"""Buckets that are compared row by row in one scan; further ones are only counted."""
+
+
+def check_rows(
+    workers: Workers,
+    wanted: Mapping[RowKind, RowSums],
+    erased: bytes,
+    findings: Findings,
+    progress: Progress,
+) -> int:
+    """Compare a store's derived rows with the sums that it must have.
+
+    Args:
+        workers: Who scans.
+        wanted: By kind, the sums of the rows that the records give.
+        erased: A bit a record whose envelope was erased; see ``workers.sum_rows``.
+        findings: Where differences go.
+        progress: Called with (phase, done, total).
+
+    Returns:
+        How many rows the store holds.
+    """
+    kinds = list(wanted)
+    stored = 0
+    progress("rows", 0, len(kinds))
+    for done, (kind, result) in enumerate(workers.sum_rows(kinds, erased), 1):
+        findings.extend(result.kept, result.total)
+        stored += result.stored
+        found = RowSums(workers.scope.sums_key)
+        found.merge(result.sums, result.count)
+        buckets = wanted[kind].differing(found)
+        if buckets:
+            _drill(workers, kind, buckets, erased, findings)
+        progress("rows", done, len(kinds))
+    return stored
+
+
+def _drill(
+    workers: Workers,
+    kind: RowKind,
+    buckets: list[int],
+    erased: bytes,
+    findings: Findings,
+) -> None:
+    """Name the rows in which a few buckets differ; count the others."""
+    store, size = workers.store, workers.scope.size
+    chosen = set(buckets[:DRILLED])
+    wanted = {
+        pair
+        for bucket in chosen
+        for pair in _derive_bucket(store, kind, bucket, size)
+    }
+    optional = erased if kind == "statement" else bytes(len(erased))
+    for _, key, index in store.scan_rows(kind):
+        if not 0 <= index < size or index >> BUCKET_BITS not in chosen:
+            continue
+        if (key, index) in wanted:
+            wanted.discard((key, index))
+        elif not optional[index >> 3] & 1 << (index & 7):
+            findings.add(
+                "row",
+                f"{kind} row of record #{index}",
+                expected="none with this key",
+                got=_show(kind, key),
+            )
+        else:
+            # The one row that may stand; a second one is foreign.
+            changed = bytearray(optional)
+            changed[index >> 3] &= ~(1 << (index & 7))
+            optional = bytes(changed)
+    for key, index in sorted(wanted, key=lambda pair: pair[1]):
+        findings.add(
+            "row",
+            f"{kind} row of record #{index}",
+            expected=_show(kind, key),
+            got="none",
+        )
+    for bucket in buckets[DRILLED:]:
+        first = bucket << BUCKET_BITS
+        findings.add(
+            "row",
+            f"{kind} rows of records #{first} to #{min(first + BUCKET, size) - 1}",
+            expected="those that the records give",
+            got="others",
+        )
+
+
+def _derive_bucket(
+    store: Store, kind: RowKind, bucket: int, size: int
+) -> Iterator[tuple[bytes, int]]:
+    """Yield (key, index) of each row that the records of a bucket give.
+
+    What cannot be read was reported when the records were checked.
+    """
+    silent = Findings(limit=0)
+    stop = min((bucket + 1) << BUCKET_BITS, size)
+    for first in range(bucket << BUCKET_BITS, stop, PAGE):
+        last = min(first + PAGE, stop)
+        entries = read_entries(store, "main", first, last, silent)
+        for index, entry in enumerate(entries, first):
+            yield from _derive(store, kind, index, entry)
+
+
+def _derive(
+    store: Store, kind: RowKind, index: int, entry: bytes
+) -> Iterator[tuple[bytes, int]]:
+    """Yield (key, index) of the rows of one record; none if it is broken."""
+    try:
+        leaf = parse_leaf(entry)
+        digest = bytes.fromhex(leaf.envelope_hex)
+        data = read_envelopes(store, [digest], Findings(limit=0)).get(digest)
+        statement = None
+        if data is not None:
+            _, statement = check_agreement(leaf, data, subject="record")
+            if kind == "statement":
+                yield idempotency_key(parse_envelope(data)), index
+    except IntegrityError:
+        return
+    for row in derive_rows(index, leaf, statement):
+        if row.kind == kind:
+            yield row.key, index
+
+
+def check_envelopes(
+    store: Store,
+    wanted: RowSums,
+    sizes: tuple[int, int],
+    findings: Findings,
+) -> int:
+    """Check that a store holds no envelope that no entry names; return how many.
+
+    Args:
+        store: The ledger.
+        wanted: Sums of the envelopes that the checked entries name and that are
+            there, in buckets by their first byte.
+        sizes: The size that was checked, and the present one.
+        findings: Where an additional envelope goes.
+    """
+    found = wanted.like()
+    count = 0
+    for digest in store.scan_envelopes():
+        found.add(digest, envelope_place(digest))
+        count += 1
+    buckets = set(wanted.differing(found))
+    if not buckets:
+        return count
+    foreign = {
+        digest
+        for digest in store.scan_envelopes()
+        if envelope_place(digest) >> BUCKET_BITS in buckets
+    }
+    silent = Findings(limit=0)
+    for first in range(0, sizes[1], PAGE):
+        last = min(first + PAGE, sizes[1])
+        for entry in read_entries(store, "main", first, last, silent):
+            try:
+                foreign.discard(bytes.fromhex(parse_leaf(entry).envelope_hex))
+            except IntegrityError:
+                continue
+    for digest in sorted(foreign):
+        findings.add(
+            "envelope", digest.hex(), expected="an entry that names it", got="none"
+        )
+    return count
+
+
+def envelope_place(digest: bytes) -> int:
+    """Return the place of an envelope in its sums: one bucket for each first byte."""
+    return digest[0] << BUCKET_BITS
+
+
+def _show(kind: RowKind, key: bytes) -> str:
+    """Return a row's key for a person."""
+    if kind == "name":
+        return ascii(key[:80].decode("utf-8", "replace"))
+    return key[:64].hex()
