@@ -6,7 +6,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bench.measure import Figure, Goal, take_turns, time_call, time_process
+from bench.measure import Figure, Goal, run_process, take_turns, time_call
 from bench.run import find_cosign, install_program, make_cosign_key
 from jenkins_notary.api.notary import Notary
 
@@ -39,15 +39,13 @@ def measure(run: Run) -> list[Figure]:
         cosign = find_cosign()
         if cosign is not None:
             sign = [*make_cosign_key(cosign, home), paths[0]]
-            works["cosign"] = lambda: FILES * time_process(sign, program.env)
+            works["cosign"] = lambda: FILES * run_process(sign, program.env).seconds
         found = take_turns(works, rounds=run.rounds(ROUNDS))
     rate = {name: FILES / seconds for name, seconds in found.items()}
     peer = "cosign sign-blob, a process each" if "cosign" in rate else ""
     note = f"{FILES:,} files of {FILE_BYTES} bytes; signed, durable, a receipt each."
     return [
-        Figure(
-            "H4", what, rate[name], "assets/s", peer, rate.get("cosign"), GOAL, note
-        )
+        Figure("H4", what, rate[name], "assets/s", peer, rate.get("cosign"), GOAL, note)
         for name, what, note in (
             ("in process", "one call, in process", note),
             ("whole", "one call, whole process", "Names on standard input."),

@@ -78,7 +78,9 @@ def _check(path: str, *, with_signatures: bool) -> float:
     try:
         reports = []
         seconds = time_call(
-            lambda: reports.append(verify_ledger(store, verifiers, KeyVerifier, options))
+            lambda: reports.append(
+                verify_ledger(store, verifiers, KeyVerifier, options)
+            )
         )
     finally:
         store.close()

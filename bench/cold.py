@@ -7,19 +7,21 @@ end, with the record durable in an embedded ledger that is there already.
 from __future__ import annotations
 
 import os
+import statistics
 import sys
-from functools import partial
 from typing import TYPE_CHECKING
 
-from bench.measure import Figure, Goal, take_turns, time_process
+from bench.measure import Figure, Goal, run_process, take_turns
 from bench.run import find_cosign, install_program, make_cosign_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from bench.run import Run
 
 ROUNDS = 30
+BARE = "python -c pass"
+COSIGN = "cosign sign-blob, local key"
 
 
 def measure(run: Run) -> list[Figure]:
@@ -29,54 +31,62 @@ def measure(run: Run) -> list[Figure]:
     with open(path, "wb") as file:
         file.write(b"PK\x03\x04 a small artifact\n")
     program = install_program(home, path)
-    module = program._replace(argv=(sys.executable, "-m", "jenkins_notary"))
-    bare = [sys.executable, "-c", "pass"]
-    works: dict[str, Callable[[], float]] = {
-        "bare": partial(time_process, bare, program.env),
-        "notarize": partial(program.time, "notarize", path),
-        "module": partial(module.time, "notarize", path),
-        "authenticate": partial(program.time, "authenticate", path),
+    commands = {
+        BARE: [sys.executable, "-c", "pass"],
+        "cold notarize": [*program.argv, "notarize", path],
+        "cold notarize, python -m jenkins_notary": [
+            *[sys.executable, "-m", "jenkins_notary", "notarize"],
+            path,
+        ],
+        "cold authenticate": [*program.argv, "authenticate", path],
     }
     cosign = find_cosign()
     if cosign is None:
         run.say("no cosign: run `make parts` to have it measured beside")
     else:
-        sign = [*make_cosign_key(cosign, home), path]
-        works["cosign"] = partial(time_process, sign, program.env)
-    run.say(f"H1: {len(works)} programs turn about")
-    found = take_turns(works, rounds=run.rounds(ROUNDS), warm_ups=2)
-    return _figures({name: seconds * 1000 for name, seconds in found.items()})
+        commands[COSIGN] = [*make_cosign_key(cosign, home), path]
+    run.say(f"H1: {len(commands)} programs turn about")
+    return _figures(*_time_commands(commands, program.env, run.rounds(ROUNDS)))
 
 
-def _figures(ms: dict[str, float]) -> list[Figure]:
-    """Return the figures of the medians."""
-    bare = "python -c pass"
-    goal = Goal("<=", 5)
-    note = "The whole process, the record durable; modules compiled, as installed."
-    figures = [
-        Figure("H1", "cold notarize", ms["notarize"], "ms", bare, ms["bare"], goal, note),
-        Figure(
-            "H1",
-            "cold notarize, python -m jenkins_notary",
-            ms["module"],
-            "ms",
-            bare,
-            ms["bare"],
-            goal,
-        ),
-        Figure("", "cold authenticate", ms["authenticate"], "ms", bare, ms["bare"]),
+def _time_commands(
+    commands: Mapping[str, Sequence[str]], env: Mapping[str, str], rounds: int
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the median milliseconds of each command: of the clock, of processors."""
+    cpu: dict[str, list[float]] = {name: [] for name in commands}
+
+    def work(name: str) -> Callable[[], float]:
+        def run_once() -> float:
+            finished = run_process(commands[name], env)
+            cpu[name].append(finished.cpu_seconds * 1000)
+            return finished.seconds * 1000
+
+        return run_once
+
+    clock = take_turns({name: work(name) for name in commands}, rounds=rounds)
+    return clock, {name: statistics.median(values) for name, values in cpu.items()}
+
+
+def _figures(clock: dict[str, float], cpu: dict[str, float]) -> list[Figure]:
+    """Return each command beside the bare interpreter, and one beside cosign."""
+    compared: list[tuple[str, str, Goal | None]] = [
+        ("cold notarize", BARE, Goal("<=", 5)),
+        ("cold notarize, python -m jenkins_notary", BARE, Goal("<=", 5)),
+        ("cold authenticate", BARE, None),
+        ("cold notarize", COSIGN, Goal("<=", 0.5)),
     ]
-    if "cosign" in ms:
-        figures.append(
-            Figure(
-                "H1",
-                "cold notarize",
-                ms["notarize"],
-                "ms",
-                "cosign sign-blob, local key",
-                ms["cosign"],
-                Goal("<=", 0.5),
-                "cosign signs, and keeps no record: no transparency log, no network.",
-            )
+    return [
+        Figure(
+            "H1" if goal else "",
+            name,
+            clock[name],
+            "ms",
+            peer,
+            clock[peer],
+            goal,
+            f"{cpu[name]:.1f} ms of processor time, beside {cpu[peer]:.1f} ms of {peer}"
+            f" ({cpu[name] / cpu[peer]:.2f} x).",
         )
-    return figures
+        for name, peer, goal in compared
+        if peer in clock
+    ]

@@ -13,11 +13,11 @@ from functools import partial
 from bench.measure import (
     Figure,
     Goal,
+    peak_memory_kib,
+    run_process,
     take_turns,
     time_call,
-    time_process,
     usable_processors,
-    watch_process,
 )
 from bench.run import Run, install_program
 from jenkins_notary.assets.files import hash_files
@@ -45,7 +45,7 @@ def measure(run: Run) -> list[Figure]:
     run.say("H3: hashing")
     found = take_turns(
         {
-            "xargs": partial(time_process, _peer(listed), program.env),
+            "xargs": lambda: run_process(_peer(listed), program.env).seconds,
             "in process": lambda: time_call(lambda: hash_files(paths)),
             "notarize": partial(program.time, "notarize", "-", stdin=listed),
         },
@@ -58,7 +58,14 @@ def measure(run: Run) -> list[Figure]:
     note = f"{total >> 20} MiB in {FILES} files, from the page cache."
     return [
         Figure(
-            "H3", "hash_files", rate["in process"], "MB/s", peer, rate["xargs"], goal, note
+            "H3",
+            "hash_files",
+            rate["in process"],
+            "MB/s",
+            peer,
+            rate["xargs"],
+            goal,
+            note,
         ),
         Figure(
             "H3",
@@ -84,7 +91,7 @@ def _measure_memory(run: Run, home: str) -> Figure:
     program = install_program(home, small)
     run.say(f"memory on a file of {size >> 30} GiB")
     peaks = [
-        watch_process([*program.argv, "notarize", path], program.env).peak_kib / 1024
+        peak_memory_kib([*program.argv, "notarize", path], program.env) / 1024
         for path in (small, large)
     ]
     os.remove(large)

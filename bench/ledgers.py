@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from jenkins_notary.api.notarize import describe_job
 from jenkins_notary.api.notary import Notary
 from jenkins_notary.engines.sqlite import SqliteStore
@@ -123,7 +124,7 @@ def fetch_ledger(records: int, say: Callable[[str], None]) -> Bench:
     home = os.path.join(_cache_folder(), _content_key())
     folder = os.path.join(home, str(records))
     if not os.path.exists(folder):
-        smaller = fetch_ledger(records // 10, say) if records > 10_000 else None  # noqa: PLR2004 - the smallest one
+        smaller = fetch_ledger(records // 10, say) if records > 10_000 else None
         say(f"filling a ledger of {records:,} records, kept in {home}")
         os.makedirs(home, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=home) as temporary:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from bench.ledgers import digest_of, fetch_ledger, job_of
 from bench.measure import Figure, Goal, percentile
@@ -33,55 +33,8 @@ ROUNDS = 30
 LOOKUPS = 100
 
 
-class Curve(NamedTuple):
-    """Times of one kind of lookup by size of the ledger.
-
-    Attributes:
-        what: The lookup.
-        p50_ms: Median in milliseconds, by number of records.
-        p99_ms: The time that 99 of 100 lookups do not exceed, likewise.
-    """
-
-    what: str
-    p50_ms: dict[int, float]
-    p99_ms: dict[int, float]
-
-
 def measure(run: Run) -> list[Figure]:
-    """Measure the lookups, each at every size."""
-    figures = []
-    sizes = QUICK_SIZES if run.is_quick else SIZES
-    smallest, largest = sizes[0], sizes[-1]
-    for curve in measure_curves(run):
-        is_bare = curve.what.startswith("bare")
-        note = ", ".join(
-            f"{size:,}: {curve.p50_ms[size]:.3f} / {curve.p99_ms[size]:.3f}"
-            for size in sizes
-        )
-        p50 = curve.p50_ms[largest]
-        named = f"{curve.what}, p50 at {largest:,}"
-        peer = f"p50 at {smallest:,}"
-        goal = None if is_bare else Goal("<=", 1.5)
-        figures.append(
-            Figure(
-                "" if is_bare else "H7",
-                named,
-                p50,
-                "ms",
-                peer,
-                curve.p50_ms[smallest],
-                goal,
-                f"p50 / p99 in ms at {note}.",
-            )
-        )
-        if not is_bare:
-            bound = Goal("<=", 1, of_ratio=False)
-            figures.append(Figure("H7", named, p50, "ms", goal=bound))
-    return figures
-
-
-def measure_curves(run: Run) -> list[Curve]:
-    """Return the times of every kind of lookup, the sizes turn about."""
+    """Measure every kind of lookup, the sizes turn about."""
     sizes = QUICK_SIZES if run.is_quick else SIZES
     ledgers = [fetch_ledger(size, run.say) for size in sizes]
     run.say("H7: looking up")
@@ -95,19 +48,35 @@ def measure_curves(run: Run) -> list[Curve]:
             for what, work in _lookups(notary, store).items():
                 works[what, ledger.records] = work
         times = _time_lookups(works, run.rounds(ROUNDS))
+    figures = []
+    for what in dict.fromkeys(what for what, _ in works):
+        curve = [
+            (size, percentile(times[what, size], 50), percentile(times[what, size], 99))
+            for size in sizes
+        ]
+        figures += _describe(what, tuple(curve))
+    return figures
+
+
+def _describe(what: str, curve: tuple[tuple[int, float, float], ...]) -> list[Figure]:
+    """Return the figures of one kind of lookup; the bare row has no budget."""
+    (smallest, first_ms, _), (largest, last_ms, _) = curve[0], curve[-1]
+    named = f"{what}, p50 at {largest:,}"
+    peer = f"p50 at {smallest:,}"
+    steps = ", ".join(f"{p50:.3f} / {p99:.3f} at {size:,}" for size, p50, p99 in curve)
+    note = f"p50 / p99 in ms: {steps}."
+    if what.startswith("bare"):
+        return [Figure("", named, last_ms, "ms", peer, first_ms, None, note, curve)]
+    bound = Goal("<=", 1, of_ratio=False)
     return [
-        Curve(
-            what,
-            {size: percentile(times[what, size], 50) for size in sizes},
-            {size: percentile(times[what, size], 99) for size in sizes},
-        )
-        for what in dict.fromkeys(what for what, _ in works)
+        Figure(
+            "H7", named, last_ms, "ms", peer, first_ms, Goal("<=", 1.5), note, curve
+        ),
+        Figure("H7", named, last_ms, "ms", goal=bound),
     ]
 
 
-def _lookups(
-    notary: Notary, store: SqliteStore
-) -> dict[str, Callable[[int], object]]:
+def _lookups(notary: Notary, store: SqliteStore) -> dict[str, Callable[[int], object]]:
     """Return the lookups of a record by its number."""
 
     def bare_job(number: int) -> object:

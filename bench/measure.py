@@ -52,6 +52,7 @@ class Figure(NamedTuple):
         peer_value: The peer's median in the same unit, or None.
         goal: The budget, or None for context.
         note: What is included; one sentence, or "".
+        curve: (records, p50, p99) in the unit, as the ledger grows; or empty.
     """
 
     budget: str
@@ -62,6 +63,7 @@ class Figure(NamedTuple):
     peer_value: float | None = None
     goal: Goal | None = None
     note: str = ""
+    curve: tuple[tuple[int, float, float], ...] = ()
 
     @property
     def ratio(self) -> float | None:
@@ -79,11 +81,11 @@ class Finished(NamedTuple):
 
     Attributes:
         seconds: From before its start until it was reaped.
-        peak_kib: The most memory it had resident, KiB.
+        cpu_seconds: What it kept processors busy, in its own code and the system's.
     """
 
     seconds: float
-    peak_kib: int
+    cpu_seconds: float
 
 
 def take_turns(
@@ -98,7 +100,7 @@ def take_turns(
     """
     found: dict[str, list[float]] = {name: [] for name in works}
     for number in range(-warm_ups, rounds):
-        names = list(works) if number % 2 else list(reversed(works))
+        names = list(works)[:: 1 if number % 2 else -1]
         for name in names:
             gc.collect()
             value = works[name]()
@@ -114,10 +116,10 @@ def time_call(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def time_process(
+def run_process(
     argv: Sequence[str], env: Mapping[str, str], *, stdin: str = os.devnull
-) -> float:
-    """Return the seconds from starting a program until it has ended well.
+) -> Finished:
+    """Run a program from its start until it has ended well.
 
     Args:
         argv: The program, by its path, and its arguments.
@@ -125,18 +127,18 @@ def time_process(
         stdin: The file that it reads.
 
     Raises:
-        RuntimeError: It failed; its output was shown.
+        RuntimeError: It failed; the message has the end of its output.
     """
     started = time.perf_counter()
     process = _spawn(argv, env, stdin)
-    _, status = os.waitpid(process, 0)
+    _, status, usage = os.wait4(process, 0)
     seconds = time.perf_counter() - started
     _check_status(argv, status)
-    return seconds
+    return Finished(seconds, usage.ru_utime + usage.ru_stime)
 
 
-def watch_process(argv: Sequence[str], env: Mapping[str, str]) -> Finished:
-    """Run a program and watch its memory.
+def peak_memory_kib(argv: Sequence[str], env: Mapping[str, str]) -> int:
+    """Run a program and return the most memory it had resident, KiB.
 
     The kernel's own count (``ru_maxrss``) begins with the memory of the process that
     starts the program, so it is asked for the program's high-water mark instead.
@@ -144,7 +146,6 @@ def watch_process(argv: Sequence[str], env: Mapping[str, str]) -> Finished:
     Raises:
         RuntimeError: It failed.
     """
-    started = time.perf_counter()
     process = _spawn(argv, env, os.devnull)
     peak_kib = 0
     while True:
@@ -153,9 +154,8 @@ def watch_process(argv: Sequence[str], env: Mapping[str, str]) -> Finished:
             break
         peak_kib = max(peak_kib, _read_peak_kib(process))
         time.sleep(_POLL_S)
-    seconds = time.perf_counter() - started
     _check_status(argv, status)
-    return Finished(seconds, peak_kib)
+    return peak_kib
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -198,7 +198,7 @@ def _spawn(argv: Sequence[str], env: Mapping[str, str], stdin: str) -> int:
     """Start a program whose standard output goes nowhere; return its process id."""
     return os.posix_spawn(
         argv[0],
-        argv,
+        list(argv),
         env,
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, stdin, os.O_RDONLY, 0),

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 import jenkins_notary
-from bench.measure import child_environment, time_process
+from bench.measure import Finished, child_environment, run_process
 from tests.parts.build import PARTS
 
 if TYPE_CHECKING:
@@ -59,9 +59,13 @@ class Program(NamedTuple):
     argv: tuple[str, ...]
     env: dict[str, str]
 
+    def run(self, *words: str, stdin: str = os.devnull) -> Finished:
+        """Run one call as a whole process."""
+        return run_process([*self.argv, *words], self.env, stdin=stdin)
+
     def time(self, *words: str, stdin: str = os.devnull) -> float:
         """Return the seconds that one call takes as a whole process."""
-        return time_process([*self.argv, *words], self.env, stdin=stdin)
+        return self.run(*words, stdin=stdin).seconds
 
 
 def install_program(home: str, first: str) -> Program:
@@ -74,7 +78,7 @@ def install_program(home: str, first: str) -> Program:
     package = os.path.dirname(jenkins_notary.__file__ or "")
     compileall.compile_dir(package, quiet=1)
     program = Program((sys.executable, _find_script(home)), child_environment(home))
-    program.time("notarize", first)
+    program.run("notarize", first)
     return program
 
 
@@ -88,7 +92,7 @@ def make_cosign_key(cosign: str, home: str) -> Sequence[str]:
     """Make a local key; return the command that signs a blob with it, offline."""
     prefix = os.path.join(home, "cosign")
     env = child_environment(home)
-    time_process([cosign, "generate-key-pair", "--output-key-prefix", prefix], env)
+    run_process([cosign, "generate-key-pair", "--output-key-prefix", prefix], env)
     # A signing config would fetch service URLs; version 3 has it on by default.
     offline = ("--tlog-upload=false", "--use-signing-config=false")
     return (cosign, "sign-blob", "--key", f"{prefix}.key", *offline, "-y")

@@ -77,7 +77,7 @@ def record_assets(
         for place, group in enumerate(groups)
     ]
     indexes = session.append(envelopes)
-    view = session.refresh()
+    view = session.view()
     job = facts.get("job")
     results = []
     for group, index in zip(groups, indexes, strict=True):

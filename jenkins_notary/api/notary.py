@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         SignerInfo,
     )
     from jenkins_notary.assets.asset import Asset
+    from jenkins_notary.ledger.verify import VerifyReport
     from jenkins_notary.ports import Signer
 
     Progress = Callable[[str, int, int | None], None]
@@ -528,6 +529,28 @@ class Notary:
 
         return describe_ledger(self._session)
 
+    def verify(self, *, signatures: bool = True, bodies: bool = True) -> VerifyReport:
+        """Check everything that the ledger holds: entries, tiles, rows, envelopes.
+
+        Args:
+            signatures: Check every record's signature too.
+            bodies: Hash every body again too.
+
+        Returns:
+            What was checked and found; what was altered is in its findings.
+
+        Raises:
+            IntegrityError: The ledger is whole in itself, but not the one seen before.
+        """
+        from jenkins_notary.api.maintenance import verify_whole
+
+        return verify_whole(
+            self._session,
+            signatures=signatures,
+            bodies=bodies,
+            progress=self._report,
+        )
+
     def doctor(self) -> list[Check]:
         """Look at everything that a user needs; every check is returned."""
         from jenkins_notary.api.doctor import run_checks
@@ -535,6 +558,11 @@ class Notary:
         return run_checks(self._session)
 
     # What the methods share
+
+    def _report(self, what: str, done: int, total: int | None) -> None:
+        """Tell whoever listens how far long work has come."""
+        if self._progress is not None:
+            self._progress(what, done, total)
 
     def _record(
         self,

@@ -148,7 +148,7 @@ class Session:
         if self._sequencer is None:
             signer = self._load_log_key()
             self._sequencer = Sequencer(
-                self.store, signer, self._verifiers(), self.clock
+                self.store, signer, self.verifiers(), self.clock
             )
         return self._sequencer
 
@@ -257,7 +257,7 @@ class Session:
             return self._log
         return self._setting("vkey") if pin is None else pin.vkey
 
-    def _verifiers(self) -> list[Ed25519Verifier]:
+    def verifiers(self) -> list[Ed25519Verifier]:
         """Return the checkpoint verifiers for the log in the store."""
         return self._verifiers_of(self.vkey())
 

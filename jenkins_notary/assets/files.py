@@ -12,10 +12,10 @@ Rules:
   costs more than hashing it; large ones by threads, the largest first. Results keep the
   order of the input.
 
->>> import os, tempfile
->>> path = os.path.join(tempfile.mkdtemp(), "a")
->>> _ = open(path, "wb").write(b"abc")
->>> hash_file(path)
+>>> import tempfile
+>>> with tempfile.NamedTemporaryFile() as file:
+...     _ = file.write(b"abc"), file.flush()
+...     hash_file(file.name)
 ('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad', 3)
 
 Standard library only, Python 3.8: the agent loads this module.

@@ -99,9 +99,9 @@ def collect_assets(
     """
     options = options or SelectionOptions()
     collection = _Collection(options)
-    for word in words:
-        if word in _LISTS:
-            collection.add_list(_LISTS[word])
+    for word in _expand(words, options.stdin):
+        if isinstance(word, NotaryError):
+            collection.faults.append(word)
         else:
             collection.add(word)
     assets = collection.finish()
@@ -112,24 +112,20 @@ def collect_assets(
 
 
 def expand_lists(words: Sequence[str], stdin: BinaryIO | None) -> list[str]:
-    """Return the words with the list on standard input read in place of its mark.
+    """Return the words with each list on standard input replaced by its entries.
 
     For callers that judge each asset alone: the list can be read only once.
 
     Raises:
-        UsageError: A second list, no standard input, or a blank entry.
+        UsageError: A list is missing, stands twice, or has an entry that is blank, too
+            long, or itself a list.
     """
-    expanded: list[str] = []
-    has_read = False
-    for word in words:
-        if word not in _LISTS:
-            expanded.append(word)
-            continue
-        if stdin is None or has_read:
-            raise _no_list(has_read=has_read)
-        has_read = True
-        expanded += _read_list(stdin, _LISTS[word])
-    return expanded
+    found: list[str] = []
+    for word in _expand(words, stdin):
+        if isinstance(word, NotaryError):
+            raise word
+        found.append(word)
+    return found
 
 
 def display_name(path: str) -> str:
@@ -174,13 +170,12 @@ class _Collection:
     def __init__(self, options: SelectionOptions) -> None:
         self._options = options
         self._slots: list[list[Asset]] = []
-        self._faults: list[NotaryError] = []
+        self.faults: list[NotaryError] = []
         self._files: list[tuple[int, str]] = []
         self._bytes_done = 0
         self._files_done = 0
         self._images: ImageSource | None = None
         self._urls: UrlSource | None = None
-        self._has_read_list = False
 
     def add(self, word: str) -> None:
         """Take one word; plain paths wait to be hashed together."""
@@ -192,26 +187,15 @@ class _Collection:
         try:
             path = self._add_special(word, slot)
         except NotaryError as fault:
-            self._faults.append(fault)
+            self.faults.append(fault)
         else:
             if path is not None:
                 self._files.append((len(self._slots) - 1, path))
 
-    def add_list(self, separator: bytes) -> None:
-        """Take every word of the list on standard input."""
-        try:
-            if self._options.stdin is None or self._has_read_list:
-                raise _no_list(has_read=self._has_read_list)
-            self._has_read_list = True
-            for word in _read_list(self._options.stdin, separator):
-                self.add(word)
-        except NotaryError as fault:
-            self._faults.append(fault)
-
     def finish(self) -> list[Asset]:
         """Hash what waits, and return all assets or raise all faults."""
         self._hash_waiting(self._resolve_missing)
-        raise_faults(self._faults)
+        raise_faults(self.faults)
         assets = [asset for slot in self._slots for asset in slot]
         if not assets:
             raise UsageError("assets", expected="at least one", got="none")
@@ -330,7 +314,7 @@ class _Collection:
                 else:
                     resolve(slot, path, outcome)
             except NotaryError as fault:
-                self._faults.append(fault)
+                self.faults.append(fault)
         if self._files:
             self._hash_waiting(None)
 
@@ -429,6 +413,24 @@ def _read_list(stream: BinaryIO, separator: bytes) -> Iterator[str]:
                 got="a blank one" if not word.strip() else word,
             )
         yield word
+
+
+def _expand(
+    words: Sequence[str], stdin: BinaryIO | None
+) -> Iterator[str | NotaryError]:
+    """Yield the words and the entries of lists; a list ends at its first fault."""
+    has_read = False
+    for word in words:
+        if word not in _LISTS:
+            yield word
+            continue
+        try:
+            if stdin is None or has_read:
+                raise _no_list(has_read=has_read)
+            has_read = True
+            yield from _read_list(stdin, _LISTS[word])
+        except NotaryError as fault:
+            yield fault
 
 
 def _read_words(stream: BinaryIO, separator: bytes) -> Iterator[str]:

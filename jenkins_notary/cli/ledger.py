@@ -5,6 +5,7 @@ from __future__ import annotations
 from jenkins_notary.cli.commands import Command
 from jenkins_notary.cli.options import add_all, add_co_keys, add_key, add_ledger
 from jenkins_notary.cli.output import format_fields
+from jenkins_notary.errors import IntegrityError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +35,24 @@ def declare_status(parser: Parser) -> None:
     add_all(parser, add_ledger)
 
 
+def declare_verify(parser: Parser) -> None:
+    """Add the options of ``ledger verify``."""
+    parser.option("--signatures", "check each signature; the default")
+    parser.option("--bodies", "hash logs and attachments again; the default")
+    add_all(parser, add_ledger)
+
+
+def declare_audit(parser: Parser) -> None:
+    """Add the options of ``ledger audit``."""
+    parser.option(
+        "--state",
+        "the file that keeps what was seen; another machine's is best",
+        metavar="FILE",
+        key="audit-state",
+    )
+    add_all(parser, add_ledger)
+
+
 def run_init(context: Context) -> int:
     """Make a ledger and print where it stands."""
     with context.notary() as notary:
@@ -50,6 +69,39 @@ def run_status(context: Context) -> int:
     with context.notary() as notary:
         status = notary.status()
     return show_status(context, status)
+
+
+def run_verify(context: Context) -> int:
+    """Check a whole ledger; return 0 or 65."""
+    with context.notary() as notary:
+        report = notary.verify(
+            signatures=context.flag("signatures", default=True),
+            bodies=context.flag("bodies", default=True),
+        )
+    found = report.to_dict()
+
+    def text() -> Iterator[str]:
+        yield f"{'OK' if report.is_sound else 'ERROR'}  {context.text('ledger') or ''}"
+        yield from format_fields(
+            (key, value)
+            for key, value in found.items()
+            if key not in {"findings", "sound", "total"}
+        )
+        for one in report.findings:
+            yield f"  {one.severity}  {one}"
+        if report.total:
+            yield f"  {report.total} errors in all: restore a backup"
+
+    context.output.show(found, text)
+    return 0 if report.is_sound else IntegrityError.exit_code
+
+
+def run_audit(context: Context) -> int:
+    """Check a ledger against what was seen of it."""
+    with context.notary() as notary:
+        found = notary.audit(context.required("audit-state")).to_dict()
+    context.output.show(found, lambda: format_fields(found.items(), indent=""))
+    return 0
 
 
 def show_status(context: Context, status: LedgerStatus) -> int:
@@ -81,4 +133,22 @@ ledger init --key alice.pem --co-key bob.pem --threshold 2
         "a ledger by itself when there is none.",
     ),
     "ledger status": Command(declare_status, run_status, "ledger status -o json"),
+    "ledger verify": Command(
+        declare_verify,
+        run_verify,
+        """
+ledger verify
+ledger verify --no-signatures --no-bodies
+""",
+        "Hashes everything again, derives all indexes again, and lists what differs.",
+        "0 sound",
+    ),
+    "ledger audit": Command(
+        declare_audit,
+        run_audit,
+        "ledger audit --state /var/lib/auditor/state.json",
+        "Run it where the ledger's owner cannot write. A missing state file is a first\n"
+        "contact; a damaged one, a fork or a roll-back is 65.",
+        "0 it has only grown",
+    ),
 }

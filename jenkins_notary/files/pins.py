@@ -50,7 +50,9 @@ class PinFiles:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise PermissionDeniedError(f"pin {path}", got=f"{error.strerror}") from error
+            raise PermissionDeniedError(
+                f"pin {path}", got=f"{error.strerror}"
+            ) from error
         return parse_pin(data, subject=f"pin {path}")
 
     def save(self, origin: str, pin: Pin, *, size: int) -> None:
@@ -59,29 +61,40 @@ class PinFiles:
         Raises:
             StorageError: The file cannot be written.
         """
-        from jenkins_notary.tlog.checkpoint import parse_checkpoint  # noqa: PLC0415
-        from jenkins_notary.tlog.note import parse_note  # noqa: PLC0415
-
         path = self.path(origin)
-        temporary = f"{path}.{os.getpid()}.tmp"
+        temporary = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
         try:
             os.makedirs(self._folder, mode=0o700, exist_ok=True)
             with FileLock(f"{path}.lock"):
                 kept = self.load(origin)
-                if kept is not None:
-                    if parse_checkpoint(parse_note(kept.note).text).size > size:
-                        return
-                descriptor = os.open(
-                    temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600
-                )
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(format_pin(pin))
-                    file.flush()
-                    os.fsync(descriptor)
-                os.replace(temporary, path)
+                if kept is None or _read_size(kept) <= size:
+                    _replace_file(path, temporary, format_pin(pin))
         except OSError as error:
             raise StorageError(
                 f"pin {path}",
                 got=f"{error.strerror}",
                 advice="set XDG_STATE_HOME to a folder that can be written",
             ) from error
+
+
+def _read_size(pin: Pin) -> int:
+    """Return the tree size that a kept pin names."""
+    from jenkins_notary.tlog.checkpoint import parse_checkpoint
+    from jenkins_notary.tlog.note import parse_note
+
+    return parse_checkpoint(parse_note(pin.note).text).size
+
+
+def _replace_file(path: str, temporary: str, data: bytes) -> None:
+    """Write a file beside a path, durably, and put it in its place."""
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise

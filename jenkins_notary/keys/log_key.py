@@ -88,7 +88,7 @@ def parse_log_key(text: str, *, subject: str) -> LogSigner:
     """
     parts = text.strip().split("+", 4)
     wrong = ConfigurationError(subject, expected="a PRIVATE+KEY+... line of a ledger")
-    if len(parts) != 5 or parts[:2] != ["PRIVATE", "KEY"]:  # noqa: PLR2004 - as documented
+    if len(parts) != 5 or parts[:2] != ["PRIVATE", "KEY"]:
         raise wrong
     try:
         raw = binascii.a2b_base64(parts[4])

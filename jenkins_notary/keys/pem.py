@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 KINDS = ("ed25519", "ecdsa-p256")
 MAX_BYTES = 64 << 10
+MAX_PASSPHRASE = 1023
+"""Bytes of a passphrase: what the library takes."""
+
 _ED25519_PKCS8 = bytes.fromhex("302e020100300506032b657004220420")
 
 
@@ -90,7 +93,9 @@ def format_public_pem(public_der: bytes) -> str:
     """Return the PEM of a DER SubjectPublicKeyInfo, as other tools read it."""
     text = b64encode(public_der).decode()
     lines = [text[start : start + 64] for start in range(0, len(text), 64)]
-    return "\n".join(["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----\n"])
+    return "\n".join(
+        ["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----\n"]
+    )
 
 
 def parse_public_pem(text: bytes, *, subject: str) -> bytes:
@@ -99,9 +104,9 @@ def parse_public_pem(text: bytes, *, subject: str) -> bytes:
     Raises:
         ConfigurationError: Not a PEM public key of Ed25519 or ECDSA P-256.
     """
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - rare
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - rare
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519  # noqa: PLC0415
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
     wanted = ConfigurationError(subject, expected="a PEM public key, Ed25519 or P-256")
     try:
@@ -132,7 +137,9 @@ def read_private_file(path: str) -> bytes:
             f"key file {path}", got="no such file", advice="jenkins-notary key generate"
         ) from error
     except OSError as error:
-        raise PermissionDeniedError(f"key file {path}", got=str(error.strerror)) from error
+        raise PermissionDeniedError(
+            f"key file {path}", got=str(error.strerror)
+        ) from error
     with os.fdopen(descriptor, "rb") as file:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
@@ -161,6 +168,10 @@ def write_private_file(path: str, data: bytes) -> None:
     temporary = f"{path}.{os.getpid()}.{os.urandom(4).hex()}"
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
+    except OSError as error:
+        # FileExistsError too: a file stands where the folder should be.
+        raise StorageError(f"folder {folder}", got=str(error.strerror)) from error
+    try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -171,16 +182,27 @@ def write_private_file(path: str, data: bytes) -> None:
             os.link(temporary, path)
         finally:
             os.unlink(temporary)
+        _sync_folder(folder)
     except FileExistsError:
         raise
     except OSError as error:
         raise StorageError(f"key file {path}", got=str(error.strerror)) from error
 
 
+def _sync_folder(folder: str) -> None:
+    """Make a new name durable: records signed by a lost key could never be repeated."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def _read_plain_ed25519(text: bytes) -> bytes | None:
     """Return the 32 raw bytes of an unencrypted Ed25519 PEM, None for another file."""
     lines = text.split()
-    if text.startswith(b"-----BEGIN PRIVATE KEY-----") and len(lines) == 7:  # noqa: PLR2004 - BEGIN x3, text, END x3
+    if text.startswith(b"-----BEGIN PRIVATE KEY-----") and len(lines) == 7:
         try:
             der = binascii.a2b_base64(lines[3])
         except binascii.Error:
@@ -194,9 +216,9 @@ def _load_any(
     path: str, text: bytes, passphrase: bytes | None
 ) -> Ed25519Signer | EcdsaSigner:
     """Return the signer of any PEM key that is supported."""
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - rare
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - rare
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - rare
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
 
     encrypted = b"ENCRYPTED" in text
     if encrypted and passphrase is None:
@@ -207,7 +229,9 @@ def _load_any(
             advice="set JENKINS_NOTARY_KEY_PASSPHRASE or --passphrase-file",
         )
     try:
-        key = serialization.load_pem_private_key(text, passphrase if encrypted else None)
+        key = serialization.load_pem_private_key(
+            text, passphrase if encrypted else None
+        )
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         got = "a wrong passphrase, or a damaged file" if encrypted else "another file"
         raise ConfigurationError(
@@ -229,11 +253,17 @@ def _generate_any(
     path: str, kind: str, passphrase: bytes | None
 ) -> Ed25519Signer | EcdsaSigner:
     """Make a key through the serialization module."""
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - rare
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - rare
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
 
     if kind not in KINDS:
         raise ConfigurationError("key kind", expected=" or ".join(KINDS), got=kind)
+    if passphrase is not None and not 1 <= len(passphrase) <= MAX_PASSPHRASE:
+        raise ConfigurationError(
+            "passphrase",
+            expected=f"1 to {MAX_PASSPHRASE} bytes",
+            got=f"{len(passphrase)} bytes",
+        )
     key = (
         Ed25519PrivateKey.generate()
         if kind == "ed25519"
@@ -248,4 +278,6 @@ def _generate_any(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
     )
     write_private_file(path, pem)
-    return Ed25519Signer(key) if isinstance(key, Ed25519PrivateKey) else EcdsaSigner(key)
+    return (
+        Ed25519Signer(key) if isinstance(key, Ed25519PrivateKey) else EcdsaSigner(key)
+    )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 ED25519_DER_PREFIX = bytes.fromhex("302a300506032b6570032100")
 _ED25519_DER_LENGTH = len(ED25519_DER_PREFIX) + 32
+_MAX_KEPT = 1024
 
 
 class KeyVerifier:
@@ -37,6 +38,9 @@ class KeyVerifier:
     def is_valid(self, public_der: bytes, signature: bytes, message: bytes) -> bool:
         """Return whether a signature is good; False for a malformed key too."""
         if public_der not in self._checks:
+            # Statements may carry any number of keys; memory stays bounded.
+            if len(self._checks) >= _MAX_KEPT:
+                self._checks.clear()
             self._checks[public_der] = _load_check(public_der)
         check = self._checks[public_der]
         if check is None:
@@ -67,7 +71,7 @@ class EcdsaSigner:
 
     def __init__(self, key: EllipticCurvePrivateKey) -> None:
         """Keep the private key."""
-        from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - rare
+        from cryptography.hazmat.primitives import serialization
 
         self._key = key
         self.public_der = key.public_key().public_bytes(
@@ -78,8 +82,8 @@ class EcdsaSigner:
 
     def sign(self, message: bytes) -> bytes:
         """Return the signature in DER."""
-        from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - rare
-        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - rare
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric import ec
 
         return self._key.sign(message, ec.ECDSA(hashes.SHA256()))
 
@@ -97,9 +101,9 @@ def _load_check(public_der: bytes) -> Callable[[bytes, bytes], None] | None:
 
 def _load_ecdsa_check(public_der: bytes) -> Callable[[bytes, bytes], None] | None:
     """Return check(signature, message) of a P-256 key, None for any other."""
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - rare
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - rare
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
 
     try:
         key = serialization.load_der_public_key(public_der)

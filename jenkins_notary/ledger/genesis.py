@@ -12,6 +12,7 @@ import re
 
 from jenkins_notary.errors import UsageError
 from jenkins_notary.ledger.author import describe_signer
+from jenkins_notary.values.envelope import MAX_SIGNATURES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +39,11 @@ def check_origin(origin: str) -> None:
     Raises:
         UsageError: Not path segments of letters, digits, ``.``, ``_`` and ``-``.
     """
-    if not _ORIGIN.fullmatch(origin) or len(origin) > MAX_ORIGIN:
+    if (
+        not _ORIGIN.fullmatch(origin)
+        or len(origin) > MAX_ORIGIN
+        or not {".", ".."}.isdisjoint(origin.split("/"))
+    ):
         raise UsageError(
             f"origin {origin[:80]!r}",
             expected="segments of letters, digits, '.', '_', '-' joined by '/'",
@@ -58,10 +63,32 @@ def append_genesis(
     Args:
         sequencer: The writer of an empty store.
         author: The administrators' keys; each is named and signs.
-        origin: The log's name.
+        origin: The log's name; the ledger key's name too.
         threshold: How many administrators must sign a trust record.
         succeeds: The last checkpoint note of the origin that this log follows.
+
+    Returns:
+        Where it stands; nothing where an interrupted call had appended it already.
+
+    Raises:
+        UsageError: The log has records, has another name, or the threshold cannot be
+            reached: such a genesis would make it useless for ever.
     """
+    check_origin(origin)
+    keys = len({one.keyid for one in author.signers})
+    if origin != sequencer.origin or not 1 <= threshold <= min(keys, MAX_SIGNATURES):
+        raise UsageError(
+            f"genesis of {origin}",
+            expected=f"the name {sequencer.origin}, a threshold of 1 to {keys}",
+            got=f"threshold {threshold}",
+        )
+    if sequencer.reader.entries("main", 0, 1):
+        if sequencer.reader.checkpoint() is not None:
+            raise UsageError(
+                f"genesis of {origin}", expected="an empty log", got="records"
+            )
+        # The process died between commit and publication: publish what stands.
+        return sequencer.append([])
     facts = {
         "action": "genesis",
         "origin": origin,

@@ -1,4 +1,4 @@
-"""Remember what a log showed: a pin, and the checks of a log against it.
+r"""Remember what a log showed: a pin, and the checks of a log against it.
 
 A pin is the newest checkpoint of an origin that this user has seen, with the key that
 signed it. Whoever later puts an older or another copy in the log's place is found,
@@ -58,8 +58,8 @@ def parse_pin(data: bytes, *, subject: str) -> Pin:
     if (
         not isinstance(value, dict)
         or value.get("v") != VERSION
-        or not isinstance(value.get("vkey"), str)
-        or not isinstance(value.get("note"), str)
+        or not _is_text(value.get("vkey"))
+        or not _is_text(value.get("note"))
     ):
         raise IntegrityError(
             subject,
@@ -76,8 +76,22 @@ def check_pin(pin: Pin, view: LedgerView) -> bool:
     The pin's note was verified before it was kept, and the file is the user's own.
 
     Raises:
-        IntegrityError: The log was forked or rolled back.
+        IntegrityError: The log was forked or rolled back, its trust log was rewritten,
+            or the pin is another log's.
     """
     seen = parse_checkpoint(parse_note(pin.note).text)
+    if seen.origin != view.checkpoint.origin:
+        raise IntegrityError(
+            f"pin of {view.checkpoint.origin}",
+            expected="a checkpoint of that log",
+            got=f"one of {seen.origin}",
+            advice="delete the pin and give the log's key with --log",
+        )
     view.check_consistent(seen.size, seen.root)
+    view.check_trust_consistent(seen.trust)
     return view.checkpoint.size > seen.size
+
+
+def _is_text(value: object) -> bool:
+    """Return whether a value is text that can be written as UTF-8."""
+    return isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value)

@@ -24,7 +24,7 @@ from jenkins_notary.errors import IntegrityError, NotFoundError
 from jenkins_notary.ledger.bodies import find_bodies, verify_body
 from jenkins_notary.ledger.findings import Findings
 from jenkins_notary.ledger.rows import derive_rows, exact_range
-from jenkins_notary.ledger.rowsums import BUCKET_BITS, RowSums
+from jenkins_notary.ledger.rowsums import BUCKET_BITS, RowSums, encode_row
 from jenkins_notary.ports import ROW_KINDS
 from jenkins_notary.tlog.merkle import hash_leaf, root_of
 from jenkins_notary.tlog.tiles import TILE_WIDTH, tile_path
@@ -236,6 +236,7 @@ class RangeCheck:
         starts = [_ENTRY_START.match(entry) for entry in entries]
         digests = [bytes.fromhex(one[2].decode()) for one in starts if one]
         envelopes = read_envelopes(self._reader, digests, self._findings)
+        self._rows: dict[str, list[bytes]] = {kind: [] for kind in ROW_KINDS}
         for index, (entry, begin) in enumerate(zip(entries, starts, strict=True), first):
             at_ms = -1 if begin is None else int(begin[1])
             if begin is None or at_ms >= MAX_TIME_MS:
@@ -248,6 +249,9 @@ class RangeCheck:
                 self._check_absent(index, entry)
             else:
                 self._check_record(index, entry, at_ms, (digest, data))
+        # A page lies in one bucket, as its size divides that of a bucket.
+        for kind, rows in self._rows.items():
+            self._sums[kind].add_rows(first >> BUCKET_BITS, rows)
 
     def _check_record(
         self, index: int, entry: bytes, at_ms: int, stored: tuple[bytes, bytes]
@@ -259,18 +263,18 @@ class RangeCheck:
             envelope = read_envelope(data, where)
             statement = parse_statement(envelope.payload, subject=where)
             leaf = project_leaf(data, envelope, statement, at_ms)
-            if format_leaf(leaf) != entry:
+            if format_plain(leaf) != entry and format_leaf(leaf) != entry:
                 check_agreement(parse_leaf(entry, subject=where), data, subject=where)
                 self._findings.add("entry", where, expected="its one form")
         except IntegrityError as error:
             self._findings.add_error("envelope", where, error)
             return
         message = signed_bytes(envelope)
-        sums = self._sums
-        sums["envelope"].add(digest, digest[0] << BUCKET_BITS)
-        sums["statement"].add(sha256(message).digest(), index)
+        self._sums["envelope"].add(digest, digest[0] << BUCKET_BITS)
+        place, rows = index.to_bytes(8, "big"), self._rows
+        rows["statement"].append(place + sha256(message).digest())
         for kind, key, _ in derive_rows(index, leaf, statement):
-            sums[kind].add(key, index)
+            rows[kind].append(place + key)
         if leaf.counts_for_trust:
             self._add_trust(index, leaf)
         if self._verifier is not None:
@@ -289,7 +293,7 @@ class RangeCheck:
         if leaf.counts_for_trust:
             self._add_trust(index, leaf)
         for kind, key, _ in derive_rows(index, leaf, None):
-            self._sums[kind].add(key, index)
+            self._rows[kind].append(encode_row(key, index))
         is_trust = leaf.type == "trust"
         if is_trust or not self._is_erased(leaf.envelope_hex, index, leaf.signer):
             self._findings.add(
@@ -522,6 +526,24 @@ def read_envelope(data: bytes, where: str) -> Envelope:
             keyid = match[2].decode("ascii")
             return Envelope(payload, PAYLOAD_TYPE, (Signature(keyid, sig),))
     return parse_envelope(data, subject=where)
+
+
+def format_plain(leaf: Leaf) -> bytes:
+    """Return what ``format_leaf`` does, twice as fast; b"" for a superseding record.
+
+    Digests, ids and words have nothing that JSON would escape.
+    """
+    if leaf.supersedes:
+        return b""
+    job = "" if leaf.job_hex is None else f'"job":"{leaf.job_hex}",'
+    status = "" if leaf.status is None else f'"status":"{leaf.status.name}",'
+    subjects = '","'.join(leaf.subjects)
+    quoted = f'"{subjects}"' if subjects else ""
+    return (
+        f'{{"at":{leaf.at_ms},"envelope":"{leaf.envelope_hex}",{job}'
+        f'"signer":"{leaf.signer}",{status}"subjects":[{quoted}],'
+        f'"type":"{leaf.type}","v":1}}'
+    ).encode()
 
 
 def _read_one(

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from jenkins_notary.values.leaf import Leaf
 
 PAGE = 512
-_HEX = re.compile(rb'"([0-9a-f]{64})"')
+_SUBJECTS = re.compile(rb'"subjects":\[([^\]]*)\]')
 _NEGATIVE_MARKS = tuple(b'"status":"%b"' % one.name.encode() for one in NEGATIVE)
 _TRUST_PAGE = 4096
 _ALTERED = "the ledger was altered: run jenkins-notary ledger verify"
@@ -140,7 +140,7 @@ class LedgerView:
         if not size:
             raise NotFoundError(
                 "ledger at that time",
-                expected=f"a time from {self.leaf(0)[1].at_ms} ms on, its first record's",
+                expected="a time at which it had its first record",
                 got=f"{at_ms} ms",
             )
         return self.at_size(size)
@@ -428,17 +428,17 @@ class LedgerView:
         return found
 
     def _read_digests(self, index: int) -> list[bytes]:
-        """Return the hex digests in an entry, unproven: a hint which to read."""
-        return _HEX.findall(b"".join(self._reader.entries("main", index, index + 1)))
+        """Return the hex of an entry's subjects, unproven: a hint which to read."""
+        return _find_subjects(b"".join(self._reader.entries("main", index, index + 1)))
 
     def _read_suspects(self) -> frozenset[bytes]:
-        """Return the hex of all digests that negative records name, and some more."""
+        """Return the hex of all digests that negative records name."""
         if self._suspects is None:
             self._suspects = frozenset(
                 digest
                 for entry in self._read_trust_log()
                 if any(mark in entry for mark in _NEGATIVE_MARKS)
-                for digest in _HEX.findall(entry)
+                for digest in _find_subjects(entry)
             )
         return self._suspects
 
@@ -450,9 +450,9 @@ class LedgerView:
         for one in sorted(digests):
             if one.encode() in self._read_suspects():
                 for index, leaf in self._trust_records(one.encode()):
-                    if leaf.status is not None and one in leaf.subjects:
-                        if index not in found:
-                            found[index] = self._agreed(index, leaf)
+                    judges = leaf.status is not None and one in leaf.subjects
+                    if judges and index not in found:
+                        found[index] = self._agreed(index, leaf)
 
     def _trust_records(self, needle: bytes) -> Iterator[tuple[int, Leaf]]:
         """Yield (index, leaf) of the trust log's entries that hold some bytes.
@@ -544,6 +544,12 @@ def parse_as_of(text: str) -> tuple[int | None, int | None]:
     zoned = when if when.tzinfo else when.replace(tzinfo=UTC)
     # Whole milliseconds: a time that was printed must find its own record again.
     return None, (zoned - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)
+
+
+def _find_subjects(entry: bytes) -> list[bytes]:
+    """Return the hex digests that a leaf names, found without parsing it."""
+    found = _SUBJECTS.search(entry)
+    return found[1].replace(b'"', b"").split(b",") if found else []
 
 
 def _settles(leaf: Leaf, index: int, trust: Trust, rule: TrustRule) -> bool:

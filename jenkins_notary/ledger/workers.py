@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from jenkins_notary.ledger.findings import Findings
 from jenkins_notary.ledger.reread import RangeCheck
-from jenkins_notary.ledger.rowsums import RowSums
+from jenkins_notary.ledger.rowsums import BUCKET_BITS, RowSums
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 PARALLEL_FROM = 20_000
 """Records from which on starting processes pays."""
+
+
+_HELD = 1 << 15
+"""Rows that are gathered before they are summed: it is faster in bulk."""
 
 
 class ScanResult(NamedTuple):
@@ -150,23 +154,39 @@ def sum_rows(store: Store, scope: Scope, kind: RowKind, erased: bytes) -> ScanRe
             ``statement`` row may then stand or be gone, so it is left out.
     """
     sums, findings = RowSums(scope.sums_key), Findings()
-    seen = bytearray(len(erased)) if kind == "statement" else b""
-    stored = 0
+    optional = bytearray(erased) if kind == "statement" and any(erased) else b""
+    size, stored, held = scope.size, 0, 0
+    pages: dict[int, list[bytes]] = {}
     for _, key, index in store.scan_rows(kind):
         stored += 1
-        if not 0 <= index < scope.size:
+        if not 0 <= index < size:
             if index < 0:
                 findings.add("row", f"{kind} row {key[:64].hex()}", got=f"#{index}")
             continue
-        if seen:
-            place, bit = index >> 3, 1 << (index & 7)
-            if erased[place] & bit and not seen[place] & bit:
-                seen[place] |= bit
-                continue
-        sums.add(key, index)
+        if optional and optional[index >> 3] & 1 << (index & 7):
+            optional[index >> 3] ^= 1 << (index & 7)
+            continue
+        row = index.to_bytes(8, "big") + key
+        bucket = index >> BUCKET_BITS
+        if bucket in pages:
+            pages[bucket].append(row)
+        else:
+            pages[bucket] = [row]
+        held += 1
+        if held == _HELD:
+            _add_pages(sums, pages)
+            held = 0
+    _add_pages(sums, pages)
     return ScanResult(
         sums.sums, sums.count, stored, tuple(findings.kept), findings.total
     )
+
+
+def _add_pages(sums: RowSums, pages: dict[int, list[bytes]]) -> None:
+    """Add the rows that were gathered by bucket, and forget them."""
+    for bucket, rows in pages.items():
+        sums.add_rows(bucket, rows)
+    pages.clear()
 
 
 _check: RangeCheck | None = None
@@ -176,8 +196,12 @@ _store: Store | None = None
 def _begin(setup: _Setup) -> None:
     """Open the ledger in a new process."""
     global _check, _store  # noqa: PLW0603 - a process of the pool has one ledger
+    import gc
     import signal
 
+    # Values are made by the million and none is part of a cycle: looking for cycles
+    # takes a sixth of the time.
+    gc.disable()
     # Ctrl-C reaches the whole group; the parent alone decides what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _store = setup.open_store()

@@ -39,7 +39,7 @@ from jenkins_notary.registry.transport import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 _HUB_HOST = "registry-1.docker.io"
 _OK = 200
@@ -52,22 +52,26 @@ class RegistryClient:
 
     def __init__(
         self,
-        settings: HttpSettings | None = None,
         *,
-        environment: Mapping[str, str] | None = None,
+        ca_file: str | None = None,
+        plain_http_hosts: Collection[str] = (),
+        environ: Mapping[str, str] | None = None,
+        settings: HttpSettings | None = None,
     ) -> None:
         """Prepare; nothing is sent or read yet.
 
         Args:
-            settings: None for the system's authorities and https only.
-            environment: Where the login file is looked for; None for the process's.
+            ca_file: See ``transport.HttpSettings``, as for the next.
+            plain_http_hosts: Registries that may be asked without TLS.
+            environ: Where the login file is looked for; None for the process's.
+            settings: All settings, instead of the first two.
 
         Raises:
             ConfigurationError: The CA file cannot be used.
         """
-        self._settings = settings or HttpSettings()
+        self._settings = settings or HttpSettings(ca_file, frozenset(plain_http_hosts))
         check_ca_file(self._settings.ca_file)
-        self._environment = os.environ if environment is None else environment
+        self._environ = os.environ if environ is None else environ
         self._transport = Transport(self._settings)
         self._authorizations: dict[tuple[str, str], str] = {}
 
@@ -85,7 +89,7 @@ class RegistryClient:
         key = (reference.registry, reference.repository)
         found = self._try(reference, self._authorizations.get(key))
         if isinstance(found, Challenge):
-            login = load_login(reference.registry, self._environment)
+            login = load_login(reference.registry, self._environ)
             authorization = self._answer(reference, found, login)
             found = self._try(reference, authorization)
             if isinstance(found, Challenge):

@@ -25,7 +25,7 @@ from jenkins_notary.registry.transport import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 MAX_BYTES = 64 * 1024**3
 """Longest body that is read."""
@@ -39,13 +39,24 @@ _OK = 200
 class HttpSource:
     """The URL port on the real network; see ``assets.urls.UrlSource``."""
 
-    def __init__(self, settings: HttpSettings | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        ca_file: str | None = None,
+        plain_http_hosts: Collection[str] = (),
+        settings: HttpSettings | None = None,
+    ) -> None:
         """Prepare; nothing is sent yet.
+
+        Args:
+            ca_file: See ``transport.HttpSettings``, as for the next.
+            plain_http_hosts: Hosts that may be asked without TLS.
+            settings: All settings, instead of the two.
 
         Raises:
             ConfigurationError: The CA file cannot be used.
         """
-        settings = settings or HttpSettings()
+        settings = settings or HttpSettings(ca_file, frozenset(plain_http_hosts))
         check_ca_file(settings.ca_file)
         self._settings = settings
         self._transport = Transport(settings)

@@ -80,6 +80,18 @@ class Answer(NamedTuple):
     redirects: int
 
 
+class _Session(requests.Session):
+    """A session that leaves redirects alone.
+
+    Even with ``allow_redirects=False`` the library reads a redirect's whole body into
+    memory and prepares the next request; told that there is no target, it does not.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
+        """Say that there is none: :class:`Transport` follows redirects itself."""
+        return None
+
+
 class _Credentials(requests.auth.AuthBase):
     """Set the given header, and keep the library from adding a login of its own."""
 
@@ -98,7 +110,7 @@ class Transport:
     def __init__(self, settings: HttpSettings) -> None:
         """Prepare a session; nothing is sent yet."""
         self.settings = settings
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.headers["User-Agent"] = f"jenkins-notary/{VERSION}"
         # What is hashed must be what is served: no compression on the way.
         self._session.headers["Accept-Encoding"] = "identity"
@@ -141,12 +153,7 @@ class Transport:
                     yield Answer(response, url, redirects)
                 return
             response.close()
-            target = urljoin(url, location)
-            if urlsplit(url).scheme == "https" != urlsplit(target).scheme:
-                raise UsageError(
-                    clean_url(url), expected="https", got="a redirect to another scheme"
-                )
-            url = target
+            url = _redirected(url, location)
         raise UnavailableError(
             clean_url(url), expected=f"at most {MAX_REDIRECTS} redirects", got="more"
         )
@@ -270,6 +277,27 @@ def read_limited(answer: Answer, limit: int) -> bytes:
                 clean_url(answer.url), expected=f"at most {limit} bytes", got="more"
             )
     return bytes(body)
+
+
+def _redirected(url: str, location: str) -> str:
+    """Return where a redirect leads.
+
+    Raises:
+        UnavailableError: The server sends no URL.
+        UsageError: It leads from https to another scheme.
+    """
+    try:
+        target = urljoin(url, location)
+        scheme = urlsplit(target).scheme
+    except ValueError as error:
+        raise UnavailableError(
+            clean_url(url), expected="a redirect to a URL", got="a malformed one"
+        ) from error
+    if urlsplit(url).scheme == "https" != scheme:
+        raise UsageError(
+            clean_url(url), expected="https", got="a redirect to another scheme"
+        )
+    return target
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

@@ -35,10 +35,10 @@ NO_PAUSE = HttpSettings(
 
 
 def client(registry: Registry, config: Path | None = None) -> RegistryClient:
-    settings = NO_PAUSE
+    environ = {"DOCKER_CONFIG": str(config or "/")}
     if registry.ca_file:
-        settings = HttpSettings(ca_file=str(registry.ca_file))
-    return RegistryClient(settings, environment={"DOCKER_CONFIG": str(config or "/")})
+        return RegistryClient(ca_file=str(registry.ca_file), environ=environ)
+    return RegistryClient(plain_http_hosts=["127.0.0.1"], environ=environ)
 
 
 def write_login(folder: Path, registry: Registry, password: str = PASSWORD) -> Path:
@@ -129,7 +129,7 @@ def test_plain_http_is_used_only_when_the_host_is_named(
     open_registry: Registry,
 ) -> None:
     reference = parse_reference(f"{open_registry.host}/shop/web:1")
-    strict = RegistryClient(HttpSettings(), environment={})
+    strict = RegistryClient(environ={})
 
     with pytest.raises(UnavailableError):
         strict.fetch_manifest(reference)
@@ -141,7 +141,7 @@ def test_registry_that_is_down_is_unavailable_after_retries() -> None:
     reference = parse_reference(f"127.0.0.1:{free_port()}/shop/web:1")
 
     with pytest.raises(UnavailableError, match="no connection"):
-        RegistryClient(settings, environment={}).fetch_manifest(reference)
+        RegistryClient(settings=settings, environ={}).fetch_manifest(reference)
 
     assert pauses == [0.5, 1.0, 2.0]
 
@@ -162,7 +162,7 @@ def test_unknown_authority_is_refused(login_registry: Registry) -> None:
     reference = parse_reference(f"{login_registry.host}/shop/private:1")
 
     with pytest.raises(UnavailableError, match="CA file"):
-        RegistryClient(environment={}).fetch_manifest(reference)
+        RegistryClient(environ={}).fetch_manifest(reference)
 
 
 def test_missing_login_is_denied_and_names_the_registry(
@@ -224,7 +224,7 @@ def test_realm_over_plain_http_that_was_not_asked_for_is_refused(
 ) -> None:
     settings = NO_PAUSE._replace(plain_http_hosts=frozenset({token_registry.host}))
     config = write_login(tmp_path, token_registry)
-    strict = RegistryClient(settings, environment={"DOCKER_CONFIG": str(config)})
+    strict = RegistryClient(settings=settings, environ={"DOCKER_CONFIG": str(config)})
     reference = parse_reference(f"{token_registry.host}/shop/token:1")
     token_registry.requests.clear()
 

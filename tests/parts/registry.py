@@ -8,7 +8,7 @@ made as OCI layouts by the standard library and pushed by the real client `skope
 from __future__ import annotations
 
 import base64
-import datetime
+import datetime as dt
 import gzip
 import hashlib
 import http.server
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 USER = "builder"
-PASSWORD = "s3cret-word"  # noqa: S105
+PASSWORD = "s3cret-word"
 BCRYPT = "$2b$05$abcdefghijklmnopqrstuuEpHRRKIlpAGo.iP7Bpa.htQEJMAAnRe"
 """The password as docker-registry's htpasswd file wants it."""
 
@@ -73,7 +73,7 @@ class Authority:
     ) -> x509.Certificate:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         issuer = subject if is_ca else self.certificate.subject
-        now = datetime.datetime.now(datetime.UTC)
+        now = dt.datetime.now(dt.UTC)
         address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
         usage = x509.KeyUsage(
             digital_signature=True,
@@ -92,11 +92,13 @@ class Authority:
             .issuer_name(issuer)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), True)
-            .add_extension(usage, True)
-            .add_extension(x509.SubjectAlternativeName([address]), False)
+            .not_valid_before(now - dt.timedelta(hours=1))
+            .not_valid_after(now + dt.timedelta(days=1))
+            .add_extension(
+                x509.BasicConstraints(ca=is_ca, path_length=None), critical=True
+            )
+            .add_extension(usage, critical=True)
+            .add_extension(x509.SubjectAlternativeName([address]), critical=False)
             .sign(self.key, hashes.SHA256())
         )
 
@@ -232,7 +234,11 @@ def _realm(authority: Authority, requests: list[tuple[str, str]]) -> Iterator[st
                 return
             query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
             kind, name, actions = query["scope"][0].split(":")
-            access = {"type": kind, "name": name, "actions": actions.split(",")}
+            access: dict[str, object] = {
+                "type": kind,
+                "name": name,
+                "actions": actions.split(","),
+            }
             self._answer([access] if given else [])
 
         def do_POST(self) -> None:
@@ -240,7 +246,11 @@ def _realm(authority: Authority, requests: list[tuple[str, str]]) -> Iterator[st
             requests.append((form, ""))
             found = urllib.parse.parse_qs(form)
             kind, name, actions = found["scope"][0].split(":")
-            access = {"type": kind, "name": name, "actions": actions.split(",")}
+            access: dict[str, object] = {
+                "type": kind,
+                "name": name,
+                "actions": actions.split(","),
+            }
             self._answer([access] if found["refresh_token"] == ["identity"] else [])
 
         def _answer(self, access: Sequence[dict[str, object]]) -> None:
@@ -269,7 +279,7 @@ def _realm(authority: Authority, requests: list[tuple[str, str]]) -> Iterator[st
 def serve_http(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
     """Serve a handler on loopback; yield `http://127.0.0.1:port`."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"

@@ -191,7 +191,7 @@ def test_file_that_changes_while_it_is_read_is_refused(
             alter(path, change)
         return found
 
-    monkeypatch.setattr(files.os, "fstat", fstat_then_change)
+    monkeypatch.setattr(os, "fstat", fstat_then_change)
 
     with pytest.raises(UsageError, match="changed while it was read"):
         files.hash_file(str(path))

@@ -233,7 +233,7 @@ def test_damaged_commit_object_is_found(
 
 
 def answer_with_other_content(
-    _repository: object, command: str, *_arguments: str, may_fail: bool = False
+    _repository: object, command: str, *_arguments: str, **_options: bool
 ) -> bytes:
     if command == "rev-parse":
         return b"false\n" + b"a" * 40 + b"\n" + b"b" * 40 + b"\n"

@@ -90,7 +90,7 @@ def test_folder_that_cannot_be_listed_is_a_failure(
             raise PermissionError(13, "Permission denied")
         return real(path)
 
-    monkeypatch.setattr(globs.os, "scandir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
 
     with pytest.raises(PermissionDeniedError, match="sub"):
         expand_pattern("**/*.jar")

@@ -14,11 +14,11 @@ import pytest
 
 from jenkins_notary.assets import selection
 from jenkins_notary.assets.asset import KINDS
-from jenkins_notary.assets.images import FetchedManifest
 from jenkins_notary.assets.selection import (
     SelectionOptions,
     collect_assets,
     display_name,
+    expand_lists,
 )
 from jenkins_notary.assets.urls import FetchedUrl
 from jenkins_notary.errors import (
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from jenkins_notary.assets.images import FetchedManifest
     from jenkins_notary.assets.reference import ImageReference
 
 DIGEST = "sha256:" + "ab" * 32
@@ -250,7 +251,7 @@ class TestLists:
 
     @pytest.mark.parametrize("end", [b"", b"\n"], ids=["open", "closed"])
     def test_entry_that_is_too_long_is_refused(self, end: bytes) -> None:
-        with pytest.raises(UsageError, match="entry 2 .* at most 32768 bytes"):
+        with pytest.raises(UsageError, match=r"entry 2 .* at most 32768 bytes"):
             from_list(b"app.jar\n" + b"x" * (1 << 20) + end)
 
     def test_number_of_entries_is_bounded(
@@ -274,6 +275,13 @@ class TestLists:
     def test_list_without_standard_input_is_refused(self) -> None:
         with pytest.raises(UsageError, match="none there"):
             names("-")
+
+    def test_list_is_read_without_hashing_its_entries(self) -> None:
+        stdin = io.BytesIO(b"absent\nsha256:12\n")
+
+        assert expand_lists(["a", "-", "b"], stdin) == ["a", "absent", "sha256:12", "b"]
+        with pytest.raises(UsageError, match="entry 1"):
+            expand_lists(["-"], io.BytesIO(b"\n"))
 
     def test_file_named_dash_is_reached_by_its_path(self) -> None:
         assert names("./-") == ["-"]
@@ -364,7 +372,8 @@ def test_plain_files_load_no_other_kind(here: Path) -> None:
         "heavy = {'subprocess', 'json', 'requests', 'urllib.parse', 'pathlib',"
         " 'threading', 'fnmatch', 'tempfile', 'dataclasses'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
-        "print(sorted(m for m in sys.modules if m.startswith('jenkins_notary.assets.')))"
+        "room = 'jenkins_notary.assets.'\n"
+        "print(sorted(name for name in sys.modules if name.startswith(room)))"
     )
 
     done = subprocess.run(

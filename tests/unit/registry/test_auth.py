@@ -207,6 +207,7 @@ def test_helper_without_a_login_leaves_the_file(
 def test_failing_helper_is_a_failure_without_its_words(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    *,
     output: str,
     code: int,
     expected: type[NotaryError],
@@ -226,7 +227,7 @@ def test_helper_that_does_not_answer_is_ended(
     (tmp_path / "docker-credential-test").write_text("#!/bin/sh\nexec sleep 60\n")
     monkeypatch.setattr(auth, "HELPER_TIMEOUT_S", 0.2)
 
-    with pytest.raises(UnavailableError, match="within 0.2 s"):
+    with pytest.raises(UnavailableError, match=r"within 0\.2 s"):
         login_of(tmp_path, {"credsStore": "test"})
 
 

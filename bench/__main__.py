@@ -1,0 +1,94 @@
+"""Run the benchmarks: ``python -m bench [--quick] [NAME...]``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import sys
+import tempfile
+
+from bench import batches, checks, cold, disk, hashing, lookups, primitives
+from bench.measure import Figure, usable_processors
+from bench.plot import draw_curves
+from bench.report import (
+    describe_machine,
+    format_notes,
+    format_table,
+    write_docs,
+    write_json,
+)
+from bench.run import Run
+
+BENCHMARKS = {
+    "primitives": (primitives.measure, "what the machine gives"),
+    "cold": (cold.measure, "H1: one small file, a cold process"),
+    "hashing": (hashing.measure, "H3: 2 GiB in 200 files; memory on 4 GiB"),
+    "batches": (batches.measure, "H4: 10,000 small files in one call"),
+    "lookups": (lookups.measure, "H7: by job id and digest, up to a million records"),
+    "checks": (checks.measure, "H9: the check of a whole ledger"),
+    "disk": (disk.measure, "H11: bytes for a record, by table"),
+}
+DOCS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs")
+
+
+def main() -> int:
+    """Run what was asked for, print a table, and return 0 whatever the figures are."""
+    options = _read_options()
+    figures: list[Figure] = []
+    for name in options.names or BENCHMARKS:
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+            measured = BENCHMARKS[name][0](Run(folder, options.quick))
+        figures += measured
+        print(format_table(measured), flush=True)
+    machine = ", ".join(f"{key} {value}" for key, value in describe_machine().items())
+    print(f"\n{format_table(figures)}\n\n{format_notes(figures)}\n\n{machine}")
+    print(f"load before the last figure: {os.getloadavg()[0]:.1f}", end="")
+    print(f" on {usable_processors()} processors")
+    if options.json:
+        write_json(options.json, figures)
+    if options.docs:
+        write_docs(os.path.join(DOCS, "benchmarks.md"), figures)
+        _draw(figures)
+    return 0
+
+
+def _draw(figures: list[Figure]) -> None:
+    """Draw the plot of the docs, if its library is there and lookups were measured."""
+    if not any(one.curve for one in figures):
+        return
+    if importlib.util.find_spec("matplotlib") is None:
+        print(
+            "# no plot: matplotlib is missing (pip install '.[bench]')", file=sys.stderr
+        )
+        return
+    draw_curves(os.path.join(DOCS, "lookups.svg"), figures)
+
+
+def _read_options() -> argparse.Namespace:
+    """Return the options of the command line."""
+    listed = "\n".join(
+        f"  {name:<12}{about}" for name, (_, about) in BENCHMARKS.items()
+    )
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=f"Measure the budgets beside their peers.\n\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "names",
+        nargs="*",
+        choices=[*BENCHMARKS, []],
+        metavar="NAME",
+        help="all of them",
+    )
+    parser.add_argument("--quick", action="store_true", help="smaller and fewer")
+    parser.add_argument("--json", metavar="FILE", help="write all figures to a file")
+    parser.add_argument(
+        "--docs", action="store_true", help="write docs/benchmarks.md and its plot"
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""Read the small files that arguments name, with this project's errors."""
+
+from __future__ import annotations
+
+import errno
+
+from jenkins_notary.errors import (
+    NotaryError,
+    NotFoundError,
+    PermissionDeniedError,
+    StorageError,
+    UsageError,
+)
+
+_KINDS: dict[int, type[NotaryError]] = {
+    errno.ENOENT: NotFoundError,
+    errno.ENOTDIR: NotFoundError,
+    errno.EACCES: PermissionDeniedError,
+    errno.EISDIR: UsageError,
+}
+
+
+def read_file(path: str, what: str, *, limit: int) -> bytes:
+    """Return a file's bytes.
+
+    Args:
+        path: The file.
+        what: What it is, for messages.
+        limit: The most bytes that it may have.
+
+    Raises:
+        NotFoundError: No such file.
+        PermissionDeniedError: It may not be read.
+        UsageError: A folder, or larger than the limit.
+        StorageError: It cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        kind = _KINDS.get(error.errno or 0, StorageError)
+        raise kind(f"{what} {path}", got=error.strerror or "an error") from error
+    except ValueError as error:
+        raise UsageError(what, expected="a path", got=repr(path[:80])) from error
+    if len(data) > limit:
+        raise UsageError(f"{what} {path}", expected=f"at most {limit} bytes")
+    return data

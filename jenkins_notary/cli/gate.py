@@ -1,0 +1,59 @@
+"""Allow or deny assets by a policy: ``gate``."""
+
+from __future__ import annotations
+
+from jenkins_notary.cli.authenticate import declare_rule, read_rule
+from jenkins_notary.cli.commands import Command
+from jenkins_notary.cli.files import read_file
+from jenkins_notary.cli.options import add_all, add_assets, add_ledger
+from jenkins_notary.errors import worst_code
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from jenkins_notary.api.gate import GateDecision
+    from jenkins_notary.cli.context import Context
+    from jenkins_notary.cli.options import Parser
+
+MAX_POLICY_BYTES = 1 << 20
+
+
+def declare(parser: Parser) -> None:
+    """Add the options of ``gate``."""
+    add_assets(parser)
+    parser.option("--policy", "the policy, a YAML file", metavar="FILE")
+    declare_rule(parser)
+    add_all(parser, add_ledger)
+
+
+def run(context: Context) -> int:
+    """Print a decision on each asset; return the worst code."""
+    policy = read_file(context.required("policy"), "policy", limit=MAX_POLICY_BYTES)
+    with context.notary() as notary:
+        decisions = notary.gate(policy, context.assets(), **read_rule(context))
+    context.output.show(
+        {"assets": [one.to_dict() for one in decisions]},
+        lambda: _format_decisions(decisions),
+    )
+    return worst_code([one.code for one in decisions])
+
+
+def _format_decisions(decisions: Sequence[GateDecision]) -> Iterator[str]:
+    """Yield the lines of decisions: the word and the name, then the reasons."""
+    for one in decisions:
+        found = one.to_dict()
+        yield f"{'ALLOWED' if one.allowed else 'DENIED '}  {found['name']}"
+        for reason in one.reasons:
+            yield f"  {reason}"
+
+
+COMMANDS = {
+    "gate": Command(
+        declare,
+        run,
+        "gate --policy release.yaml dist/app.jar",
+        "All assets must satisfy the policy.",
+        "0 allowed, 5 denied",
+    )
+}

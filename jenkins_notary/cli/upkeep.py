@@ -1,0 +1,193 @@
+"""Look after a ledger: copies, successors, erasure.
+
+``ledger export|backup|restore|succeed|upgrade|prune|erase|rotate-key``.
+"""
+
+from __future__ import annotations
+
+from jenkins_notary.cli.commands import Command
+from jenkins_notary.cli.ledger import show_status
+from jenkins_notary.cli.options import add_all, add_co_keys, add_key, add_ledger
+from jenkins_notary.cli.output import format_fields
+from jenkins_notary.cli.records import show_records
+from jenkins_notary.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jenkins_notary.cli.context import Context
+    from jenkins_notary.cli.options import Parser
+
+
+def declare_export(parser: Parser) -> None:
+    """Add the options of ``ledger export``."""
+    parser.argument("DIR", "a folder that is new or holds an earlier export")
+    add_all(parser, add_ledger)
+
+
+def declare_backup(parser: Parser) -> None:
+    """Add the options of ``ledger backup``."""
+    parser.argument("DIR", "a folder that is new or empty")
+    parser.option("--with-key", "with the ledger's own key: keep the copy safe")
+    add_all(parser, add_ledger)
+
+
+def declare_restore(parser: Parser) -> None:
+    """Add the options of ``ledger restore``."""
+    parser.argument("DIR", "the backup")
+    add_all(parser, add_ledger)
+
+
+def declare_succeed(parser: Parser) -> None:
+    """Add the options of ``ledger succeed``."""
+    parser.argument("URL", "where the new ledger is made")
+    parser.option(
+        "--origin", "the log's name, for good; else made of the host's", metavar="NAME"
+    )
+    add_all(parser, add_co_keys, add_ledger, add_key)
+
+
+def declare_upgrade(parser: Parser) -> None:
+    """Add the options of ``ledger upgrade``."""
+    add_all(parser, add_ledger)
+
+
+def declare_prune(parser: Parser) -> None:
+    """Add the options of ``ledger prune``."""
+    parser.option("--before", "bodies of records before this time", metavar="TIME")
+    add_all(parser, add_ledger, add_key)
+
+
+def declare_erase(parser: Parser) -> None:
+    """Add the options of ``ledger erase``."""
+    parser.argument("INDEX", "the record whose envelope and bodies go", count="+")
+    parser.option("--reason", "why; recorded", metavar="TEXT")
+    add_all(parser, add_co_keys, add_ledger, add_key)
+
+
+def declare_rotate_key(parser: Parser) -> None:
+    """Add the options of ``ledger rotate-key``."""
+    add_all(parser, add_co_keys, add_ledger, add_key)
+
+
+def run_export(context: Context) -> int:
+    """Write static tiles."""
+    with context.notary() as notary:
+        return _show(context, notary.export(context.word("DIR")).to_dict())
+
+
+def run_backup(context: Context) -> int:
+    """Copy a ledger."""
+    with context.notary() as notary:
+        done = notary.backup(context.word("DIR"), with_key=context.flag("with-key"))
+    return _show(context, done.to_dict())
+
+
+def run_restore(context: Context) -> int:
+    """Bring a ledger back."""
+    with context.notary() as notary:
+        return show_status(context, notary.restore(context.word("DIR")))
+
+
+def run_succeed(context: Context) -> int:
+    """Begin a log that follows another."""
+    with context.notary() as notary:
+        status = notary.succeed(context.word("URL"), origin=context.text("origin"))
+    return show_status(context, status)
+
+
+def run_upgrade(context: Context) -> int:
+    """Bring the storage to this version."""
+    with context.notary() as notary:
+        notary.upgrade()
+        return show_status(context, notary.status())
+
+
+def run_prune(context: Context) -> int:
+    """Delete old bodies."""
+    with context.notary() as notary:
+        return _show(
+            context, notary.prune(before=context.required("before")).to_dict()
+        )
+
+
+def run_erase(context: Context) -> int:
+    """Destroy envelopes and bodies of records."""
+    indexes = [_parse_index(one) for one in context.words("INDEX")]
+    with context.notary() as notary:
+        record = notary.erase(indexes, reason=context.required("reason"))
+    return show_records(context, [record])
+
+
+def run_rotate_key(context: Context) -> int:
+    """Give the ledger a new key."""
+    with context.notary() as notary:
+        notary.rotate_key()
+        return show_status(context, notary.status())
+
+
+def _show(context: Context, found: Mapping[str, object]) -> int:
+    """Print what was done; return 0."""
+    context.output.show(found, lambda: format_fields(found.items(), indent=""))
+    return 0
+
+
+def _parse_index(text: str) -> int:
+    """Return a record's index, written with or without ``#``.
+
+    Raises:
+        UsageError: It is none.
+    """
+    digits = text.removeprefix("#")
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 16):
+        raise UsageError(f"INDEX {text[:40]!r}", expected="a record's index")
+    return int(digits)
+
+
+COMMANDS = {
+    "ledger export": Command(
+        declare_export,
+        run_export,
+        "ledger export /srv/www/log",
+        "The C2SP tlog-tiles layout: any such client can check it, from any web server.",
+    ),
+    "ledger backup": Command(
+        declare_backup,
+        run_backup,
+        "ledger backup /backup/notary",
+        "Writers go on meanwhile. Without the key the copy can be read, not written.",
+    ),
+    "ledger restore": Command(
+        declare_restore,
+        run_restore,
+        "ledger restore /backup/notary --ledger sqlite:////var/lib/notary/ledger.db",
+        "The copy is verified whole first. One that is older than what was published is\n"
+        "refused: begin a new log with ledger succeed.",
+    ),
+    "ledger succeed": Command(
+        declare_succeed,
+        run_succeed,
+        "ledger succeed sqlite:////var/lib/notary/next.db --ledger old.db",
+        "The first record of the new log binds the last known checkpoint of the old one.",
+    ),
+    "ledger upgrade": Command(declare_upgrade, run_upgrade, "ledger upgrade"),
+    "ledger prune": Command(
+        declare_prune,
+        run_prune,
+        "ledger prune --before 2025-01-01",
+        "Logs and attachments go; their digests and proofs stay.",
+    ),
+    "ledger erase": Command(
+        declare_erase,
+        run_erase,
+        "ledger erase 17 18 --reason 'request of 2026-01-31'",
+        "Cannot be taken back. The erasure is a record, and the log still verifies.",
+    ),
+    "ledger rotate-key": Command(
+        declare_rotate_key,
+        run_rotate_key,
+        "ledger rotate-key",
+        "A record signed by both keys; checkpoints of the old key still verify.",
+    ),
+}
