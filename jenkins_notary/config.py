@@ -48,8 +48,7 @@ if TYPE_CHECKING:
     from jenkins_notary.errors import NotaryError
 
     Kind = (
-        Literal["text", "flag", "integer", "integers", "time", "list"]
-        | tuple[str, ...]
+        Literal["text", "flag", "integer", "integers", "time", "list"] | tuple[str, ...]
     )
     Value = str | bool | int | list[str] | list[int]
     Source = Literal["flag", "environment", "file"]
@@ -346,8 +345,10 @@ def _parse_flag(name: str, given: str | bool | Sequence[str]) -> Value:  # noqa:
     """Return the value of an option given as a flag; ValueError if it is wrong."""
     if isinstance(given, bool):
         return given
-    return parse_value(name, given) if isinstance(given, str) else _parse_items(
-        name, given
+    return (
+        parse_value(name, given)
+        if isinstance(given, str)
+        else _parse_items(name, given)
     )
 
 

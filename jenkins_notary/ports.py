@@ -13,7 +13,7 @@ the main log; see :data:`ROW_KINDS`.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from jenkins_notary.shapes import NamedTuple, Protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,17 +13,25 @@ from jenkins_notary.errors import NotaryError, NotFoundError
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.ledger.receipts import make_receipt
 from jenkins_notary.ledger.view import parse_as_of
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.digest import digest_hex
 from jenkins_notary.values.status import Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from jenkins_notary.api.session import Session
     from jenkins_notary.assets.asset import Asset
     from jenkins_notary.ledger.view import LedgerView
     from jenkins_notary.trust.verdict import TrustRule
+
+
+class _Unread(NamedTuple):
+    """An asset that could not be read, and why."""
+
+    word: str
+    error: NotaryError
 
 
 def authenticate_assets(
@@ -58,12 +66,11 @@ def authenticate_assets(
     if strict:
         from jenkins_notary.ledger.follow import check_rows
 
-        check_rows(
-            view, {digest_hex(a.digest) for a in read if not isinstance(a, tuple)}
-        )
+        readable = [one for one in read if not isinstance(one, _Unread)]
+        check_rows(view, {digest_hex(one.digest) for one in readable})
     return [
-        _failed(one[0], one[1])
-        if isinstance(one, tuple) and isinstance(one[1], NotaryError)
+        _failed(one.word, one.error)
+        if isinstance(one, _Unread)
         else _judge(session, view, one, rule, state, against)
         for one in read
     ]
@@ -89,19 +96,19 @@ def describe_as_of(view: LedgerView) -> AsOf:
 
 def _collect_each(
     words: Sequence[str], collect: Callable[[Sequence[str]], list[Asset]]
-) -> Iterable[Asset | tuple[str, NotaryError]]:
-    """Yield each asset, or (word, error) for one that cannot be read."""
+) -> Iterator[Asset | _Unread]:
+    """Yield each asset, or why one cannot be read."""
     try:
         yield from collect(words)
     except NotaryError as error:
         if len(words) == 1:
-            yield words[0], error
+            yield _Unread(words[0], error)
             return
         for word in words:
             try:
                 yield from collect([word])
             except NotaryError as fault:
-                yield word, fault
+                yield _Unread(word, fault)
 
 
 def _judge(

@@ -7,7 +7,6 @@ several builds is never chosen for the caller (AmbiguousError).
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from jenkins_notary.api.authenticate import view_as_of
 from jenkins_notary.api.notarize import describe_job
@@ -23,6 +22,7 @@ from jenkins_notary.errors import (
 from jenkins_notary.ledger.receipts import make_receipt
 from jenkins_notary.ledger.rows import below_range, exact_range, name_range
 from jenkins_notary.ledger.view import parse_as_of
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.body import format_body, parse_body
 from jenkins_notary.values.digest import digest_hex, parse_digest
 from jenkins_notary.values.jobid import format_job_id, parse_job_id, parse_job_prefix

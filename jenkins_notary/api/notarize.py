@@ -7,12 +7,12 @@ to 500 subjects, each with one signature.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from jenkins_notary.api.results import AssetRecord
 from jenkins_notary.errors import NotFoundError, UsageError
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.ledger.receipts import make_receipt
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.trust.verdict import linked_digests
 from jenkins_notary.values.ci import read_ci
 from jenkins_notary.values.digest import digest_hex

@@ -17,9 +17,9 @@ and the defaults lie below the user's profile.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from jenkins_notary.errors import ConfigurationError
+from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

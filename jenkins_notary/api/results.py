@@ -5,9 +5,8 @@ Source: DESIGN section 7 (JSON contract).
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from jenkins_notary.ledger.author import format_time
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.status import Status
 
 TYPE_CHECKING = False

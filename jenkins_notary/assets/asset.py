@@ -13,9 +13,8 @@ Standard library only, Python 3.8: the agent loads this module.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from jenkins_notary.errors import FaultsError, worst_code
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.digest import PREFIX, is_hex_digest
 
 TYPE_CHECKING = False

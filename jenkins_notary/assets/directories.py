@@ -29,7 +29,6 @@ from __future__ import annotations
 import os
 import stat
 from hashlib import sha256
-from typing import NamedTuple
 
 from jenkins_notary.assets.asset import (
     Asset,
@@ -40,6 +39,7 @@ from jenkins_notary.assets.asset import (
 )
 from jenkins_notary.assets.files import HashedFile, explain_os_error, hash_each
 from jenkins_notary.errors import IntegrityError, NotaryError, UsageError
+from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

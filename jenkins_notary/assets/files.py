@@ -27,7 +27,6 @@ import errno
 import os
 import stat
 from hashlib import sha256
-from typing import NamedTuple
 
 from jenkins_notary.assets.asset import printable, raise_faults
 from jenkins_notary.errors import (
@@ -37,6 +36,7 @@ from jenkins_notary.errors import (
     StorageError,
     UsageError,
 )
+from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -176,13 +176,17 @@ def explain_os_error(path: str, error: OSError | ValueError) -> NotaryError:
     """Return the failure that stands for an operating system's error on ``path``."""
     name = printable(path)
     if isinstance(error, ValueError):
-        return UsageError(name, expected="a file name", got="a NUL character in it")
+        return UsageError(
+            name, expected="a file name", got="a NUL or another impossible character"
+        )
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return NotFoundError(name, expected="a file", got="no such file")
     if error.errno in (errno.EACCES, errno.EPERM):
         return PermissionDeniedError(
             name, expected="a readable file", got="permission denied"
         )
+    if error.errno == errno.EISDIR:
+        return _not_regular(path, stat.S_IFDIR)
     if error.errno == errno.ELOOP:
         return UsageError(
             name,
@@ -315,10 +319,13 @@ class _LargeRun:
         except NotaryError as error:
             return error
 
+    def _open(self, path: str, _flags: int) -> int:
+        return os.open(path, self.flags)
+
     def _stream(self, path: str, slot: int, buffer: bytearray) -> HashedFile:
         """Hash one file through the buffer."""
-        descriptor = os.open(path, self.flags)
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
+        with open(path, "rb", buffering=0, opener=self._open) as file:
+            descriptor = file.fileno()
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode):
                 raise _not_regular(path, before.st_mode)

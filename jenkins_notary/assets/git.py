@@ -23,7 +23,6 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from typing import NamedTuple
 
 from jenkins_notary.assets.asset import Asset, Subject, printable
 from jenkins_notary.assets.programs import run_program
@@ -35,6 +34,7 @@ from jenkins_notary.errors import (
     StorageError,
     UsageError,
 )
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.urls import scrub_url
 
 MAX_COMMIT_BYTES = 16 * 1024 * 1024

@@ -23,10 +23,10 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
-from typing import NamedTuple
 
 from jenkins_notary.assets.asset import Asset, Subject, is_digest, printable
 from jenkins_notary.errors import IntegrityError, UsageError
+from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

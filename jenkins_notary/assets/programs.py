@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import subprocess  # noqa: TID253 (this module is loaded for other programs only)
 import tempfile  # noqa: TID253
-from typing import NamedTuple
 
 from jenkins_notary.errors import UnavailableError
+from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -19,10 +19,10 @@ only SHA-256 digests are known here.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from jenkins_notary.assets.asset import is_digest, printable
 from jenkins_notary.errors import UsageError
+from jenkins_notary.shapes import NamedTuple
 
 HUB = "docker.io"
 """The registry that a reference without one means."""

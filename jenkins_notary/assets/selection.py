@@ -27,7 +27,6 @@ path: other kinds are imported only when a word asks for them.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from jenkins_notary.assets.asset import (
     Asset,
@@ -38,6 +37,7 @@ from jenkins_notary.assets.asset import (
 from jenkins_notary.assets.facts import describe_file
 from jenkins_notary.assets.files import DirectoryGivenError, HashedFile, hash_each
 from jenkins_notary.errors import InternalError, NotaryError, NotFoundError, UsageError
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.digest import parse_digest
 
 TYPE_CHECKING = False

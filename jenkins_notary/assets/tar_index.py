@@ -12,10 +12,10 @@ base-256 numbers.
 from __future__ import annotations
 
 import posixpath
-from typing import NamedTuple
 
 from jenkins_notary.assets.asset import printable
 from jenkins_notary.errors import IntegrityError, UsageError
+from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ named as one that may be asked without encryption.
 
 from __future__ import annotations
 
-from typing import NamedTuple
 from urllib.parse import (  # noqa: TID253 (this module is loaded for URLs only)
     SplitResult,
     urlsplit,
@@ -20,6 +19,7 @@ from urllib.parse import (  # noqa: TID253 (this module is loaded for URLs only)
 from jenkins_notary.assets.asset import Asset, Subject, printable
 from jenkins_notary.assets.facts import describe_file
 from jenkins_notary.errors import UsageError
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.urls import scrub_url
 
 TYPE_CHECKING = False

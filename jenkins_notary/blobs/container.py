@@ -25,9 +25,9 @@ from __future__ import annotations
 import hashlib
 import os
 from struct import Struct
-from typing import NamedTuple
 
 from jenkins_notary.errors import IntegrityError, UsageError
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.merkle import hash_leaf, root_of
 from jenkins_notary.values.body import CHUNK_SIZE, Body
 

@@ -20,7 +20,6 @@ import fcntl
 import os
 import stat
 from contextlib import closing, contextmanager, suppress
-from typing import NamedTuple
 
 from jenkins_notary.blobs.container import (
     BodyReader,
@@ -35,6 +34,7 @@ from jenkins_notary.errors import (
     StorageError,
     UsageError,
 )
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.digest import is_hex_digest
 
 TYPE_CHECKING = False

@@ -10,10 +10,10 @@
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
 
 from jenkins_notary.blobs.container import cut_chunks
 from jenkins_notary.errors import IntegrityError, NotFoundError, UsageError
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.merkle import hash_leaf, root_of
 from jenkins_notary.values.body import CHUNK_SIZE, Body
 from jenkins_notary.values.digest import is_hex_digest

@@ -16,7 +16,9 @@ def declare(parser: Parser) -> None:
     """Add the options of ``attach``."""
     parser.argument("FILE", "the file, or - for standard input")
     parser.option(
-        "--job", "the build, NAME#NUMBER or its URL; else the environment's", metavar="ID"
+        "--job",
+        "the build, NAME#NUMBER or its URL; else the environment's",
+        metavar="ID",
     )
     parser.option(
         "--digest",

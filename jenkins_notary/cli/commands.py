@@ -7,7 +7,8 @@ A module holds ``COMMANDS``, a :class:`Command` for each of its rows here.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import NamedTuple
+
+from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,7 +16,9 @@ def declare(parser: Parser) -> None:
     """Add the options of ``import``."""
     parser.argument("FILE", "CSV with a header of digest and name, or JSON")
     parser.option(
-        "--job", "the build, NAME#NUMBER or its URL; else the environment's", metavar="ID"
+        "--job",
+        "the build, NAME#NUMBER or its URL; else the environment's",
+        metavar="ID",
     )
     add_all(parser, add_ledger, add_key)
 

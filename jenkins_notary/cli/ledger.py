@@ -81,7 +81,7 @@ def run_verify(context: Context) -> int:
     found = report.to_dict()
 
     def text() -> Iterator[str]:
-        yield f"{'OK' if report.is_sound else 'ERROR'}  {context.text('ledger') or ''}"
+        yield "OK  the ledger is sound" if report.is_sound else "ERROR  it was altered"
         yield from format_fields(
             (key, value)
             for key, value in found.items()
@@ -98,8 +98,9 @@ def run_verify(context: Context) -> int:
 
 def run_audit(context: Context) -> int:
     """Check a ledger against what was seen of it."""
+    state = context.required("audit-state")
     with context.notary() as notary:
-        found = notary.audit(context.required("audit-state")).to_dict()
+        found = notary.audit(state).to_dict()
     context.output.show(found, lambda: format_fields(found.items(), indent=""))
     return 0
 

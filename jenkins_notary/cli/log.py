@@ -6,6 +6,7 @@ from jenkins_notary.cli.commands import Command
 from jenkins_notary.cli.options import add_all, add_as_of, add_key, add_ledger
 from jenkins_notary.cli.records import show_records
 from jenkins_notary.errors import UsageError
+from jenkins_notary.values.jobid import parse_job_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,10 +36,16 @@ def declare_put(parser: Parser) -> None:
 
 def run_log(context: Context) -> int:
     """Print a build's log, or some of its lines."""
-    job, grep, lines = context.word("JOB_ID"), context.text("grep"), context.text("lines")
+    job, grep, lines = (
+        context.word("JOB_ID"),
+        context.text("grep"),
+        context.text("lines"),
+    )
+    # A folder has many logs: none of them is chosen.
+    parse_job_id(job)
     if grep is not None and lines is not None:
         raise UsageError("--lines", expected="--lines or --grep", got="both")
-    if (grep or lines) and context.text("as-of"):
+    if not (grep is None and lines is None) and context.text("as-of"):
         raise UsageError("--as-of", expected="a whole log", got="--lines or --grep")
     with context.notary() as notary:
         if grep is None and lines is None:

@@ -78,9 +78,7 @@ def main(
         stdout: Where results go.
         stderr: Where notices and errors go.
     """
-    output = Output(
-        stdout, stderr, environ, format=_guess_format(argv, environ)
-    )
+    output = Output(stdout, stderr, environ, format=_guess_format(argv, environ))
     try:
         return _dispatch(list(argv), environ, stdin, output)
     except KeyboardInterrupt:

@@ -71,7 +71,10 @@ def show_records(context: Context, records: Sequence[AssetRecord]) -> int:
     context.output.show(
         {"assets": [one.to_dict() for one in records]},
         lambda: format_table(
-            [(one.status.name, f"#{one.index}", one.digest, one.name) for one in records]
+            [
+                (one.status.name, f"#{one.index}", one.digest, one.name)
+                for one in records
+            ]
         ),
     )
     return 0
@@ -81,7 +84,9 @@ def _declare_record(parser: Parser) -> None:
     """Add what all three commands know."""
     add_assets(parser)
     parser.option(
-        "--job", "the build, NAME#NUMBER or its URL; else the environment's", metavar="ID"
+        "--job",
+        "the build, NAME#NUMBER or its URL; else the environment's",
+        metavar="ID",
     )
     parser.option("--attr", "a further fact", metavar="KEY=VALUE", short="-a")
     parser.option("--attach", "a file to keep as evidence", metavar="FILE[:LABEL]")

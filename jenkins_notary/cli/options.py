@@ -9,10 +9,11 @@ same tomorrow.
 from __future__ import annotations
 
 import argparse
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from jenkins_notary.config import OPTIONS, variable_name
 from jenkins_notary.errors import UsageError
+from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -210,9 +211,7 @@ def add_all(parser: Parser, *groups: Callable[[Parser], None]) -> None:
 
 def add_common(parser: Parser) -> None:
     """Add what every command knows."""
-    parser.option(
-        "--output", "how results are printed", short="-o"
-    )
+    parser.option("--output", "how results are printed", short="-o")
     parser.option("--quiet", "print no notices and no progress", short="-q")
     parser.option("--config", "the YAML file of options", metavar="FILE")
 
@@ -221,7 +220,9 @@ def add_ledger(parser: Parser) -> None:
     """Add what every command that opens a ledger knows."""
     parser.option("--ledger", "the ledger, sqlite:///PATH or a path", metavar="URL")
     parser.option(
-        "--log", "the key that must have signed the ledger's checkpoints", metavar="VKEY"
+        "--log",
+        "the key that must have signed the ledger's checkpoints",
+        metavar="VKEY",
     )
 
 

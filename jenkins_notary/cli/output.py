@@ -193,8 +193,9 @@ def format_table(rows: Sequence[Sequence[object]]) -> list[str]:
     texts = [["-" if cell is None else str(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     return [
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
-        .rstrip()
+        "  ".join(
+            f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
         for row in texts
     ]
 
@@ -228,6 +229,6 @@ def _format_yaml(document: Mapping[str, object]) -> bytes:
     # Through JSON: only plain values remain, and none is shared by an anchor.
     plain: Any = json.loads(json.dumps(document))
     dumped: bytes = yaml.safe_dump(
-        plain, sort_keys=False, allow_unicode=False, encoding="utf-8"
+        plain, sort_keys=False, allow_unicode=False, encoding="utf-8", width=1 << 30
     )
     return dumped

@@ -36,9 +36,7 @@ def run(context: Context) -> int:
     receipt = read_file(context.word("FILE"), "receipt", limit=MAX_RECEIPT_BYTES)
     path = context.text("receipt-envelope")
     envelope = (
-        None
-        if path is None
-        else read_file(path, "envelope", limit=MAX_ENVELOPE_BYTES)
+        None if path is None else read_file(path, "envelope", limit=MAX_ENVELOPE_BYTES)
     )
     view = verify_receipt(receipt, vkey=context.required("log"), envelope=envelope)
     found = view.to_dict()

@@ -35,7 +35,9 @@ def declare_revoke(parser: Parser) -> None:
     """Add the options of ``signer revoke``."""
     parser.argument("SIGNER", "the 0x... id")
     parser.option(
-        "--from", "the first record that no longer counts; else the next", metavar="INDEX"
+        "--from",
+        "the first record that no longer counts; else the next",
+        metavar="INDEX",
     )
     add_all(parser, add_co_keys, add_ledger, add_key)
 

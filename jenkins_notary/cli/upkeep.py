@@ -106,17 +106,17 @@ def run_upgrade(context: Context) -> int:
 
 def run_prune(context: Context) -> int:
     """Delete old bodies."""
+    before = context.required("before")
     with context.notary() as notary:
-        return _show(
-            context, notary.prune(before=context.required("before")).to_dict()
-        )
+        return _show(context, notary.prune(before=before).to_dict())
 
 
 def run_erase(context: Context) -> int:
     """Destroy envelopes and bodies of records."""
     indexes = [_parse_index(one) for one in context.words("INDEX")]
+    reason = context.required("reason")
     with context.notary() as notary:
-        record = notary.erase(indexes, reason=context.required("reason"))
+        record = notary.erase(indexes, reason=reason)
     return show_records(context, [record])
 
 

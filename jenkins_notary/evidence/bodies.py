@@ -19,9 +19,9 @@ Source: DESIGN section 5 (blob port); RFC 6962 section 2.1.
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
 
 from jenkins_notary.errors import IntegrityError, UsageError
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.merkle import hash_leaf, hash_pairs, root_of
 from jenkins_notary.tlog.proofs import inclusion_proof, verify_inclusion
 from jenkins_notary.values.body import MAX_CHUNK_SIZE, Body

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64encode
-from typing import NamedTuple
 
 from jenkins_notary.errors import IntegrityError, NotFoundError, UsageError
 from jenkins_notary.evidence.bodies import (
@@ -31,6 +30,7 @@ from jenkins_notary.evidence.bodies import (
     verify_chunk,
 )
 from jenkins_notary.evidence.lines import line_blocks
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.body import MAX_CHUNK_SIZE, Body, format_body, parse_body
 
 TYPE_CHECKING = False

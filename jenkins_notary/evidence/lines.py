@@ -10,10 +10,9 @@ line's number is the count of those before it.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from jenkins_notary.errors import UsageError
 from jenkins_notary.evidence.bodies import read_body
+from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -25,7 +25,8 @@ from __future__ import annotations
 
 import re
 from math import log2
-from typing import NamedTuple
+
+from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

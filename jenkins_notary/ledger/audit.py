@@ -14,20 +14,17 @@ Source: RFC 6962 section 5.4 (auditor); DESIGN section 5; FEATURES D14.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from itertools import chain
 
-from jenkins_notary.errors import IntegrityError
 from jenkins_notary.ledger.findings import no_progress
 from jenkins_notary.ledger.pins import Pin, check_pin
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.checkpoint import parse_checkpoint
-from jenkins_notary.tlog.merkle import hash_leaf
 from jenkins_notary.tlog.note import parse_note
-from jenkins_notary.tlog.proofs import tree_root
-from jenkins_notary.tlog.tiles import TileHashReader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from jenkins_notary.ledger.findings import Progress
     from jenkins_notary.ledger.view import LedgerView
@@ -35,7 +32,7 @@ if TYPE_CHECKING:
     Sample = Callable[[int, int], Sequence[int]]
     """``sample(population, count)``: that many different numbers below a bound."""
 
-_PAGE = 256
+_STEP = 256
 
 
 class AuditResult(NamedTuple):
@@ -94,6 +91,8 @@ def audit_ledger(
     Returns:
         What was proven.
 
+    Cost: a proof and an envelope a record, about 0.2 ms.
+
     Raises:
         IntegrityError: The log was rewritten, forked or rolled back; or a record was
             altered.
@@ -105,11 +104,15 @@ def audit_ledger(
         old_size, old_root_hex = seen.size, seen.root.hex()
         old_trust_size = seen.trust.size
     view.trust()
-    indexes: list[int] = []
+    drawn: Sequence[int] = ()
+    first = 0
     if sample is not None:
-        indexes = sorted(sample(old_size, min(samples, old_size)))
-    first = old_size if sample is not None else 0
-    records = _read_records(view, indexes) + _reread(view, first, progress)
+        drawn, first = sorted(sample(old_size, min(samples, old_size))), old_size
+    total, records = len(drawn) + view.size - first, 0
+    for _ in view.records(chain(drawn, range(first, view.size))):
+        records += 1
+        if records % _STEP == 0 or records == total:
+            progress("records", records, total)
     checkpoint = view.checkpoint
     return AuditResult(
         checkpoint.origin,
@@ -122,29 +125,3 @@ def audit_ledger(
         checkpoint.trust.size,
         records,
     )
-
-
-def _read_records(view: LedgerView, indexes: Iterable[int]) -> int:
-    """Prove some records one by one, envelopes included; return how many."""
-    return sum(1 for _ in view.records(indexes))
-
-
-def _reread(view: LedgerView, first: int, progress: Progress) -> int:
-    """Prove all records from an index on; return how many.
-
-    The leaves of a group are hashed together, so that a proof is made a group.
-    """
-    size = view.size
-    for start in range(first - first % _PAGE, size, _PAGE):
-        stop = min(start + _PAGE, size)
-        entries = view.read_entries(start, stop)
-        if len(entries) != stop - start:
-            raise IntegrityError(
-                f"records #{start} to #{stop - 1}",
-                expected=f"{stop - start} entries",
-                got=f"{len(entries)}",
-            )
-        view.check_group(start, [hash_leaf(entry) for entry in entries])
-        _read_records(view, range(max(start, first), stop))
-        progress("records", stop - first, size - first)
-    return max(0, size - first)

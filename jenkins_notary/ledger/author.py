@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import time
 from base64 import b64encode
-from typing import NamedTuple
 
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.envelope import (
     PAYLOAD_TYPE,
     Signature,

@@ -13,9 +13,8 @@ counted.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from jenkins_notary.errors import FaultsError, IntegrityError
+from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

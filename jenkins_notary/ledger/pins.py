@@ -16,9 +16,8 @@ Source: DESIGN section 5 (pins); RFC 6962 section 5.3 (auditing).
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from jenkins_notary.errors import IntegrityError
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.checkpoint import parse_checkpoint
 from jenkins_notary.tlog.note import parse_note
 from jenkins_notary.values.canonical import canonical_json, load_json

@@ -8,9 +8,8 @@ time alone, ``{"at":<ms>,"v":1}``, and the leaf is made again from the envelope.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from jenkins_notary.errors import IntegrityError, UsageError
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.receipt import (
     Receipt,
     format_receipt,

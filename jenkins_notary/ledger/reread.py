@@ -18,7 +18,6 @@ from base64 import b64encode
 from binascii import Error as BinasciiError
 from binascii import a2b_base64
 from hashlib import sha256
-from typing import NamedTuple
 
 from jenkins_notary.errors import IntegrityError, NotFoundError
 from jenkins_notary.ledger.bodies import find_bodies, verify_body
@@ -26,6 +25,7 @@ from jenkins_notary.ledger.findings import Findings
 from jenkins_notary.ledger.rows import derive_rows, exact_range
 from jenkins_notary.ledger.rowsums import BUCKET_BITS, RowSums, encode_row
 from jenkins_notary.ports import ROW_KINDS
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.merkle import hash_leaf, root_of
 from jenkins_notary.tlog.tiles import TILE_WIDTH, tile_path
 from jenkins_notary.trust.keys import decode_public_key

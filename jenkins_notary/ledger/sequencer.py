@@ -21,11 +21,11 @@ from __future__ import annotations
 import random
 import threading
 import time
-from typing import NamedTuple
 
 from jenkins_notary.errors import HeadMovedError, IntegrityError, UnavailableError
 from jenkins_notary.ledger.rows import derive_rows, exact_range
 from jenkins_notary.ports import Appended, Batch, Head, Row
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.checkpoint import (
     Checkpoint,
     TreeHead,

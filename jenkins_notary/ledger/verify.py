@@ -25,7 +25,6 @@ Source: DESIGN section 5; FEATURES D13 and H9.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from jenkins_notary.errors import IntegrityError, NotaryError
 from jenkins_notary.ledger.findings import Findings, no_progress, raise_findings
@@ -36,6 +35,7 @@ from jenkins_notary.ledger.rowsums import KEY_BYTES, RowSums
 from jenkins_notary.ledger.view import LedgerView
 from jenkins_notary.ledger.workers import Workers
 from jenkins_notary.ports import ROW_KINDS
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.checkpoint import Checkpoint, open_checkpoint, trust_extension
 from jenkins_notary.tlog.merkle import Frontier, hash_leaf, root_of
 from jenkins_notary.tlog.tiles import TILE_WIDTH

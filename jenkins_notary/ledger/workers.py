@@ -7,11 +7,10 @@ this process, because starting others takes longer.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from jenkins_notary.ledger.findings import Findings
 from jenkins_notary.ledger.reread import RangeCheck
 from jenkins_notary.ledger.rowsums import BUCKET_BITS, RowSums
+from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

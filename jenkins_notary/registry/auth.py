@@ -22,7 +22,6 @@ import binascii
 import json
 import os
 import re
-from typing import NamedTuple
 
 from jenkins_notary.assets.asset import printable
 from jenkins_notary.assets.programs import run_program
@@ -32,6 +31,7 @@ from jenkins_notary.errors import (
     PermissionDeniedError,
     UnavailableError,
 )
+from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

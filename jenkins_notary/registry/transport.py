@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -28,6 +27,7 @@ from jenkins_notary.errors import (
     UnavailableError,
     UsageError,
 )
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.version import VERSION
 
 TYPE_CHECKING = False

@@ -28,9 +28,8 @@ this project's own.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from jenkins_notary.errors import IntegrityError, UsageError
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.canonical import (
     decode_hash,
     encode_base64,

@@ -23,9 +23,8 @@ Source: C2SP tlog-cosignature, "Format" and "Ed25519 signed message".
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from jenkins_notary.errors import ConfigurationError, IntegrityError, UsageError
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.canonical import MAX_NUMBER, show
 from jenkins_notary.tlog.note import ALGORITHM_COSIGNATURE
 

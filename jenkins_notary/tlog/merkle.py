@@ -31,9 +31,9 @@ the frontier is this project's own.
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import NamedTuple
 
 from jenkins_notary.errors import IntegrityError, UsageError
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.canonical import HASH_SIZE, MAX_NUMBER
 
 TYPE_CHECKING = False

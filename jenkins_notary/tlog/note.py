@@ -42,9 +42,9 @@ repeated signatures as in golang.org/x/mod/sumdb/note.
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import NamedTuple, Protocol
 
 from jenkins_notary.errors import ConfigurationError, IntegrityError, UsageError
+from jenkins_notary.shapes import NamedTuple, Protocol
 from jenkins_notary.tlog.canonical import decode_base64, encode_base64, show
 
 TYPE_CHECKING = False

@@ -44,9 +44,8 @@ Source: C2SP tlog-proof, "Format" and "Verifying a tlog proof".
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from jenkins_notary.errors import IntegrityError, UsageError
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.canonical import (
     decode_base64,
     decode_hash,

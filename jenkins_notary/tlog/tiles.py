@@ -32,9 +32,8 @@ Source: C2SP tlog-tiles, "Merkle Tree", "Partial Tiles" and "Log entries".
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from jenkins_notary.errors import IntegrityError, UsageError
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.canonical import HASH_SIZE, MAX_NUMBER, show
 from jenkins_notary.tlog.merkle import hash_pairs, root_of
 

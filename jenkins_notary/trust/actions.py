@@ -23,8 +23,7 @@ Left out: whether the record counts, and what follows from it (``signers``).
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.trust.keys import decode_public_key
 from jenkins_notary.values.digest import is_hex_digest
 from jenkins_notary.values.envelope import MAX_SIGNATURES

@@ -43,16 +43,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import NamedTuple
+from typing import TypeVar
 
 from jenkins_notary.errors import ConfigurationError, FaultsError
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.trust.keys import is_signer_id
 from jenkins_notary.values.digest import format_digest
 from jenkins_notary.values.status import Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping
 
     from jenkins_notary.values.digest import Digest
 
@@ -65,6 +66,9 @@ MAX_TEXT = 1024
 _AGE = re.compile(r"([1-9][0-9]{0,5})([mhdw])")
 _UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _INSTANCE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
+_CHECKS = frozenset({"status", "org", "signers", "job", "max_age"})
+
+T = TypeVar("T")
 
 
 class JobPattern(NamedTuple):
@@ -78,14 +82,14 @@ class Signers(NamedTuple):
     """Who must vouch.
 
     Attributes:
-        any: ``count`` different ones of these; none are asked for when empty.
-        all: Every one of these.
-        count: At least 1, at most as many as ``any`` has.
+        any_of: ``least`` different ones of these; nobody is asked for when empty.
+        all_of: Every one of these.
+        least: At least 1, at most as many as ``any_of`` has.
     """
 
-    any: tuple[str, ...] = ()
-    all: tuple[str, ...] = ()
-    count: int = 1
+    any_of: tuple[str, ...] = ()
+    all_of: tuple[str, ...] = ()
+    least: int = 1
 
 
 class Rule(NamedTuple):
@@ -125,7 +129,7 @@ class Policy(NamedTuple):
 
 
 def parse_policy(
-    value: object, source: bytes, *, kinds: Sequence[str], subject: str = "policy"
+    value: object, source: bytes, *, kinds: Collection[str], subject: str = "policy"
 ) -> Policy:
     """Return the policy in a parsed YAML or JSON file.
 
@@ -152,6 +156,16 @@ def orgs_of(policy: Policy) -> frozenset[str]:
     return frozenset(rule.org for rule in policy.rules if rule.org is not None)
 
 
+class _WrongError(ValueError):
+    """A value of a wrong form; says what was expected."""
+
+    def __init__(self, expected: str, advice: str = "") -> None:
+        """Keep both parts."""
+        super().__init__(expected)
+        self.expected = expected
+        self.advice = advice
+
+
 class _Reader:
     """Reads a value from anywhere, and collects what is wrong with it."""
 
@@ -166,43 +180,32 @@ class _Reader:
         policy = self._object(value, "", {"version", "rules"}, {"version", "rules"})
         version = policy.get("version", VERSION)
         if type(version) is not int or version != VERSION:
-            self._fault(
-                "version",
-                f"{VERSION}",
-                version,
-                "a newer program may have written it: upgrade",
-            )
+            advice = "a newer program may have written it: upgrade"
+            self._fault("version", _WrongError(f"{VERSION}", advice), version)
             return []
         rules: list[Rule] = []
         for path, one in self._list(policy, "", "rules", least=1):
             rule = self._read_rule(one, path)
             if any(rule.name == other.name for other in rules):
-                self._fault(f"{path}.name", "a name of its own", rule.name)
+                self._fault(f"{path}.name", _WrongError("a name of its own"), rule.name)
             rules.append(rule)
         return rules
 
     def _read_rule(self, value: object, path: str) -> Rule:
         """Return one rule."""
         rule = self._object(value, path, {"name"}, {"name", "match", "require"})
-        match = self._object(
-            rule.get("match", {}), f"{path}.match", set(), {"kind", "name"}
-        )
-        asked = self._object(
-            rule.get("require", {}),
-            f"{path}.require",
-            set(),
-            {"status", "org", "signers", "job", "max_age"},
-        )
-        at = f"{path}.require"
+        for_what, asks = f"{path}.match", f"{path}.require"
+        match = self._object(rule.get("match", {}), for_what, set(), {"kind", "name"})
+        asked = self._object(rule.get("require", {}), asks, set(), _CHECKS)
         return Rule(
-            self._text(rule, path, "name") or "",
-            self._each(match, f"{path}.match", "kind", self._read_kind),
-            self._each(match, f"{path}.match", "name", self._read_pattern),
-            self._each(asked, at, "status", self._read_status) or (Status.TRUSTED,),
-            self._text(asked, at, "org"),
-            self._read_signers(asked, at),
-            self._each(asked, at, "job", self._read_job),
-            self._read_age(asked, at),
+            self._one(rule, path, "name", _read_text) or "",
+            self._each(match, for_what, "kind", self._read_kind),
+            self._each(match, for_what, "name", _read_text),
+            self._each(asked, asks, "status", _read_status) or (Status.TRUSTED,),
+            self._one(asked, asks, "org", _read_text),
+            self._read_signers(asked, asks),
+            self._each(asked, asks, "job", _read_job),
+            self._one(asked, asks, "max_age", _read_age),
         )
 
     def _read_signers(self, asked: Mapping[str, object], path: str) -> Signers | None:
@@ -211,91 +214,40 @@ class _Reader:
             return None
         path = f"{path}.signers"
         signers = self._object(asked["signers"], path, set(), {"any", "all", "count"})
-        any_of = self._each(signers, path, "any", self._read_signer, least=0)
-        all_of = self._each(signers, path, "all", self._read_signer, least=0)
-        count = signers.get("count", 1)
-        if type(count) is not int or count < 1:
-            self._fault(f"{path}.count", "a number from 1", count)
-            count = 1
-        elif "count" in signers and count > len(any_of):
-            self._fault(
-                f"{path}.count", f"at most the {len(any_of)} signers of any", count
-            )
+        any_of = self._each(signers, path, "any", _read_signer, least=0)
+        all_of = self._each(signers, path, "all", _read_signer, least=0)
+        count = self._one(signers, path, "count", _read_count) or 1
+        if "count" in signers and count > len(any_of):
+            wrong = _WrongError(f"at most the {len(any_of)} signers of any")
+            self._fault(f"{path}.count", wrong, count)
         if not any_of and not all_of:
-            self._fault(path, "at least one signer in any or all", "none")
+            self._fault(path, _WrongError("at least one signer in any or all"), signers)
         return Signers(any_of, all_of, count)
 
-    def _read_age(self, asked: Mapping[str, object], path: str) -> int | None:
-        """Return the greatest age in ms."""
-        text = self._text(asked, path, "max_age")
-        if text is None:
-            return None
-        matched = _AGE.fullmatch(text)
-        if matched is None:
-            self._fault(
-                f"{path}.max_age", "a number and m, h, d or w, such as 30d", text
-            )
-            return None
-        return int(matched[1]) * _UNIT_MS[matched[2]]
-
-    def _read_kind(self, value: object, path: str) -> str | None:
+    def _read_kind(self, value: object) -> str:
         """Return a kind of asset."""
         if isinstance(value, str) and value in self._kinds:
             return value
-        return self._fault(path, "one of " + ", ".join(sorted(self._kinds)), value)
-
-    def _read_pattern(self, value: object, path: str) -> str | None:
-        """Return a pattern of names."""
-        if isinstance(value, str) and 0 < len(value) <= MAX_TEXT:
-            return value
-        return self._fault(path, f"a pattern of 1 to {MAX_TEXT} characters", value)
-
-    def _read_status(self, value: object, path: str) -> Status | None:
-        """Return a status."""
-        for status in Status:
-            if value == status.name:
-                return status
-        return self._fault(path, "one of " + ", ".join(s.name for s in Status), value)
-
-    def _read_signer(self, value: object, path: str) -> str | None:
-        """Return a signer id."""
-        if isinstance(value, str) and is_signer_id(value.lower()):
-            return value.lower()
-        advice = ""
-        if isinstance(value, int):
-            advice = "put it in quotes: YAML reads 0x... as a number"
-        return self._fault(path, "0x and 40 hex digits", value, advice)
-
-    def _read_job(self, value: object, path: str) -> JobPattern | None:
-        """Return a pattern of jobs."""
-        text = self._read_pattern(value, path)
-        if text is None:
-            return None
-        instance, colon, name = text.rpartition(":")
-        if "" in name.split("/"):
-            return self._fault(path, "segments that are not empty", text)
-        if colon and not _INSTANCE.fullmatch(instance):
-            return self._fault(
-                path, "an instance of lower-case letters, digits, '.' and '-'", text
-            )
-        return JobPattern(instance if colon else None, name)
+        raise _WrongError("one of " + ", ".join(sorted(self._kinds)))
 
     def _object(
-        self, value: object, path: str, required: set[str], allowed: set[str]
+        self,
+        value: object,
+        path: str,
+        required: Collection[str],
+        allowed: Collection[str],
     ) -> Mapping[str, object]:
         """Return an object; unknown and missing keys are faults."""
         if not isinstance(value, dict):
-            self._fault(path, "an object with " + ", ".join(sorted(allowed)), value)
+            wrong = _WrongError("an object with " + ", ".join(sorted(allowed)))
+            self._fault(path, wrong, value)
             return {}
         for key in value:
             if key not in allowed:
-                self._fault(
-                    _join(path, str(key)[:60]),
-                    "one of " + ", ".join(sorted(allowed)),
-                    "an unknown key",
-                )
-        for key in sorted(required - value.keys()):
-            self._fault(_join(path, key), "to be there", "nothing")
+                wrong = _WrongError("one of " + ", ".join(sorted(allowed)))
+                self._fault(path, wrong, f"the unknown key {_show(key)}")
+        for key in sorted(set(required) - value.keys()):
+            self._fault(_join(path, key), _WrongError("to be there"), "nothing")
         return value
 
     def _list(
@@ -307,51 +259,123 @@ class _Reader:
         if key not in value:
             return []
         if not isinstance(items, list) or not least <= len(items) <= MAX_ITEMS:
-            self._fault(where, f"a list of {least} to {MAX_ITEMS} items", items)
+            wrong = _WrongError(f"a list of {least} to {MAX_ITEMS} items")
+            self._fault(where, wrong, items)
             return []
         return [(f"{where}[{place}]", item) for place, item in enumerate(items)]
 
-    def _each[T](
+    def _each(
         self,
         value: Mapping[str, object],
         path: str,
         key: str,
-        read: Callable[[object, str], T | None],
+        read: Callable[[object], T],
         *,
         least: int = 1,
     ) -> tuple[T, ...]:
         """Return the items of a list, each read by a function, none twice."""
         found: dict[T, None] = {}
         for where, item in self._list(value, path, key, least=least):
-            one = read(item, where)
-            if one in found:
-                self._fault(where, "an item of its own", item)
-            elif one is not None:
+            try:
+                one = read(item)
+                if one in found:
+                    message = "an item of its own"
+                    raise _WrongError(message)  # noqa: TRY301 - one handler for all
                 found[one] = None
+            except _WrongError as wrong:
+                self._fault(where, wrong, item)
         return tuple(found)
 
-    def _text(self, value: Mapping[str, object], path: str, key: str) -> str | None:
-        """Return a text that is not empty; None when it is not there or faulty."""
-        text = value.get(key)
+    def _one(
+        self,
+        value: Mapping[str, object],
+        path: str,
+        key: str,
+        read: Callable[[object], T],
+    ) -> T | None:
+        """Return one value; None when it is not there or faulty."""
         if key not in value:
             return None
-        if not isinstance(text, str) or not text.strip() or len(text) > MAX_TEXT:
-            return self._fault(
-                _join(path, key), f"a text of 1 to {MAX_TEXT} characters", text
-            )
-        return text
+        try:
+            return read(value[key])
+        except _WrongError as wrong:
+            self._fault(_join(path, key), wrong, value[key])
+        return None
 
-    def _fault(self, path: str, expected: str, got: object, advice: str = "") -> None:
+    def _fault(self, path: str, wrong: _WrongError, got: object) -> None:
         """Note a fault at a path."""
-        shown = got if isinstance(got, str) else f"{type(got).__name__} {got!r}"
         self.faults.append(
             ConfigurationError(
                 f"{self._subject} {path}".rstrip(),
-                expected=expected,
-                got=shown[:80],
-                advice=advice,
+                expected=wrong.expected,
+                got=_show(got),
+                advice=wrong.advice,
             )
         )
+
+
+def _read_text(value: object) -> str:
+    """Return a text that is not blank."""
+    if isinstance(value, str) and value.strip() and len(value) <= MAX_TEXT:
+        return value
+    raise _WrongError(f"a text of 1 to {MAX_TEXT} characters")
+
+
+def _read_status(value: object) -> Status:
+    """Return a status."""
+    for status in Status:
+        if value == status.name:
+            return status
+    raise _WrongError("one of " + ", ".join(one.name for one in Status))
+
+
+def _read_signer(value: object) -> str:
+    """Return a signer id."""
+    if isinstance(value, str) and is_signer_id(value.lower()):
+        return value.lower()
+    is_number = isinstance(value, int)
+    advice = "put it in quotes: YAML reads 0x... as a number" if is_number else ""
+    message = "0x and 40 hex digits"
+    raise _WrongError(message, advice)
+
+
+def _read_count(value: object) -> int:
+    """Return how many signers are asked for."""
+    if type(value) is int and value >= 1:
+        return value
+    message = "a number from 1"
+    raise _WrongError(message)
+
+
+def _read_job(value: object) -> JobPattern:
+    """Return a pattern of jobs."""
+    text = _read_text(value)
+    instance, colon, name = text.rpartition(":")
+    if "" in name.split("/"):
+        message = "segments that are not empty, joined by '/'"
+        raise _WrongError(message)
+    if colon and not _INSTANCE.fullmatch(instance):
+        message = "an instance of lower-case letters, digits, '.' and '-'"
+        raise _WrongError(message)
+    return JobPattern(instance if colon else None, name)
+
+
+def _read_age(value: object) -> int:
+    """Return an age in ms."""
+    matched = _AGE.fullmatch(value) if isinstance(value, str) else None
+    if matched is None:
+        message = "a number and m, h, d or w, such as 30d"
+        raise _WrongError(message)
+    return int(matched[1]) * _UNIT_MS[matched[2]]
+
+
+def _show(value: object) -> str:
+    """Return a short text for what was found; a value of any size and depth."""
+    if isinstance(value, str):
+        return value[:80]
+    kind = type(value).__name__
+    is_small = isinstance(value, (int, float)) and abs(value) < 1 << 53
+    return f"{kind} {value}" if is_small else kind
 
 
 def _join(path: str, key: str) -> str:

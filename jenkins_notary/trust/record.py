@@ -7,9 +7,8 @@ signature counts is decided here, by the caller of :func:`check_signature`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from jenkins_notary.errors import IntegrityError
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.trust.keys import decode_public_key, is_signer_id
 from jenkins_notary.values.envelope import signed_bytes
 
@@ -46,7 +45,7 @@ def claimed_key(record: ProvenRecord) -> bytes | None:
     """
     if record.statement is None:
         return None
-    return _carried_key(record.statement, record.leaf.signer)
+    return carried_key(record.statement, record.leaf.signer)
 
 
 def check_author(
@@ -66,7 +65,7 @@ def check_author(
     signer = envelope.signatures[0].keyid
     if not is_signer_id(signer):
         return
-    public_der = _carried_key(statement, signer)
+    public_der = carried_key(statement, signer)
     if public_der is None or not has_signature(envelope, signer, public_der, verifier):
         raise IntegrityError(
             subject,
@@ -101,7 +100,7 @@ def check_signature(
         )
 
 
-def _carried_key(statement: Statement, signer: str) -> bytes | None:
+def carried_key(statement: Statement, signer: str) -> bytes | None:
     """Return the DER public key that a statement carries for a signer."""
     described = statement.facts.get("signer")
     text = described.get("publicKey") if isinstance(described, dict) else None

@@ -25,9 +25,8 @@ What is left out: the check of statuses (``verdict``) and of policies (``policy`
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from jenkins_notary.errors import IntegrityError
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.trust.actions import (
     DEFAULT_LEVEL,
     ChangeOrg,

@@ -27,9 +27,8 @@ Source: DESIGN section 6; levels and trust rule after kube-notary.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from jenkins_notary.errors import IntegrityError
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.trust.record import ProvenRecord, check_signature, claimed_key
 from jenkins_notary.values.status import NEGATIVE, Status
 

@@ -12,9 +12,8 @@ Source: DESIGN section 5 (blob port).
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from jenkins_notary.errors import IntegrityError
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.digest import is_hex_digest
 
 CHUNK_SIZE = 256 << 10

@@ -51,9 +51,9 @@ Pipelines' predefined variables.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from jenkins_notary.errors import UsageError
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.jobid import (
     JobId,
     check_job_name,

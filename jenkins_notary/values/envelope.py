@@ -22,9 +22,9 @@ from __future__ import annotations
 import binascii
 import hashlib
 from base64 import b64encode
-from typing import NamedTuple
 
 from jenkins_notary.errors import IntegrityError
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.canonical import load_json
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"

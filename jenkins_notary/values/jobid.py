@@ -24,9 +24,9 @@ item's name), ``Run.getUrl``; Blue Ocean's organization routes.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from jenkins_notary.errors import UsageError
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.urls import scrub_url
 
 _INSTANCE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")

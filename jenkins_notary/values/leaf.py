@@ -23,9 +23,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import NamedTuple
 
 from jenkins_notary.errors import IntegrityError, UsageError
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.canonical import canonical_json, load_json
 from jenkins_notary.values.digest import is_hex_digest
 from jenkins_notary.values.envelope import parse_envelope

@@ -26,9 +26,8 @@ of our own are URNs, because a promise must not hang on a domain name.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from jenkins_notary.errors import IntegrityError
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.canonical import canonical_json, load_json
 from jenkins_notary.values.digest import is_hex_digest
 from jenkins_notary.values.status import RECORDED, Status

@@ -13,14 +13,9 @@ from __future__ import annotations
 
 import re
 
-_USER_INFO = re.compile(r"://[^\s/?#]*@")
-# A password may hold an unescaped `/`, `?` or `#`. What stands behind the colon is
-# then no port, and all up to the last `@` within reach goes. The bound keeps the
-# time linear on hostile text.
-_BROKEN_USER_INFO = re.compile(
-    r"://(?!\[)[^\s/?#@:]{0,256}:(?![0-9]*(?:[/?#\s,]|\Z))[^\s]{0,512}@"
-)
-_QUERY = re.compile(r"(://[^\s?#]*)[?#]\S*")
+_TOKEN = re.compile(r"://\S*")
+_AUTHORITY_END = re.compile(r"[/?#]")
+_QUERY = re.compile(r"[?#]")
 
 
 def scrub_url(text: str) -> str:
@@ -32,7 +27,24 @@ def scrub_url(text: str) -> str:
     Returns:
         The text; unchanged when no URL in it has credentials, query or fragment.
     """
-    if "://" not in text:
-        return text
-    text = _BROKEN_USER_INFO.sub("://", _USER_INFO.sub("://", text))
-    return _QUERY.sub(r"\1", text)
+    return _TOKEN.sub(_scrub_token, text) if "://" in text else text
+
+
+def _scrub_token(matched: re.Match[str]) -> str:
+    """Return what follows a scheme, up to the next space, without its secrets."""
+    # Several URLs joined by a comma, say, are one token: each has its authority.
+    parts = [_drop_user(part) for part in matched[0].split("://")]
+    return _QUERY.split("://".join(parts), 1)[0]
+
+
+def _drop_user(part: str) -> str:
+    """Return an authority and its path without user and password."""
+    authority = _AUTHORITY_END.split(part, 1)[0]
+    if "@" in authority:
+        return part[authority.rindex("@") + 1 :]
+    # A password may hold an unescaped `/`, `?` or `#`. Then what stands behind the
+    # colon is no port, and all up to the last `@` goes.
+    _, colon, port = authority.partition(":")
+    if colon and not port.isdigit() and port and not authority.startswith("["):
+        return part[part.rfind("@") + 1 :]
+    return part

@@ -167,6 +167,7 @@ PARTS: dict[str, GoPart | OwnGoPart | DebianPart] = {
         DebianPart("git", "git"),
         DebianPart("docker-registry", "docker-registry"),
         DebianPart("skopeo", "skopeo"),
+        DebianPart("podman", "podman"),
         OwnGoPart("sumdbcheck"),
         GoPart(
             "fsck", "github.com/transparency-dev/tessera/cmd/fsck", "v1.0.4", "30 s"

@@ -164,7 +164,9 @@ def test_file_gives_each_kind(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param("ledger: [a]", "line 1: 'ledger': expected text, got a list", id="l"),
+        pytest.param(
+            "ledger: [a]", "line 1: 'ledger': expected text, got a list", id="l"
+        ),
         pytest.param("ledger: {a: b}", "expected text, got a mapping", id="mapping"),
         pytest.param("ledger: 5", "expected text, got an integer", id="number"),
         pytest.param("ledger:", "expected text, got nothing", id="nothing"),
@@ -172,11 +174,15 @@ def test_file_gives_each_kind(
         pytest.param("limit: many", "expected an integer, got text", id="integer"),
         pytest.param("limit: 0x10", "expected an integer, got '0x10'", id="hex"),
         pytest.param("output: xml", "expected one of text, json, yaml", id="choice"),
-        pytest.param("signer: [[a]]", "expected a list of texts, got a list", id="deep"),
+        pytest.param(
+            "signer: [[a]]", "expected a list of texts, got a list", id="deep"
+        ),
         pytest.param("colour: red", "'colour': expected a known option", id="unknown"),
         pytest.param("plain_http: a", "did you mean 'plain-http'", id="underscore"),
         pytest.param("config: x", "expected a known option", id="config-in-file"),
-        pytest.param("org: a\norg: b", "line 2: 'org': expected each option once", id="2"),
+        pytest.param(
+            "org: a\norg: b", "line 2: 'org': expected each option once", id="2"
+        ),
         pytest.param("[a]: b", "expected a known option", id="key-is-a-list"),
         pytest.param("ledger: !!binary aGk=", "expected text", id="other-tag"),
     ],

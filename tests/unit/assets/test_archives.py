@@ -212,6 +212,18 @@ class TestOciArchive:
         with pytest.raises(NotaryError):
             read_oci_archive(write_tar(tmp_path / "a", {"x": b"", **files}), name="a")
 
+    def test_document_in_a_folder_is_bounded(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        layout, _ = one_layout(tmp_path)
+        monkeypatch.setattr(archives, "MAX_MANIFEST_BYTES", 10)
+
+        with pytest.raises(UsageError, match="at most 10 bytes"):
+            read_oci_archive(str(layout.folder), name="a")
+        packed = pack(layout.folder, tmp_path / "a.tar")
+        with pytest.raises(UsageError, match="at most 10 bytes"):
+            read_oci_archive(str(packed), name="a")
+
     def test_missing_archive_is_not_found(self, tmp_path: Path) -> None:
         with pytest.raises(NotFoundError):
             read_oci_archive(str(tmp_path / "absent"), name="a")
@@ -289,6 +301,38 @@ class TestDockerArchive:
 
         with pytest.raises(UsageError, match="at most 1000 bytes"):
             read_docker_archive(path, name="a")
+
+    @pytest.mark.parametrize(
+        "config", [b"{}", b'{"rootfs":7}', b'{"rootfs":{"diff_ids":["x"]}}']
+    )
+    def test_config_without_layer_digests_is_refused(
+        self, tmp_path: Path, config: bytes
+    ) -> None:
+        name = digest_of(config)[7:] + ".json"
+        files = docker_files(None, Config=name) | {name: config}
+
+        with pytest.raises(UsageError, match=r"rootfs\.diff_ids"):
+            read_docker_archive(write_tar(tmp_path / "a", files), name="a")
+
+    def test_layout_of_one_platform_of_an_index_has_gaps(self, tmp_path: Path) -> None:
+        layout = Layout(tmp_path / "layout")
+        entries = [layout.add_image("hi", a) for a in ("amd64", "arm64")]
+        layout.finish(layout.add_index(entries))
+        kept = json.loads((layout.blobs / str(entries[0]["digest"])[7:]).read_bytes())
+        (layout.blobs / str(entries[1]["digest"])[7:]).unlink()
+        config = kept["config"]["digest"]
+        entry = {
+            "Config": "blobs/sha256/" + config[7:],
+            "RepoTags": None,
+            "Layers": ["blobs/sha256/" + kept["layers"][0]["digest"][7:]],
+        }
+        (layout.folder / "manifest.json").write_text(json.dumps([entry]))
+        path = pack(layout.folder, tmp_path / "a.tar")
+
+        asset = read_docker_archive(str(path), name="a")
+
+        assert asset.digest == config
+        assert "image" not in asset.metadata
 
     def test_changed_config_is_found(self, tmp_path: Path) -> None:
         files = docker_files()
@@ -388,6 +432,37 @@ def members_of(content: bytes) -> dict[str, tar_index.Member]:
 
 
 class TestTarIndex:
+    def test_folder_may_stand_twice_and_be_written_as_a_file(self) -> None:
+        content = tar_with(entry_of("a", b"5"), entry_of("a", b"5"), entry_of("b/"))
+
+        assert {m.name: m.kind for m in members_of(content).values()} == {
+            "a": "folder",
+            "b": "folder",
+        }
+
+    def test_size_of_a_pax_header_counts(self) -> None:
+        record = b"9 size=3\n"
+        header = entry_of("pax", b"x")
+        header.size = len(record)
+        content = (
+            header.tobuf(tarfile.USTAR_FORMAT)
+            + record.ljust(512, b"\0")
+            + entry_of("a").tobuf(tarfile.USTAR_FORMAT)
+            + b"abc".ljust(512, b"\0")
+        )
+
+        assert members_of(content)["a"].size == 3
+
+    def test_number_beyond_octal_is_read(self) -> None:
+        entry = entry_of("a")
+        entry.size = 3
+        header = bytearray(entry.tobuf(tarfile.USTAR_FORMAT))
+        header[124:136] = b"\x80" + (3).to_bytes(11, "big")
+        header[148:156] = b" " * 8
+        header[148:156] = b"%06o\0 " % sum(header)
+
+        assert members_of(bytes(header) + b"abc".ljust(512, b"\0"))["a"].size == 3
+
     @pytest.mark.parametrize(
         "form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]
     )

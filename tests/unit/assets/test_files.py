@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jenkins_notary.assets import files
+from jenkins_notary.assets.asset import raise_faults
 from jenkins_notary.errors import (
     FaultsError,
     NotaryError,
@@ -214,6 +215,64 @@ def alter(path: Path, change: str) -> None:
         path.unlink()
     else:
         os.utime(path, ns=(1, 1))
+
+
+def test_file_that_is_returned_in_parts_is_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"0123456789")
+    real = os.read
+    monkeypatch.setattr(os, "read", lambda fd, _size: real(fd, 3))
+
+    digest = hashlib.sha256(b"0123456789").hexdigest()
+    assert files.hash_file(str(path)) == (digest, 10)
+
+
+@pytest.mark.parametrize("other", ["folder", "nothing"])
+def test_large_file_that_is_replaced_before_it_is_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(bytes(files.SMALL_BYTES + 1))
+    real = files._hash_small
+
+    def look_then_replace(name: str, flags: int) -> files.HashedFile | int:
+        found = real(name, flags)
+        path.unlink()
+        if other == "folder":
+            path.mkdir()
+        return found
+
+    monkeypatch.setattr(files, "_hash_small", look_then_replace)
+
+    with pytest.raises((UsageError, NotFoundError)):
+        files.hash_file(str(path))
+
+
+def test_fault_of_a_thread_is_raised_by_the_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(bytes(files.SMALL_BYTES + 1))
+
+    def fail(*_arguments: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(files._LargeRun, "_stream", fail)
+
+    with pytest.raises(MemoryError):
+        files.hash_files([str(path)])
+
+
+def test_worst_of_many_faults_is_listed_even_if_it_comes_last() -> None:
+    faults: list[NotaryError] = [UsageError(str(n)) for n in range(200)]
+
+    with pytest.raises(FaultsError) as caught:
+        raise_faults([*faults, StorageError("disk")])
+
+    assert caught.value.exit_code == 74
+    assert "disk" in str(caught.value)
 
 
 def test_all_faults_are_reported_together(tmp_path: Path) -> None:

@@ -77,6 +77,18 @@ def test_no_person_is_recorded(repository: Path) -> None:
     assert "authorTime" in asset.metadata
 
 
+def test_times_are_utc_and_a_signature_is_noted() -> None:
+    content = (
+        b"tree x\nauthor A <a@b.example> 86400 +0200\ncommitter C <> now\n"
+        b"gpgsig -----BEGIN\n end\n\nauthor B <b> 1 +0000\n"
+    )
+
+    assert git._read_times(content) == {
+        "authorTime": "1970-01-02T00:00:00Z",
+        "signedCommit": True,
+    }
+
+
 def test_sha256_repositories_work(tmp_path: Path) -> None:
     path = make_repository(tmp_path / "new", "--object-format=sha256")
 

@@ -363,6 +363,17 @@ MANIFEST = json.dumps(
 PATH = "/v2/shop/web/manifests/1"
 
 
+def test_login_in_a_url_that_is_not_asked_is_not_sent_on(
+    server: Server, settings: HttpSettings
+) -> None:
+    url = server.on("/a", redirect(f"http://eve:pw@{server.host}/b"))
+    server.on("/b", Reply())
+
+    HttpSource(settings=settings).fetch_url(url)
+
+    assert server.seen[1].authorization is None
+
+
 class TestRegistryClient:
     def client(
         self, settings: HttpSettings, folder: Path | None = None

@@ -1,0 +1,184 @@
+"""A ledger, made, looked at, checked and looked after."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.command import command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the file of a ledger with a record, which the environment names."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "ledger.db"
+    monkeypatch.setenv("JENKINS_NOTARY_LEDGER", f"sqlite://{path}")
+    (tmp_path / "app.jar").write_text("app")
+    assert command("notarize", "app.jar").code == 0
+    return path
+
+
+def test_ledger_is_made_once(tmp_path: Path) -> None:
+    url = f"sqlite://{tmp_path}/a.db"
+
+    made = command("ledger", "init", "--ledger", url, "--origin", "example.com/log")
+    again = command("ledger", "init", "--ledger", url)
+
+    assert made.code == 0
+    assert "example.com/log" in made.text
+    assert again.code == 64
+
+
+def test_status_has_what_scripts_rely_on(ledger: Path) -> None:
+    done = command("ledger", "status", "-o", "json")
+
+    assert ledger.exists()
+    assert done.json.keys() >= {
+        *("origin", "vkey", "tree_size", "root", "checkpoint", "engine")
+    }
+    assert done.json["tree_size"] == 2
+    assert done.json["checkpoint"].startswith(done.json["origin"] + "\n2\n")
+
+
+def test_status_with_the_expected_key_is_checked(ledger: Path) -> None:
+    vkey = command("ledger", "status", "-o", "json").json["vkey"]
+    command("ledger", "init", "--ledger", "b.db")
+    other = command("ledger", "status", "--ledger", "b.db", "-o", "json").json["vkey"]
+
+    assert ledger.exists()
+    assert command("ledger", "status", "--log", vkey).code == 0
+    assert command("ledger", "status", "--log", other).code == 65
+    assert command("ledger", "status", "--log", "nonsense").code in {64, 78}
+
+
+def test_missing_ledger_is_66(tmp_path: Path) -> None:
+    assert command("ledger", "status", "--ledger", f"{tmp_path}/none.db").code == 66
+
+
+@pytest.mark.parametrize("url", ["mysql://x", "immudb://host/db", " "])
+def test_unknown_engine_is_78(url: str) -> None:
+    assert command("ledger", "status", "--ledger", url).code == 78
+
+
+@pytest.mark.parametrize("argv", [[], ["--no-signatures", "--no-bodies"]])
+def test_sound_ledger_verifies(ledger: Path, argv: list[str]) -> None:
+    done = command("ledger", "verify", *argv)
+
+    assert ledger.exists()
+    assert done.code == 0
+    assert done.text.startswith("OK")
+
+
+def test_altered_ledger_is_65_with_what_and_where(ledger: Path) -> None:
+    with sqlite3.connect(ledger) as database:
+        tables = database.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE '%row%'"
+        ).fetchall()
+        for (table,) in tables:
+            database.execute(f"DELETE FROM {table}")
+    database.close()
+
+    done = command("ledger", "verify")
+
+    assert tables
+    assert done.code == 65
+    assert "ERROR" in done.text or "error" in done.stderr
+
+
+def test_damaged_file_is_65(ledger: Path) -> None:
+    data = bytearray(ledger.read_bytes())
+    data[: len(data) // 2] = bytes(len(data) // 2)
+    ledger.write_bytes(data)
+    for suffix in ("-wal", "-shm"):
+        if os.path.exists(f"{ledger}{suffix}"):
+            os.unlink(f"{ledger}{suffix}")
+
+    assert command("ledger", "verify").code == 65
+
+
+def test_export_writes_the_checkpoint_and_tiles(ledger: Path) -> None:
+    assert command("ledger", "export", "out").code == 0
+    status = command("ledger", "status", "-o", "json").json
+    assert (ledger.parent / "out/checkpoint").read_text() == status["checkpoint"]
+
+
+def test_audit_finds_a_ledger_that_was_put_back(ledger: Path) -> None:
+    state = ["--state", "state"]
+    first = command("ledger", "audit", *state)
+    old = ledger.read_bytes()
+    command("notarize", "app.jar")
+    second = command("ledger", "audit", *state)
+    for suffix in ("-wal", "-shm"):
+        if os.path.exists(f"{ledger}{suffix}"):
+            os.unlink(f"{ledger}{suffix}")
+    ledger.write_bytes(old)
+
+    assert (first.code, second.code) == (0, 0)
+    assert command("ledger", "audit", *state).code == 65
+
+
+def test_backup_is_restored_elsewhere(ledger: Path) -> None:
+    assert command("ledger", "backup", "copy", "--with-key").code == 0
+    assert ledger.exists()
+    done = command("ledger", "restore", "copy", "--ledger", "restored.db")
+    assert done.code == 0
+    assert command("authenticate", "app.jar", "--ledger", "restored.db").code == 0
+
+
+def test_successor_binds_the_old_log(ledger: Path) -> None:
+    done = command("ledger", "succeed", "next.db", "--origin", "example.com/next")
+
+    assert ledger.exists()
+    assert done.code == 0
+    assert command("ledger", "verify", "--ledger", "next.db").code == 0
+
+
+def test_upgrade_of_a_current_ledger_changes_nothing(ledger: Path) -> None:
+    before = command("ledger", "status").text
+
+    assert ledger.exists()
+    assert command("ledger", "upgrade").code == 0
+    assert command("ledger", "status").text == before
+
+
+def test_pruned_log_is_gone_and_the_ledger_verifies(ledger: Path) -> None:
+    command("log", "put", "a/b#1", "-", stdin=b"text\n")
+
+    assert ledger.exists()
+    assert command("ledger", "prune", "--before", "2100-01-01").code == 0
+    assert command("log", "a/b#1").code == 66
+    assert command("ledger", "verify").code == 0
+
+
+def test_erased_record_is_gone_and_the_ledger_verifies(ledger: Path) -> None:
+    command("notarize", "app.jar", "-a", "owner=person@example.com")
+
+    done = command("ledger", "erase", "2", "--reason", "asked for")
+
+    assert done.code == 0
+    assert command("ledger", "verify").code == 0
+    assert b"person@example.com" not in ledger.read_bytes()
+
+
+def test_erase_needs_an_index_and_a_reason(ledger: Path) -> None:
+    assert ledger.exists()
+    assert command("ledger", "erase", "x", "--reason", "a").code == 64
+    assert command("ledger", "erase", "1").code == 64
+
+
+def test_rotated_key_signs_and_old_clients_follow(ledger: Path) -> None:
+    before = command("ledger", "status", "-o", "json").json["vkey"]
+
+    done = command("ledger", "rotate-key", "-o", "json")
+
+    assert ledger.exists()
+    assert done.code == 0
+    assert done.json["vkey"] != before
+    assert command("ledger", "verify").code == 0

@@ -1,0 +1,313 @@
+"""Hold the documents to the code: examples parse, links lead somewhere, codes agree.
+
+A fenced block whose first line names a format after its language (`json leaf`) is an
+example of that format; all examples of one format set belong together.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from jenkins_notary import config, errors
+from jenkins_notary.api import results
+from jenkins_notary.assets.asset import KINDS
+from jenkins_notary.assets.directories import parse_manifest
+from jenkins_notary.cli.commands import find_command
+from jenkins_notary.cli.main import make_parser
+from jenkins_notary.engines.memory import MemoryStore
+from jenkins_notary.evidence.excerpts import parse_excerpt, verify_excerpt
+from jenkins_notary.keys.log_key import load_log_verifier, parse_log_key
+from jenkins_notary.keys.signatures import Ed25519Signer, KeyVerifier
+from jenkins_notary.ledger.author import Author
+from jenkins_notary.ledger.pins import parse_pin
+from jenkins_notary.ledger.receipts import check_receipt
+from jenkins_notary.ledger.sequencer import Sequencer
+from jenkins_notary.ledger.view import open_view
+from jenkins_notary.tlog.checkpoint import open_checkpoint
+from jenkins_notary.trust.policy import parse_policy
+from jenkins_notary.trust.record import ProvenRecord
+from jenkins_notary.values.body import parse_body
+from jenkins_notary.values.canonical import canonical_json, load_json
+from jenkins_notary.values.envelope import parse_envelope
+from jenkins_notary.values.leaf import check_agreement, parse_leaf, parse_trust_entry
+from jenkins_notary.values.statement import parse_statement
+from jenkins_notary.values.status import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    [*ROOT.glob("docs/**/*.md"), ROOT / "CHANGELOG.md", *ROOT.glob("README.md")]
+)
+# What the command line's own test holds to the code.
+EXAMPLES = [*sorted(ROOT.glob("examples/*.yaml"))]
+FENCE = re.compile(r"^```(\w+) ?([\w-]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+ORIGIN = "ci.example.com/5f3c9a1e"
+
+
+def read_blocks(page: str, name: str) -> list[bytes]:
+    """Return the examples of a format on a page of docs/formats."""
+    text = (ROOT / "docs/formats" / page).read_text(encoding="utf-8")
+    found = [body for _, kind, body in FENCE.findall(text) if kind == name]
+    assert found, f"{page} has no example of {name}"
+    return [body.encode() for body in found]
+
+
+def canonical(block: bytes) -> bytes:
+    """Return the one form of a JSON example that is shown with line breaks."""
+    return canonical_json(load_json(block, subject="example"))
+
+
+def read_vkey() -> str:
+    return read_blocks("ledger.md", "vkey")[0].decode().strip()
+
+
+def read_leaf() -> bytes:
+    return canonical(read_blocks("record.md", "leaf")[0])
+
+
+def read_envelope() -> bytes:
+    return read_blocks("record.md", "envelope")[0].rstrip(b"\n")
+
+
+def make_status() -> results.LedgerStatus:
+    (block,) = read_blocks("json-output.md", "LedgerStatus")
+    return results.LedgerStatus(**json.loads(block))
+
+
+def make_verdict() -> results.AssetVerdict:
+    return results.AssetVerdict(
+        *["text"] * 3, None, None, Status.TRUSTED, *[None] * 3, "", "", *[None] * 3
+    )
+
+
+def make_record() -> results.RecordView:
+    leaf = parse_leaf(read_leaf())
+    envelope, statement = check_agreement(leaf, read_envelope(), subject="example")
+    record = ProvenRecord(1, leaf, envelope, statement)
+    return results.RecordView(record, "enrolled", None)
+
+
+MADE: dict[str, Callable[[], Any]] = {
+    "AssetRecord": lambda: results.AssetRecord(
+        *["text"] * 3, None, 1, Status.TRUSTED, *["text"] * 3, 1, "text"
+    ),
+    "AssetVerdict": make_verdict,
+    "Check": lambda: results.Check("text", ok=True, found="", advice="", code=0),
+    "KeyInfo": lambda: results.KeyInfo(*["text"] * 4),
+    "LedgerStatus": make_status,
+    "RecordView": make_record,
+    "SignerInfo": lambda: results.SignerInfo("text", 1, (), True, 0, None),  # noqa: FBT003
+    "error": lambda: errors.NotFoundError("text", expected="a", got="b"),
+}
+
+
+def test_envelope_holds_the_statement_and_the_leaf_is_its_projection() -> None:
+    statement = canonical(read_blocks("record.md", "statement")[0])
+
+    check_agreement(parse_leaf(read_leaf()), read_envelope(), subject="example")
+    assert parse_envelope(read_envelope()).payload == statement
+
+
+def test_every_statement_parses() -> None:
+    for block in read_blocks("record.md", "statement"):
+        statement = parse_statement(canonical(block))
+
+        assert statement.type != "attestation"
+
+
+def test_trust_entry_parses() -> None:
+    index, leaf = parse_trust_entry(
+        canonical(read_blocks("record.md", "trust-entry")[0])
+    )
+
+    assert leaf.counts_for_trust
+    assert index == 2
+
+
+def test_checkpoint_is_signed_by_the_key_that_is_shown() -> None:
+    (note,) = read_blocks("ledger.md", "checkpoint")
+    opened = open_checkpoint(note, [load_log_verifier(read_vkey())])
+
+    assert opened.checkpoint.origin == ORIGIN
+    assert opened.checkpoint.trust.size == 2
+
+
+def test_receipt_proves_the_leaf_that_is_shown() -> None:
+    (receipt,) = read_blocks("ledger.md", "receipt")
+    checked = check_receipt(
+        receipt, [load_log_verifier(read_vkey())], envelope=read_envelope()
+    )
+
+    assert checked.leaf == parse_leaf(read_leaf())
+
+
+def test_log_key_is_that_of_the_verifier_key() -> None:
+    (text,) = read_blocks("ledger.md", "log-key")
+
+    assert parse_log_key(text.decode(), subject="example").vkey == read_vkey()
+
+
+def test_pin_holds_the_checkpoint() -> None:
+    pin = parse_pin(read_blocks("ledger.md", "pin")[0], subject="example")
+
+    assert pin.vkey == read_vkey()
+    assert pin.note == read_blocks("ledger.md", "checkpoint")[0]
+
+
+def test_trust_actions_count_when_an_administrator_signs_them() -> None:
+    actions = [json.loads(one) for one in read_blocks("trust.md", "trust")]
+    ledger_key = parse_log_key(
+        read_blocks("ledger.md", "log-key")[0].decode(), subject="example"
+    )
+    verifiers = [load_log_verifier(ledger_key.vkey)]
+    signer = Ed25519Signer(Ed25519PrivateKey.from_private_bytes(b"\x01" * 32))
+    store = MemoryStore()
+    sequencer = Sequencer(
+        store, ledger_key, verifiers, SimpleNamespace(now_ms=lambda: 1)
+    )
+    for number, action in enumerate(actions):
+        author = Author((signer,), f"{number:032x}", 0)
+        sequencer.append([author.sign("trust", [], action)])
+    trust = open_view(store, verifiers, KeyVerifier()).trust()
+
+    assert trust.ignored == []
+    assert trust.origin == ORIGIN
+    assert trust.signers["0x8cef065b7af83669150b7d32704d3d3e75c3e9ae"].level == 5
+
+
+def test_excerpt_proves_lines_of_the_body() -> None:
+    body = parse_body(json.loads(read_blocks("blobs.md", "body")[0]))
+    excerpt = parse_excerpt(json.loads(read_blocks("blobs.md", "excerpt")[0]))
+
+    verify_excerpt(excerpt, body)
+
+
+def test_manifest_has_the_digest_that_is_shown() -> None:
+    manifest = read_blocks("directory-manifest.md", "manifest")[0].rstrip(b"\n")
+    page = (ROOT / "docs/formats/directory-manifest.md").read_text(encoding="utf-8")
+
+    assert parse_manifest(manifest)
+    assert f"`sha256:{hash_hex(manifest)}`" in page
+
+
+def hash_hex(data: bytes) -> str:
+    from hashlib import sha256
+
+    return sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("name", sorted(MADE))
+def test_json_document_has_the_keys_that_are_shown(name: str) -> None:
+    (block,) = read_blocks("json-output.md", name)
+
+    assert set(json.loads(block)) == set(MADE[name]().to_dict())
+
+
+def test_policies_parse() -> None:
+    sources = [
+        *read_blocks("policy.md", "policy"),
+        (ROOT / "examples/policy.yaml").read_bytes(),
+    ]
+    for source in sources:
+        policy = parse_policy(yaml.safe_load(source), source, kinds=KINDS)
+
+        assert policy.rules
+
+
+def test_configurations_parse(tmp_path: Path) -> None:
+    page = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    blocks = [body for _, kind, body in FENCE.findall(page) if kind == "config"]
+    blocks.append((ROOT / "examples/config.yaml").read_text(encoding="utf-8"))
+    for block in blocks:
+        path = tmp_path / "config.yaml"
+        path.write_text(block, encoding="utf-8")
+        values, faults = config.load_file(str(path))
+
+        assert faults == []
+        assert values
+
+
+def test_configuration_page_lists_every_option_and_variable() -> None:
+    page = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    options = page.partition("\n## Options\n")[2].partition("\n## ")[0]
+    named = set(re.findall(r"^\| `([a-z-]+)` \|", options, re.MULTILINE))
+    variables = page.partition("\n## Other variables\n")[2].partition("\n## ")[0]
+
+    assert named == set(config.OPTIONS)
+    assert {one for one in config.VARIABLES if f"_{one}`" not in variables} == set()
+
+
+def test_exit_codes_page_agrees_with_the_errors() -> None:
+    page = (ROOT / "docs/exit-codes.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| (\d+) \| ([^|]*?) *\|", page, re.MULTILINE))
+    order = FENCE.search(page)
+    assert order is not None
+    kinds = {
+        one
+        for one in vars(errors).values()
+        if isinstance(one, type) and issubclass(one, errors.NotaryError)
+    } - {errors.NotaryError, errors.FaultsError}
+
+    assert [int(one) for one in order[3].split()] == list(errors.SEVERITY)
+    assert {int(code) for code in rows} == {*errors.SEVERITY, 130}
+    assert [k for k in kinds if f"`{k.word}`" not in rows[str(k.exit_code)]] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda one: str(one.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        path, _, anchor = link.partition("#")
+        if "://" in path:
+            continue
+        target = (page.parent / path).resolve() if path else page
+
+        assert target.exists(), link
+        assert not anchor or anchor in list_anchors(target), link
+
+
+def list_anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as code hosts make them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    plain = [re.sub(r"[^\w\- ]", "", one.lower()) for one in headings]
+    return {one.replace(" ", "-") for one in plain}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda one: str(one.relative_to(ROOT)))
+def test_command_lines_that_are_shown_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    for line in re.findall(r"^\s*jenkins-notary (.+)$", text, re.MULTILINE):
+        words = find_command(line.split())
+
+        assert words, line
+        known = make_parser(words)._option_string_actions
+        given = re.findall(r"(?<= )--?[a-z][\w-]*", line.partition("'")[0])
+        assert [one for one in given if one not in known] == [], line
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, *EXAMPLES], ids=lambda one: str(one.relative_to(ROOT))
+)
+def test_no_page_speaks_of_a_machine_or_holds_a_tab(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+
+    assert re.findall(r"/(?:work|root|tmp|Users)/|/home/\w", text) == []
+    assert "\t" not in text
+    assert "@UPKEEP@" not in text
+
+
+def test_status_that_is_shown_has_the_root_of_the_checkpoint() -> None:
+    (note,) = read_blocks("ledger.md", "checkpoint")
+    signed = open_checkpoint(note, [load_log_verifier(read_vkey())]).checkpoint
+
+    assert make_status().root == signed.root.hex()
