@@ -2,11 +2,12 @@
 
 ``--check`` writes nothing and fails if the file is not current.
 """
+# ruff: noqa: INP001 - a script beside the pages that it makes
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from pathlib import Path  # noqa: TID253 - a script, not on the way of a command
 
 from jenkins_notary.cli.commands import COMMANDS, load_command
 from jenkins_notary.cli.options import PROGRAM, Parser

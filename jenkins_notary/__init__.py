@@ -13,7 +13,7 @@ All that is public stands in ``__all__``; a name is imported when it is first us
 
 from __future__ import annotations
 
-from jenkins_notary.version import VERSION as __version__
+from jenkins_notary.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ __all__ = [
     "UsageError",
     "__version__",
 ]
+
+__version__ = VERSION
 
 _HOMES = {
     "AssetRecord": "api.results",

@@ -197,22 +197,10 @@ def settle(
         FaultsError: Several of these, together.
     """
     settings = Settings()
-    faults: list[NotaryError] = []
-    for name, given in flags.items():
-        if given is not None:
-            try:
-                settings.add(name, _parse_flag(name, given), "flag")
-            except ValueError as error:
-                flag = (spelled or {}).get(name, f"--{name}")
-                faults.append(_fault(UsageError, flag, name, str(error)))
-    for name in flags:
-        text = environ.get(variable_name(name), "")
-        if text and name not in settings.values:
-            try:
-                settings.add(name, _parse_variable(name, text), "environment")
-            except ValueError as error:
-                variable = variable_name(name)
-                faults.append(_fault(ConfigurationError, variable, name, str(error)))
+    faults = [
+        *_add_flags(settings, flags, spelled or {}),
+        *_add_variables(settings, flags, environ),
+    ]
     settings.warnings += _find_typos(environ)
     path = _find_file(settings.values.get("config"), environ)
     if path is not None:
@@ -267,6 +255,35 @@ def load_file(path: str) -> tuple[dict[str, Value], list[NotaryError]]:
     if not isinstance(root, yaml.MappingNode):
         raise ConfigurationError(path, expected="a mapping of option to value")
     return _read_mapping(path, root.value)
+
+
+def _add_flags(
+    settings: Settings,
+    flags: Mapping[str, str | bool | Sequence[str] | None],
+    spelled: Mapping[str, str],
+) -> Iterator[NotaryError]:
+    """Set what flags give; yield the faults."""
+    for name, given in flags.items():
+        if given is not None:
+            try:
+                settings.add(name, _parse_flag(name, given), "flag")
+            except ValueError as error:
+                flag = spelled.get(name, f"--{name}")
+                yield _fault(UsageError, flag, name, str(error))
+
+
+def _add_variables(
+    settings: Settings, names: Iterable[str], environ: Mapping[str, str]
+) -> Iterator[NotaryError]:
+    """Set what variables give; yield the faults."""
+    for name in names:
+        variable = variable_name(name)
+        text = environ.get(variable, "")
+        if text and name not in settings.values:
+            try:
+                settings.add(name, _parse_variable(name, text), "environment")
+            except ValueError as error:
+                yield _fault(ConfigurationError, variable, name, str(error))
 
 
 def _read_mapping(
@@ -389,7 +406,7 @@ def parse_value(name: str, text: str) -> Value:
 
 def _parse_integer(text: str) -> int:
     """Return a decimal integer of at most 18 digits; ValueError if it is none."""
-    digits = text[1:] if text.startswith("-") else text
+    digits = text.removeprefix("-")
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):
         raise ValueError(repr(text[:80]))
     return int(text)

@@ -26,7 +26,7 @@ class Done(NamedTuple):
         return self.stdout.decode()
 
     @property
-    def json(self) -> Any:  # a document's shape is the test's matter
+    def json(self) -> Any:  # noqa: ANN401 - a document's shape is the test's matter
         """Return the document on standard output."""
         return json.loads(self.stdout)
 

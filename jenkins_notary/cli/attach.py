@@ -51,7 +51,7 @@ COMMANDS = {
         run,
         """
 attach report.xml --job payments/api/main#42 --label tests
-attach sbom.json --digest sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+attach sbom.json --digest sha256:$(sha256sum < app.jar | cut -c-64) --label sbom
 """,
         "Get it back with inspect DIGEST --body.",
     )

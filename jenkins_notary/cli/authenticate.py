@@ -98,8 +98,8 @@ authenticate 'dist/*.jar' --org acme
 authenticate image://registry.example.com/app:1.2 -o json
 authenticate app.jar --as-of 2026-01-31T12:00:00Z
 """,
-        "Each asset is checked and printed. Without --org and --signer the last word of\n"
-        "the signers with the highest level counts.",
+        "Each asset is checked and printed. Without --org and --signer, the last word\n"
+        "of the signers with the highest level counts.",
         "0 TRUSTED, 1 UNTRUSTED, 2 UNKNOWN, 3 UNSUPPORTED, 4 REVOKED",
     )
 }

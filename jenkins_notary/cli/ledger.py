@@ -127,11 +127,11 @@ COMMANDS = {
         run_init,
         """
 ledger init
-ledger init --ledger sqlite:////var/lib/notary/ledger.db --origin notary.example.com/main
+ledger init --ledger sqlite:////var/lib/notary.db --origin notary.example.com/main
 ledger init --key alice.pem --co-key bob.pem --threshold 2
 """,
-        "The signing key becomes administrator and first enrolled signer. notarize makes\n"
-        "a ledger by itself when there is none.",
+        "The signing key becomes administrator and first enrolled signer. notarize\n"
+        "makes a ledger by itself when there is none.",
     ),
     "ledger status": Command(declare_status, run_status, "ledger status -o json"),
     "ledger verify": Command(
@@ -148,8 +148,8 @@ ledger verify --no-signatures --no-bodies
         declare_audit,
         run_audit,
         "ledger audit --state /var/lib/auditor/state.json",
-        "Run it where the ledger's owner cannot write. A missing state file is a first\n"
-        "contact; a damaged one, a fork or a roll-back is 65.",
+        "Run it where the ledger's owner cannot write. A missing state file is a\n"
+        "first contact; a damaged one, a fork or a roll-back is 65.",
         "0 it has only grown",
     ),
 }

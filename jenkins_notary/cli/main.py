@@ -49,8 +49,8 @@ def run() -> NoReturn:
         sys.argv[1:],
         os.environ,
         stdin=sys.stdin.buffer if sys.stdin else None,
-        stdout=sys.stdout.buffer if sys.stdout else open(os.devnull, "wb"),
-        stderr=sys.stderr.buffer if sys.stderr else open(os.devnull, "wb"),
+        stdout=sys.stdout.buffer if sys.stdout else _open_nowhere(),
+        stderr=sys.stderr.buffer if sys.stderr else _open_nowhere(),
     )
     try:
         if sys.stdout:
@@ -229,6 +229,11 @@ def _describe_fault(
 def _is_debug(environ: Mapping[str, str]) -> bool:
     """Return whether tracebacks are wanted."""
     return environ.get("JENKINS_NOTARY_DEBUG", "") not in {"", "0"}
+
+
+def _open_nowhere() -> BinaryIO:
+    """Return a stream for what nobody reads; it stays open until the end."""
+    return open(os.devnull, "wb")
 
 
 def _open_missing_streams() -> None:

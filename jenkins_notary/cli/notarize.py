@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jenkins_notary.api.results import AssetRecord
     from jenkins_notary.cli.context import Context
     from jenkins_notary.cli.options import Parser
+    from jenkins_notary.cli.receipts import ReceiptFolder
 
 
 def declare_notarize(parser: Parser) -> None:
@@ -136,11 +137,12 @@ def split_label(text: str) -> tuple[str, str | None]:
     return path, label
 
 
-def _open_receipts(context: Context) -> Any:
+def _open_receipts(context: Context) -> ReceiptFolder | None:
     """Return the folder of receipts, which can be written, or None."""
     path = context.text("receipts")
     if path is None:
         return None
+    # Only those who want files pay for what writes them.
     from jenkins_notary.cli.receipts import ReceiptFolder
 
     return ReceiptFolder(path)
@@ -157,15 +159,15 @@ notarize image://registry.example.com/app:1.2 --receipts receipts
 find out -type f -print0 | jenkins-notary notarize -0 -
 notarize app.jar --supersede 17 --reason 'rebuilt without the flaw'
 """,
-        "All assets are recorded in one commit, or none is. The first call makes a key\n"
-        "and a ledger and says so.",
+        "All assets are recorded in one commit, or none is. The first call makes a\n"
+        "key and a ledger and says so.",
     ),
     "untrust": Command(
         declare_negative,
         run_untrust,
         """
 untrust app.jar --reason CVE-2026-0001
-untrust sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef --reason leak
+untrust image://registry.example.com/app:1.2 --reason leaked
 """,
         "A rebuild of the same bytes does not lift it: only notarize --supersede does.",
     ),

@@ -18,6 +18,7 @@ from jenkins_notary.shapes import NamedTuple
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import NoReturn
 
     Given = str | bool | list[str] | None
 
@@ -39,12 +40,12 @@ class Argument(NamedTuple):
 
     Attributes:
         name: In capitals, as help shows it.
-        count: ``1``, ``?`` (may be left out), ``+`` (one or more) or ``*``.
+        times: ``1``, ``?`` (may be left out), ``+`` (one or more) or ``*``.
         help: One line.
     """
 
     name: str
-    count: str
+    times: str
     help: str
 
 

@@ -1,4 +1,4 @@
-"""Print records: what ``inspect``, ``evidence`` and the administrators' commands show."""
+"""Print records, as ``inspect``, ``evidence`` and the trust commands show them."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ COMMANDS = {
         declare_export,
         run_export,
         "ledger export /srv/www/log",
-        "The C2SP tlog-tiles layout: any such client can check it, from any web server.",
+        "The C2SP tlog-tiles layout, which any such client can check.",
     ),
     "ledger backup": Command(
         declare_backup,
@@ -162,14 +162,14 @@ COMMANDS = {
         declare_restore,
         run_restore,
         "ledger restore /backup/notary --ledger sqlite:////var/lib/notary/ledger.db",
-        "The copy is verified whole first. One that is older than what was published is\n"
-        "refused: begin a new log with ledger succeed.",
+        "The copy is verified whole first. One that is older than what was published\n"
+        "is refused: begin a new log with ledger succeed.",
     ),
     "ledger succeed": Command(
         declare_succeed,
         run_succeed,
         "ledger succeed sqlite:////var/lib/notary/next.db --ledger old.db",
-        "The first record of the new log binds the last known checkpoint of the old one.",
+        "The new log's first record binds the last known checkpoint of the old one.",
     ),
     "ledger upgrade": Command(declare_upgrade, run_upgrade, "ledger upgrade"),
     "ledger prune": Command(

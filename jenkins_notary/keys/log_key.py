@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import binascii
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import (
-    Ed25519PrivateKey,
-    Ed25519PublicKey,
-)
-
 from jenkins_notary.errors import ConfigurationError
+from jenkins_notary.keys.ed25519 import (
+    generate,
+    is_bad_signature,
+    load_private,
+    load_public,
+)
 from jenkins_notary.keys.pem import read_private_file, write_private_file
 from jenkins_notary.tlog.note import (
     Ed25519Verifier,
@@ -28,6 +28,10 @@ from jenkins_notary.tlog.note import (
     format_vkey,
     parse_vkey,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 ALGORITHM = 1
 _RAW_LENGTH = 32
@@ -67,7 +71,7 @@ def generate_log_key(path: str, name: str) -> LogSigner:
         FileExistsError: The file is there already; nothing was written.
         StorageError: The file cannot be written.
     """
-    key = Ed25519PrivateKey.generate()
+    key = generate()
     signer = LogSigner(name, key)
     write_private_file(path, format_log_key(signer).encode())
     return signer
@@ -96,7 +100,7 @@ def parse_log_key(text: str, *, subject: str) -> LogSigner:
         raise wrong from error
     if len(raw) != _RAW_LENGTH + 1 or raw[0] != ALGORITHM:
         raise wrong
-    signer = LogSigner(parts[2], Ed25519PrivateKey.from_private_bytes(raw[1:]))
+    signer = LogSigner(parts[2], load_private(raw[1:]))
     if signer.key_id.hex() != parts[3]:
         raise wrong
     return signer
@@ -117,7 +121,9 @@ def load_log_key(path: str) -> LogSigner:
 def _is_valid(public: bytes, message: bytes, signature: bytes) -> bool:
     """Return whether an Ed25519 signature is good."""
     try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
-    except (InvalidSignature, ValueError):
-        return False
+        load_public(public).verify(signature, message)
+    except Exception as error:
+        if is_bad_signature(error):
+            return False
+        raise
     return True

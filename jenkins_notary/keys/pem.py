@@ -18,14 +18,13 @@ import os
 import stat
 from base64 import b64encode
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from jenkins_notary.errors import (
     ConfigurationError,
     NotFoundError,
     PermissionDeniedError,
     StorageError,
 )
+from jenkins_notary.keys.ed25519 import generate, load_private
 from jenkins_notary.keys.signatures import EcdsaSigner, Ed25519Signer
 
 TYPE_CHECKING = False
@@ -58,7 +57,7 @@ def load_signer(
     text = read_private_file(path)
     raw = _read_plain_ed25519(text)
     if raw is not None:
-        return Ed25519Signer(Ed25519PrivateKey.from_private_bytes(raw))
+        return Ed25519Signer(load_private(raw))
     return _load_any(path, text, passphrase)
 
 
@@ -81,7 +80,7 @@ def generate_signer(
         StorageError: The file cannot be written.
     """
     if kind == "ed25519" and passphrase is None:
-        key = Ed25519PrivateKey.generate()
+        key = generate()
         der = b64encode(_ED25519_PKCS8 + key.private_bytes_raw())
         pem = b"-----BEGIN PRIVATE KEY-----\n%b\n-----END PRIVATE KEY-----\n" % der
         write_private_file(path, pem)
@@ -218,7 +217,7 @@ def _load_any(
     """Return the signer of any PEM key that is supported."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
     encrypted = b"ENCRYPTED" in text
     if encrypted and passphrase is None:
@@ -237,7 +236,7 @@ def _load_any(
         raise ConfigurationError(
             f"key file {path}", expected="a PEM private key", got=got
         ) from error
-    if isinstance(key, Ed25519PrivateKey):
+    if isinstance(key, ed25519.Ed25519PrivateKey):
         return Ed25519Signer(key)
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name == "secp256r1":
         return EcdsaSigner(key)
@@ -264,20 +263,18 @@ def _generate_any(
             expected=f"1 to {MAX_PASSPHRASE} bytes",
             got=f"{len(passphrase)} bytes",
         )
-    key = (
-        Ed25519PrivateKey.generate()
+    signer = (
+        Ed25519Signer(generate())
         if kind == "ed25519"
-        else ec.generate_private_key(ec.SECP256R1())
+        else EcdsaSigner(ec.generate_private_key(ec.SECP256R1()))
     )
     encryption: serialization.KeySerializationEncryption = (
         serialization.NoEncryption()
         if passphrase is None
         else serialization.BestAvailableEncryption(passphrase)
     )
-    pem = key.private_bytes(
+    pem = signer.key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
     )
     write_private_file(path, pem)
-    return (
-        Ed25519Signer(key) if isinstance(key, Ed25519PrivateKey) else EcdsaSigner(key)
-    )
+    return signer

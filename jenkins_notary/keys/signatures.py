@@ -9,12 +9,7 @@ Source: RFC 8410 (Ed25519 in SubjectPublicKeyInfo), RFC 5480, FIPS 186-5.
 
 from __future__ import annotations
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import (
-    Ed25519PrivateKey,
-    Ed25519PublicKey,
-)
-
+from jenkins_notary.keys.ed25519 import is_bad_signature, load_public
 from jenkins_notary.trust.keys import signer_id
 
 TYPE_CHECKING = False
@@ -22,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 ED25519_DER_PREFIX = bytes.fromhex("302a300506032b6570032100")
 _ED25519_DER_LENGTH = len(ED25519_DER_PREFIX) + 32
@@ -47,33 +43,47 @@ class KeyVerifier:
             return False
         try:
             check(signature, message)
-        except InvalidSignature:
-            return False
+        except Exception as error:
+            if is_bad_signature(error):
+                return False
+            raise
         return True
 
 
 class Ed25519Signer:
-    """A signer of statements with an Ed25519 key."""
+    """A signer of statements with an Ed25519 key.
+
+    Attributes:
+        key: The private key.
+        public_der: DER SubjectPublicKeyInfo of the public key.
+        keyid: The signer id.
+    """
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         """Keep the private key."""
-        self._key = key
+        self.key = key
         self.public_der = ED25519_DER_PREFIX + key.public_key().public_bytes_raw()
         self.keyid = signer_id(self.public_der)
 
     def sign(self, message: bytes) -> bytes:
         """Return the 64-byte signature."""
-        return self._key.sign(message)
+        return self.key.sign(message)
 
 
 class EcdsaSigner:
-    """A signer of statements with an ECDSA P-256 key and SHA-256."""
+    """A signer of statements with an ECDSA P-256 key and SHA-256.
+
+    Attributes:
+        key: The private key.
+        public_der: DER SubjectPublicKeyInfo of the public key.
+        keyid: The signer id.
+    """
 
     def __init__(self, key: EllipticCurvePrivateKey) -> None:
         """Keep the private key."""
         from cryptography.hazmat.primitives import serialization
 
-        self._key = key
+        self.key = key
         self.public_der = key.public_key().public_bytes(
             serialization.Encoding.DER,
             serialization.PublicFormat.SubjectPublicKeyInfo,
@@ -85,7 +95,7 @@ class EcdsaSigner:
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import ec
 
-        return self._key.sign(message, ec.ECDSA(hashes.SHA256()))
+        return self.key.sign(message, ec.ECDSA(hashes.SHA256()))
 
 
 def _load_check(public_der: bytes) -> Callable[[bytes, bytes], None] | None:
@@ -95,7 +105,7 @@ def _load_check(public_der: bytes) -> Callable[[bytes, bytes], None] | None:
         and public_der[: len(ED25519_DER_PREFIX)] == ED25519_DER_PREFIX
     ):
         raw = public_der[len(ED25519_DER_PREFIX) :]
-        return Ed25519PublicKey.from_public_bytes(raw).verify
+        return load_public(raw).verify
     return _load_ecdsa_check(public_der)
 
 

@@ -18,9 +18,9 @@ Source: DESIGN section 5; Sunlight's lock on the checkpoint (compare-and-swap).
 
 from __future__ import annotations
 
-import random
-import threading
+import os
 import time
+from _thread import allocate_lock
 
 from jenkins_notary.errors import HeadMovedError, IntegrityError, UnavailableError
 from jenkins_notary.ledger.rows import derive_rows, exact_range
@@ -119,8 +119,8 @@ class Sequencer:
         self._verifiers = verifiers
         self._clock = clock
         self._authors = authors
-        self._commit_lock = threading.Lock()
-        self._queue_lock = threading.Lock()
+        self._commit_lock = allocate_lock()
+        self._queue_lock = allocate_lock()
         self._queue: list[_Waiting] = []
 
     @property
@@ -197,7 +197,7 @@ class Sequencer:
                         advice="try again",
                     ) from error
             # Jitter keeps writers that lost together from meeting again.
-            time.sleep(pause * random.random())  # noqa: S311 - no secret
+            time.sleep(pause * os.urandom(1)[0] / 255)
             pause = min(pause * 2, 0.25)
 
     def _try_commit(self, prepared: Sequence[_Prepared]) -> list[Appended]:

@@ -5,7 +5,10 @@ action                    further keys
 ========================  =====================================================
 ``genesis``               ``origin``, ``administrators`` (list of ``id``,
                           ``publicKey``), ``threshold``; ``succeeds`` (the last
-                          checkpoint of the origin that this one follows)
+                          checkpoint of the origin that this one follows) and
+                          ``inherits`` (``genesis``: that origin's genesis envelope
+                          as text, ``checkpoint``: its note at the size up to which
+                          its records were taken over, ``size``)
 ``enrol``                 ``signerId``, ``publicKey``, ``level``, ``orgs``
 ``level``                 ``signerId``, ``level``
 ``org-add, org-remove``   ``org``, ``signers``
@@ -53,6 +56,20 @@ class SetAdministrators(NamedTuple):
     threshold: int
 
 
+class Inheritance(NamedTuple):
+    """What a log has taken over from the origin that it follows.
+
+    Attributes:
+        genesis: The envelope of that origin's genesis.
+        checkpoint: Its checkpoint note at the size up to which records were taken.
+        size: That size: records 1 to ``size - 1`` are the old log's.
+    """
+
+    genesis: bytes
+    checkpoint: bytes
+    size: int
+
+
 class Genesis(NamedTuple):
     """The root of trust.
 
@@ -60,11 +77,13 @@ class Genesis(NamedTuple):
         origin: The log's name.
         administrators: The first ones.
         succeeds: The last checkpoint note of the origin that this log follows.
+        inherits: What was taken over from it, or None.
     """
 
     origin: str
     administrators: SetAdministrators
     succeeds: str | None
+    inherits: Inheritance | None = None
 
 
 class Enrol(NamedTuple):
@@ -150,7 +169,28 @@ def _parse_genesis(predicate: Mapping[str, Any]) -> Genesis:
         _text(predicate, "origin"),
         _parse_administrators(predicate),
         succeeds if isinstance(succeeds, str) else None,
+        _parse_inheritance(predicate.get("inherits")),
     )
+
+
+def _parse_inheritance(value: object) -> Inheritance | None:
+    """Return what a genesis has taken over; nothing is verified here."""
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        message = "inherits is no object"
+        raise MalformedError(message)
+    size = value.get("size")
+    if type(size) is not int or size < 1:
+        message = f"inherits {str(size)[:20]} records"
+        raise MalformedError(message)
+    try:
+        genesis = _text(value, "genesis").encode()
+        checkpoint = _text(value, "checkpoint").encode()
+    except UnicodeEncodeError as error:
+        message = "inherits holds no UTF-8"
+        raise MalformedError(message) from error
+    return Inheritance(genesis, checkpoint, size)
 
 
 def _parse_administrators(predicate: Mapping[str, Any]) -> SetAdministrators:

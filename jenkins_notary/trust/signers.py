@@ -20,6 +20,12 @@ Rules:
    in, or, where there is none, if the first change after it does: an administrator
    vouches for a key, not for a date.
 
+5. A log that follows another one takes over its records, each at its old index, but
+   for record 0. The fold then starts with the old genesis, which the new one carries,
+   and trust records made for the old origin count up to the size that was taken over.
+   The administrators whom the new genesis names have signed it; whether they were the
+   old log's at that size is checked by who follows (``ledger.succession``).
+
 What is left out: the check of statuses (``verdict``) and of policies (``policy``).
 """
 
@@ -41,6 +47,8 @@ from jenkins_notary.trust.actions import (
     parse_action,
 )
 from jenkins_notary.trust.record import has_signature
+from jenkins_notary.values.envelope import parse_envelope
+from jenkins_notary.values.statement import parse_statement
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,10 +56,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from jenkins_notary.ports import Verifier
-    from jenkins_notary.trust.actions import Action
+    from jenkins_notary.trust.actions import Action, Inheritance
     from jenkins_notary.trust.record import ProvenRecord
+    from jenkins_notary.values.envelope import Envelope
 
 NOT_ENROLLED_LEVEL = -1
+
+MAX_ANCESTORS = 16
+"""The longest chain of logs of which each follows another."""
 
 
 class Enrolment(NamedTuple):
@@ -98,6 +110,7 @@ class Trust:
         ledger_keys: (index, note) of each ledger-key rotation, in order.
         ignored: Trust records that do not count.
         succeeds: The last checkpoint note of the origin that this one follows.
+        inherits: What was taken over from that origin, or None.
     """
 
     def __init__(self, verifier: Verifier) -> None:
@@ -112,6 +125,8 @@ class Trust:
         self.ledger_keys: list[tuple[int, str]] = []
         self.ignored: list[Ignored] = []
         self.succeeds: str | None = None
+        self.inherits: Inheritance | None = None
+        self._ancestors: dict[str, int] = {}
 
     def apply(self, record: ProvenRecord) -> None:
         """Apply the next trust record, in log order.
@@ -129,7 +144,7 @@ class Trust:
             )
         predicate = record.statement.predicate
         if not self.origin:
-            self._apply_genesis(record, predicate)
+            self._apply_genesis(record, predicate, MAX_ANCESTORS)
             return
         if not self._is_authorized(record):
             self.ignored.append(
@@ -171,10 +186,20 @@ class Trust:
         }
         return dict(sorted(members.items()))
 
+    def has_quorum(self, envelope: Envelope, index: int) -> bool:
+        """Return whether enough administrators, valid at an index, have signed."""
+        signed = {
+            signer
+            for signer, public_der in self.administrators.items()
+            if not self.is_revoked(signer, index)
+            and has_signature(envelope, signer, public_der, self._verifier)
+        }
+        return len(signed) >= self.threshold
+
     def _apply_genesis(
-        self, record: ProvenRecord, predicate: Mapping[str, Any]
+        self, record: ProvenRecord, predicate: Mapping[str, Any], ancestors: int
     ) -> None:
-        """Apply the root of trust (rule 1)."""
+        """Apply the root of trust (rules 1 and 5)."""
         faulty = IntegrityError(
             "record #0",
             expected="a genesis signed by the administrators that it names",
@@ -185,23 +210,35 @@ class Trust:
             action = parse_action(predicate)
         except MalformedError as error:
             raise faulty from error
-        if record.index != 0 or not isinstance(action, Genesis):
+        if record.index != 0 or not isinstance(action, Genesis) or not ancestors:
             raise faulty
-        self._set_administrators(0, action.administrators)
-        if not self._is_authorized(record):
-            raise faulty
+        if action.inherits is not None:
+            named = Trust(self._verifier)
+            named._set_administrators(0, action.administrators)
+            if not named._is_authorized(record):
+                raise faulty
+            self._inherit(record, action.inherits, ancestors)
+        else:
+            self._set_administrators(0, action.administrators)
+            if not self._is_authorized(record):
+                raise faulty
         self.origin, self.succeeds = action.origin, action.succeeds
+        self.inherits = action.inherits
+
+    def _inherit(
+        self, record: ProvenRecord, inherits: Inheritance, ancestors: int
+    ) -> None:
+        """Start with the genesis of the origin that this log follows (rule 5)."""
+        envelope = parse_envelope(inherits.genesis, subject="inherited genesis")
+        statement = parse_statement(envelope.payload, subject="inherited genesis")
+        old = record._replace(envelope=envelope, statement=statement)
+        self._apply_genesis(old, statement.predicate, ancestors - 1)
+        self._ancestors[self.origin] = inherits.size
 
     def _is_authorized(self, record: ProvenRecord) -> bool:
         """Return whether enough administrators, valid at its index, have signed."""
         assert record.envelope is not None  # noqa: S101 - apply() has checked it
-        signed = {
-            signer
-            for signer, public_der in self.administrators.items()
-            if not self.is_revoked(signer, record.index)
-            and has_signature(record.envelope, signer, public_der, self._verifier)
-        }
-        return len(signed) >= self.threshold
+        return self.has_quorum(record.envelope, record.index)
 
     def _follow(self, index: int, predicate: Mapping[str, Any]) -> None:
         """Do what an authorized record orders.
@@ -216,7 +253,8 @@ class Trust:
             raise MalformedError(message)
         # Administrators may serve several logs with one key: what they signed for one
         # (a staging signer, say) must not be handed in to another.
-        if meant_for != self.origin:
+        is_inherited = index < self._ancestors.get(str(meant_for), 0)
+        if meant_for != self.origin and not is_inherited:
             message = f"made for the log {str(meant_for)[:80]!r}"
             raise MalformedError(message)
         if isinstance(action, SetAdministrators):

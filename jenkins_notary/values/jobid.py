@@ -134,7 +134,7 @@ def format_instance(url: str) -> str:
         UsageError: No http(s) URL with a host.
     """
     matched = re.match(
-        r"https?://(?:[^/?#]*@)?(\[[0-9a-fA-F:.]+\]|[^/:?#]+)(?::([0-9]+))?(?:[/?#]|$)",
+        r"https?://(?:[^/?#]*@)?(\[[0-9a-fA-F:.]+\]|[^/:?#@]+)(?::([0-9]+))?(?:[/?#]|$)",
         url,
     )
     # Lower-casing makes ASCII of some other letters: a host is ASCII before it.

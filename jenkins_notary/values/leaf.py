@@ -259,7 +259,7 @@ def _parse_object(value: object, subject: str) -> Leaf:
         value["at"],
         value.get("job"),
         None if word is None else _STATUS[word],
-        tuple(value.get("supersedes", ())),
+        tuple(value.get("supersedes") or ()),
     )
 
 

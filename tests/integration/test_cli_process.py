@@ -1,4 +1,4 @@
-"""As a process: exit codes, Ctrl-C, readers that go away, full disks, closed streams."""
+"""As a process: exit codes, Ctrl-C, readers that go away, full disks, no streams."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_key_is_made_once_and_private(tmp_path: Path, kind: str) -> None:
         pytest.param([], {}, 78, id="none"),
     ],
 )
-def test_passphrase_comes_from_file_or_environment(
+def test_passphrase_comes_from_file_or_environment(  # noqa: PLR0917 - fixtures and the row
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     argv: list[str],

@@ -48,7 +48,7 @@ def settle_org(
         pytest.param(None, "", "c", "c", id="empty-variable-is-none"),
     ],
 )
-def test_flag_wins_over_environment_wins_over_file(
+def test_flag_wins_over_environment_wins_over_file(  # noqa: PLR0917 - fixtures and the row
     file: Path,
     flag: str | None,
     variable: str | None,

@@ -48,10 +48,10 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     [*ROOT.glob("docs/**/*.md"), ROOT / "CHANGELOG.md", *ROOT.glob("README.md")]
 )
-# What the command line's own test holds to the code.
 EXAMPLES = [*sorted(ROOT.glob("examples/*.yaml"))]
 FENCE = re.compile(r"^```(\w+) ?([\w-]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|\$\([^)]*\)")
 ORIGIN = "ci.example.com/5f3c9a1e"
 
 
@@ -87,7 +87,36 @@ def make_status() -> results.LedgerStatus:
 
 def make_verdict() -> results.AssetVerdict:
     return results.AssetVerdict(
-        *["text"] * 3, None, None, Status.TRUSTED, *[None] * 3, "", "", *[None] * 3
+        name="app.jar",
+        kind="file",
+        digest="",
+        ref=None,
+        size=None,
+        status=Status.UNKNOWN,
+        record=None,
+        job=None,
+        as_of=None,
+        reason="",
+        advice="",
+        error=None,
+        changes=None,
+        receipt=None,
+    )
+
+
+def make_asset_record() -> results.AssetRecord:
+    return results.AssetRecord(
+        name="app.jar",
+        kind="file",
+        digest="",
+        ref=None,
+        size=None,
+        status=Status.TRUSTED,
+        job=None,
+        signer="",
+        timestamp="",
+        index=1,
+        receipt="",
     )
 
 
@@ -99,15 +128,20 @@ def make_record() -> results.RecordView:
 
 
 MADE: dict[str, Callable[[], Any]] = {
-    "AssetRecord": lambda: results.AssetRecord(
-        *["text"] * 3, None, 1, Status.TRUSTED, *["text"] * 3, 1, "text"
-    ),
+    "AssetRecord": make_asset_record,
     "AssetVerdict": make_verdict,
-    "Check": lambda: results.Check("text", ok=True, found="", advice="", code=0),
-    "KeyInfo": lambda: results.KeyInfo(*["text"] * 4),
+    "Check": lambda: results.Check(name="", ok=True, found="", advice="", code=0),
+    "KeyInfo": lambda: results.KeyInfo(signer="", kind="", path="", pem=""),
     "LedgerStatus": make_status,
     "RecordView": make_record,
-    "SignerInfo": lambda: results.SignerInfo("text", 1, (), True, 0, None),  # noqa: FBT003
+    "SignerInfo": lambda: results.SignerInfo(
+        signer="",
+        level=1,
+        orgs=(),
+        administrator=True,
+        enrolled_at=0,
+        revoked_from=None,
+    ),
     "error": lambda: errors.NotFoundError("text", expected="a", got="b"),
 }
 
@@ -291,7 +325,8 @@ def test_command_lines_that_are_shown_exist(page: Path) -> None:
 
         assert words, line
         known = make_parser(words)._option_string_actions
-        given = re.findall(r"(?<= )--?[a-z][\w-]*", line.partition("'")[0])
+        own = re.split(r" [|>&]", QUOTED.sub("X", line))[0]
+        given = re.findall(r"(?<= )--?[a-z][\w-]*", own)
         assert [one for one in given if one not in known] == [], line
 
 

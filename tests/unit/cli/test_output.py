@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import io
 import json
-from typing import Any
 
 import pytest
 import yaml
@@ -35,7 +34,7 @@ class Broken(io.BytesIO):
         super().__init__()
         self.number = number
 
-    def write(self, _: Any) -> int:
+    def write(self, _: object) -> int:
         raise OSError(self.number, "broken")
 
 

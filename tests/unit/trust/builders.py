@@ -121,7 +121,9 @@ def foreign(
     """Return the envelope of a statement with a standard predicate."""
     subjects = [Subject(name, digest(name)) for name in names]
     predicate = {"jenkinsNotary_record": {"signer": describe_signer(key(by)), **facts}}
-    return author(by).sign_payload(format_statement(predicate_type, subjects, predicate))
+    return author(by).sign_payload(
+        format_statement(predicate_type, subjects, predicate)
+    )
 
 
 def sign_predicate(own_type: str, predicate: object, *names: str) -> bytes:
@@ -159,7 +161,9 @@ class Records:
     def act(self, action: str, by: Sequence[str] = ("admin",), **facts: object) -> int:
         return self.add(trust_act(action, by, **facts))
 
-    def note(self, status: str | None, *names: str, by: str = "ci", **facts: Any) -> int:
+    def note(
+        self, status: str | None, *names: str, by: str = "ci", **facts: Any
+    ) -> int:
         return self.add(notarization(status, names, (by,), **facts))
 
     def erase(self, index: int, erased_by: int = 99) -> None:
@@ -214,7 +218,9 @@ class Log:
     def append(self, *envelopes: bytes) -> list[int]:
         return [one.index for one in self.sequencer.append(envelopes)]
 
-    def note(self, status: str | None, *names: str, by: str = "ci", **facts: Any) -> int:
+    def note(
+        self, status: str | None, *names: str, by: str = "ci", **facts: Any
+    ) -> int:
         return self.append(notarization(status, names, (by,), **facts))[0]
 
     def enrol(self, name: str, level: int = 1, *orgs: str) -> int:
