@@ -11,6 +11,8 @@ AGENT := $(wildcard $(addprefix jenkins_notary/,errors.py version.py values tlog
 PURE := jenkins_notary/values/*,jenkins_notary/tlog/*,jenkins_notary/trust/*
 # More arguments for pytest: `make check PYTEST_ARGS=-x`.
 PYTEST_ARGS ?=
+# Arguments for the benchmarks: `make bench BENCH_ARGS='--quick cold'`.
+BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -79,7 +81,7 @@ demo: setup ## Run the main job on real input.
 	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/demo.sh
 
 bench: $(VENV)/.bench parts ## Measure the budgets beside their peers.
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench $(BENCH_ARGS)
 
 vectors: setup ## Make the test vectors again; fail if they differ from the committed ones.
 	@set -e; for script in tests/vectors/make*.py; do $(BIN)/python "$$script"; done

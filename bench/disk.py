@@ -42,7 +42,7 @@ def _split(path: str, records: int) -> list[Figure]:
     database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
         found = database.execute(
-            "SELECT name, sum(pgsize) FROM dbstat WHERE aggregate GROUP BY name"
+            "SELECT name, sum(pgsize) FROM dbstat WHERE aggregate = 1 GROUP BY name"
             " ORDER BY 2 DESC"
         ).fetchall()
     except sqlite3.OperationalError:

@@ -33,14 +33,17 @@ from jenkins_notary.api.notary import Notary
 from jenkins_notary.engines.sqlite import SqliteStore
 from jenkins_notary.keys.log_key import LogSigner, format_log_key, load_log_verifier
 from jenkins_notary.keys.pem import write_private_file
-from jenkins_notary.keys.signatures import Ed25519Signer
+from jenkins_notary.keys.signatures import Ed25519Signer, KeyVerifier
 from jenkins_notary.ledger.author import Author
 from jenkins_notary.ledger.genesis import append_genesis
 from jenkins_notary.ledger.sequencer import Sequencer
+from jenkins_notary.ledger.view import open_view
 from jenkins_notary.values.statement import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from jenkins_notary.ledger.view import LedgerView
 
 ORIGIN = "bench.example.com/00000000"
 JOBS = 1000
@@ -70,6 +73,11 @@ class Bench(NamedTuple):
     def open_store(self) -> SqliteStore:
         """Return the open store."""
         return SqliteStore.open(self.path)
+
+    def open_view(self, store: SqliteStore) -> LedgerView:
+        """Return a new view on the newest checkpoint, whose signature it checks."""
+        verifiers = [load_log_verifier(_log_signer().vkey)]
+        return open_view(store, verifiers, KeyVerifier())
 
     def open_notary(self) -> Notary:
         """Return the public API on the ledger, with pins of its own."""
@@ -133,11 +141,6 @@ def fetch_ledger(records: int, say: Callable[[str], None]) -> Bench:
             os.rename(whole, folder)
     with open(os.path.join(folder, "load.json"), encoding="ascii") as file:
         return Bench(folder, records, json.load(file)["records_per_s"])
-
-
-def log_vkey() -> str:
-    """Return the verifier key of every ledger made here."""
-    return _log_signer().vkey
 
 
 def make_ledger(folder: str, records: int) -> None:

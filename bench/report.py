@@ -125,7 +125,7 @@ def _goal(one: Figure) -> str:
     sign = {"<=": "at most", ">=": "at least"}[one.goal.sign]
     if one.goal.of_ratio:
         return f"{sign} {one.goal.bound:g} x"
-    return f"{sign} {_number(one.goal.bound)} {one.unit}"
+    return f"{sign} {one.goal.bound:,g} {one.unit}"
 
 
 def _number(value: float) -> str:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path  # noqa: TID253 - a script, not on the way of a command
 
 from jenkins_notary.cli.commands import COMMANDS, load_command
-from jenkins_notary.cli.options import PROGRAM, Parser
+from jenkins_notary.cli.options import PROGRAM, Option, Parser
 from jenkins_notary.config import NOT_IN_FILE, variable_name
 
 TARGET = Path(__file__).with_name("cli.md")
@@ -83,7 +83,7 @@ def describe_command(words: str) -> str:
         "",
     ]
     lines += [f"- `{name}`: {text}" for name, _, text in parser.arguments]
-    lines += [describe_option(parser, name) for name in parser.keys]
+    lines += [describe_option(one) for one in parser.options]
     lines += ["", "```sh"]
     lines += [
         one if PROGRAM in one else f"{PROGRAM} {one}"
@@ -93,18 +93,13 @@ def describe_command(words: str) -> str:
     return "\n".join(lines)
 
 
-def describe_option(parser: Parser, name: str) -> str:
+def describe_option(option: Option) -> str:
     """Return the line of an option."""
-    (action,) = [
-        one
-        for one in parser._actions  # noqa: SLF001 - argparse offers no list of them
-        if one.dest == name and one.const is not False
-    ]
-    flags = ", ".join(action.option_strings)
-    value = f" {action.metavar}" if isinstance(action.metavar, str) else ""
-    text = (action.help or "").split(" [JENKINS_NOTARY_")[0]
-    key = "" if name in NOT_IN_FILE else f", `{name}:`"
-    return f"- `{flags}{value}`: {text} [`{variable_name(name)}`{key}]"
+    flags = ", ".join(one for one in (option.short, option.flag) if one)
+    value = f" {option.metavar}" if option.metavar else ""
+    key = "" if option.name in NOT_IN_FILE else f", `{option.name}:`"
+    variable = variable_name(option.name)
+    return f"- `{flags}{value}`: {option.help} [`{variable}`{key}]"
 
 
 def make_page() -> str:

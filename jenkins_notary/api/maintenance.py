@@ -10,7 +10,11 @@ from jenkins_notary.blobs.files import FileBlobs
 from jenkins_notary.engines.sqlite import SqliteStore
 from jenkins_notary.errors import IntegrityError
 from jenkins_notary.keys.signatures import KeyVerifier
+from jenkins_notary.files.pins import load_pin_file, save_pin_file
+from jenkins_notary.ledger.audit import audit_ledger
 from jenkins_notary.ledger.author import format_time
+from jenkins_notary.ledger.export import export_tiles
+from jenkins_notary.ledger.export_folder import FolderTarget
 from jenkins_notary.ledger.verify import VerifyOptions, verify_ledger
 
 TYPE_CHECKING = False
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jenkins_notary.api.session import Session
+    from jenkins_notary.ledger.audit import AuditResult
+    from jenkins_notary.ledger.export import ExportResult
     from jenkins_notary.ledger.verify import VerifyReport
 
     Progress = Callable[[str, int, int], None]
@@ -76,3 +82,55 @@ def verify_whole(
         # What is consistent in itself may still be an older or another log.
         session.refresh()
     return report
+
+
+def audit(
+    session: Session, state_file: str, *, full: bool, progress: Progress
+) -> AuditResult:
+    """Check that the ledger has only grown since an auditor's last look.
+
+    Args:
+        session: An open ledger.
+        state_file: What the auditor keeps from one look to the next; made at first.
+        full: Read every record again, not a sample of the old ones.
+        progress: Called with (phase, done, total).
+
+    Raises:
+        IntegrityError: The log was forked, rolled back or altered, or the state file
+            is damaged.
+    """
+    import random
+
+    pin = load_pin_file(state_file)
+    draw = random.SystemRandom()
+
+    def sample(population: int, count: int) -> list[int]:
+        return draw.sample(range(population), min(population, count))
+
+    result = audit_ledger(
+        session.view(),
+        pin,
+        session.vkey(),
+        sample=None if full else sample,
+        progress=progress,
+    )
+    save_pin_file(state_file, result.pin)
+    return result
+
+
+def export(session: Session, folder: str, *, progress: Progress) -> ExportResult:
+    """Write the ledger as a static C2SP tile log that other tools read.
+
+    Args:
+        session: An open ledger.
+        folder: A new one, or an earlier export of this ledger, which then grows.
+        progress: Called with (phase, done, total).
+    """
+    view = session.view()
+    return export_tiles(
+        session.store,
+        view.checkpoint,
+        view.note,
+        FolderTarget(folder),
+        progress=progress,
+    )

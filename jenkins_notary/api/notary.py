@@ -39,6 +39,9 @@ if TYPE_CHECKING:
         SignerInfo,
     )
     from jenkins_notary.assets.asset import Asset
+    from jenkins_notary.ledger.audit import AuditResult
+    from jenkins_notary.ledger.erase import ErasureResult
+    from jenkins_notary.ledger.export import ExportResult
     from jenkins_notary.ledger.verify import VerifyReport
     from jenkins_notary.ports import Signer
 
@@ -548,6 +551,76 @@ class Notary:
             self._session,
             signatures=signatures,
             bodies=bodies,
+            progress=self._report,
+        )
+
+    def audit(self, state_file: str, *, full: bool = False) -> AuditResult:
+        """Check that the ledger has only grown since an auditor's last look.
+
+        Args:
+            state_file: What the auditor keeps between looks; made at first.
+            full: Read every record again, not a sample of the old ones.
+
+        Raises:
+            IntegrityError: The log was forked, rolled back or altered.
+        """
+        from jenkins_notary.api.maintenance import audit
+
+        return audit(self._session, state_file, full=full, progress=self._report)
+
+    def export(self, folder: str) -> ExportResult:
+        """Write the ledger as static C2SP tiles, into a new or an earlier export."""
+        from jenkins_notary.api.maintenance import export
+
+        return export(self._session, folder, progress=self._report)
+
+    def erase(
+        self,
+        indexes: Sequence[int] = (),
+        *,
+        containing: str | None = None,
+        reason: str,
+    ) -> ErasureResult:
+        """Destroy envelopes and bodies of records, by a record that says so.
+
+        Args:
+            indexes: The records.
+            containing: A text; every record that holds it is meant too.
+            reason: Why; it stays, so it must not hold what is erased.
+        """
+        from jenkins_notary.api.erasure import erase_records
+
+        return erase_records(
+            self._session,
+            indexes,
+            containing=containing,
+            reason=reason,
+            co_signers=self._co_signers(),
+            progress=self._report,
+        )
+
+    def resume_erasures(self) -> ErasureResult:
+        """Finish erasures that were recorded and then interrupted."""
+        from jenkins_notary.api.erasure import resume_erasures
+
+        return resume_erasures(self._session, progress=self._report)
+
+    def prune(
+        self, *, before: str, labels: Sequence[str] | None = None
+    ) -> ErasureResult:
+        """Destroy the bodies of records before a time; the proofs stay.
+
+        Args:
+            before: RFC 3339 commit time.
+            labels: Only bodies under these labels; None for all.
+        """
+        from jenkins_notary.api.erasure import prune
+
+        return prune(
+            self._session,
+            before=before,
+            labels=labels,
+            co_signers=self._co_signers(),
             progress=self._report,
         )
 

@@ -222,7 +222,7 @@ class Session:
             self.sequencer(), self.author(*co_signers), log_signer.name,
             threshold=threshold,
         )
-        self._pin(log_signer.vkey, self.store.checkpoint() or b"", 1)
+        self._pin(log_signer.vkey, self.store.checkpoint() or b"")
         self.notify(f"created ledger {self.places.ledger_url} ({log_signer.vkey})")
         self.notify(
             f"signer {signer.keyid} is its administrator and first enrolled signer"
@@ -246,9 +246,9 @@ class Session:
                     f"first contact with {origin}: its key {vkey} is now pinned; "
                     "compare it with what its administrator publishes"
                 )
-            self._pin(vkey, view.note, view.checkpoint.size)
+            self._pin(vkey, view.note)
         elif check_pin(pin, view):
-            self._pin(vkey, view.note, view.checkpoint.size)
+            self._pin(vkey, view.note)
         return view
 
     def _expected_vkey(self, origin: str, pin: Pin | None) -> str:
@@ -279,9 +279,9 @@ class Session:
             )
         return value.decode()
 
-    def _pin(self, vkey: str, note: bytes, size: int) -> None:
+    def _pin(self, vkey: str, note: bytes) -> None:
         """Remember a checkpoint that was verified."""
-        self._pins.save(self._setting("origin"), Pin(vkey, note), size=size)
+        self._pins.save(self._setting("origin"), Pin(vkey, note))
 
     def _load_log_key(self) -> LogSigner:
         """Return the ledger's key, which must be the log's."""

@@ -63,15 +63,12 @@ def _copy(words: str, target: argparse.ArgumentParser) -> None:
 
     parser = Parser(words)
     load_command(words).declare(parser)
-    parser.declare_arguments()
-    for action in parser._actions:  # noqa: SLF001 - argparse offers no list of them
-        if "--help" in action.option_strings:
-            continue
+    parser.declare(target)
+    for action in target._actions:  # noqa: SLF001 - argparse offers no list of them
         if action.metavar in {"FILE", "ASSET"}:
             action.complete = shtab.FILE  # type: ignore[attr-defined] # shtab's way
         elif action.metavar == "DIR":
             action.complete = shtab.DIRECTORY  # type: ignore[attr-defined] # as above
-        target._add_action(action)  # noqa: SLF001 - as above
 
 
 COMMANDS = {

@@ -105,9 +105,9 @@ def _dispatch(
     parser = make_parser(words)
     given = parser.read(rest)
     if given.is_help:
-        output.write(parser.describe().encode())
+        output.write(describe_command(words, parser).encode())
         return 0
-    settings = settle(given.options, environ, spelled=parser.keys)
+    settings = settle(given.options, environ, spelled=parser.flags)
     context = Context(
         settings, given.words, environ=environ, stdin=stdin, output=output
     )
@@ -120,13 +120,16 @@ def _dispatch(
 
 def make_parser(words: str) -> Parser:
     """Return the parser of a command."""
+    parser = Parser(words)
+    load_command(words).declare(parser)
+    return parser
+
+
+def describe_command(words: str, parser: Parser) -> str:
+    """Return the help of a command."""
     command = load_command(words)
     about = "\n\n".join(one for one in (COMMANDS[words][1], command.about) if one)
-    parser = Parser(
-        words, about=about, epilog=make_epilog(command.examples, command.success)
-    )
-    command.declare(parser)
-    return parser
+    return parser.describe(about, make_epilog(command.examples, command.success))
 
 
 def format_overview(group: str = "") -> str:

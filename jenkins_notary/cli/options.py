@@ -1,15 +1,22 @@
 """Read one command's options and arguments.
 
 The kinds of options stand in :data:`jenkins_notary.config.OPTIONS`, so that flag,
-environment and file cannot disagree. Options and arguments may be mixed; behind
-``--`` all is an argument; an option is never abbreviated, so that a script means the
-same tomorrow.
+environment and file cannot disagree. The rules, which hold in each command:
+
+- Options and arguments may be mixed; behind ``--`` all is an argument, and ``-`` alone
+  is one.
+- A value follows as the next word or behind ``=``: ``--job X``, ``--job=X``, ``-o X``,
+  ``-oX``. A value that begins with a dash needs the ``=``, so that a forgotten value
+  does not swallow the next option.
+- An option is never abbreviated, so that a script means the same tomorrow. Of an
+  option that is given again the last counts; a list collects all.
+- ``--no-FLAG`` is the opposite of a flag.
+
+The command line is read here by hand: argparse costs 3 ms of the 40 that a whole
+``notarize`` may take, so it only writes the help.
 """
 
 from __future__ import annotations
-
-import argparse
-from typing import NoReturn
 
 from jenkins_notary.config import OPTIONS, variable_name
 from jenkins_notary.errors import UsageError
@@ -17,8 +24,11 @@ from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    import argparse
+    from collections.abc import Callable, Iterator, Sequence
     from typing import NoReturn
+
+    from jenkins_notary.config import Kind
 
     Given = str | bool | list[str] | None
 
@@ -33,6 +43,26 @@ _SOURCES = """\
 Every option can also stand in the environment (JENKINS_NOTARY_ and its name, such as
 JENKINS_NOTARY_PLAIN_HTTP) and in a YAML file (--config): flag over environment over
 file. The opposite of a flag is --no- and its name."""
+
+
+class Option(NamedTuple):
+    """One option.
+
+    Attributes:
+        name: Its name in environment and file.
+        flag: With its dashes.
+        short: A second spelling of one letter, or None.
+        kind: Its kind in the configuration's table.
+        metavar: How help calls its value; None for a flag.
+        help: One line.
+    """
+
+    name: str
+    flag: str
+    short: str | None
+    kind: Kind
+    metavar: str | None
+    help: str
 
 
 class Argument(NamedTuple):
@@ -54,8 +84,8 @@ class Arguments(NamedTuple):
 
     Attributes:
         options: Given options by name; None for one that was not given.
-        words: The arguments by name.
-        is_help: Whether help was asked for.
+        words: The arguments by name; empty when help was asked for.
+        is_help: Whether it was.
     """
 
     options: dict[str, Given]
@@ -63,39 +93,25 @@ class Arguments(NamedTuple):
     is_help: bool
 
 
-class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Help of a fixed width: the same in each terminal and in the docs.
-
-    A width also spares the import that finds the terminal's.
-    """
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=28, width=88)
-
-
-class Parser(argparse.ArgumentParser):
+class Parser:
     """The parser of one command.
 
     Attributes:
-        keys: The flag of each option by its name.
+        program: The program's name and the command's words.
+        options: The options in order.
         arguments: The arguments in order.
     """
 
-    def __init__(self, words: str = "", *, about: str = "", epilog: str = "") -> None:
+    def __init__(self, words: str = "") -> None:
         """Start with ``--help`` alone."""
-        self.keys: dict[str, str] = {}
+        self.program = f"{PROGRAM} {words}".strip()
+        self.options: list[Option] = []
         self.arguments: list[Argument] = []
-        super().__init__(
-            f"{PROGRAM} {words}".strip(),
-            description=about,
-            epilog=epilog,
-            add_help=False,
-            allow_abbrev=False,
-            formatter_class=_Formatter,
-        )
-        self.add_argument(
-            "-h", "--help", action="store_true", help="show this help and exit"
-        )
+
+    @property
+    def flags(self) -> dict[str, str]:
+        """Return the flag of each option by its name."""
+        return {one.name: one.flag for one in self.options}
 
     def option(
         self,
@@ -117,32 +133,9 @@ class Parser(argparse.ArgumentParser):
         """
         name = flag[2:] if key is None else key
         kind = OPTIONS[name]
-        self.keys[name] = flag
-        names = [flag] if short is None else [short, flag]
-        if name != flag[2:]:
-            help = f"{help} [{variable_name(name)}]"  # noqa: A001 - as above
-        if kind == "flag":
-            self.add_argument(
-                *names, dest=name, help=help, action="store_const", const=True
-            )
-            # The opposite overrides environment and file; help tells of it once.
-            self.add_argument(
-                f"--no-{flag[2:]}",
-                dest=name,
-                help=argparse.SUPPRESS,
-                action="store_const",
-                const=False,
-            )
-            return
-        if isinstance(kind, tuple):
+        if not isinstance(kind, str):
             metavar = "|".join(kind)
-        self.add_argument(
-            *names,
-            dest=name,
-            help=help,
-            metavar=metavar,
-            action="append" if kind in {"list", "integers"} else "store",
-        )
+        self.options.append(Option(name, flag, short, kind, metavar, help))
 
     def argument(self, name: str, help: str, *, count: str = "1") -> None:  # noqa: A002 - as above
         """Add an argument; see :class:`Argument`."""
@@ -152,42 +145,121 @@ class Parser(argparse.ArgumentParser):
         """Return what a command line holds.
 
         Raises:
-            UsageError: An unknown option, or too few or too many arguments.
+            UsageError: An unknown option, one without its value, or too few or too
+                many arguments.
         """
+        given: dict[str, Given] = {one.name: None for one in self.options}
         cut = argv.index("--") if "--" in argv else len(argv)
-        found, rest = self.parse_known_args(list(argv[:cut]))
-        given: dict[str, Given] = vars(found)
-        is_help = given.pop("help") is True
-        unknown = [one for one in rest if one.startswith("-") and one != "-"]
-        if is_help:
-            return Arguments(given, {}, is_help)
-        if unknown:
-            self.error(f"unknown option {unknown[0][:80]!r}")
-        words = self._assign([*rest, *argv[cut + 1 :]])
-        return Arguments(given, words, is_help)
+        if not {"-h", "--help"}.isdisjoint(argv[:cut]):
+            return Arguments(given, {}, is_help=True)
+        rest: list[str] = []
+        words = iter(argv[:cut])
+        for word in words:
+            if word == "-" or not word.startswith("-"):
+                rest.append(word)
+            elif word.startswith("--"):
+                self._read_long(word, words, given)
+            else:
+                self._read_short(word, words, given)
+        return Arguments(given, self._assign([*rest, *argv[cut + 1 :]]), is_help=False)
 
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong with the command line."""
-        raise UsageError(self.prog, expected="", got=message, advice=_see(self.prog))
+        raise UsageError(self.program, got=message, advice=f"see {self.program} --help")
 
-    def describe(self) -> str:
+    def describe(self, about: str, epilog: str) -> str:
         """Return the whole help."""
-        self.declare_arguments()
-        return self.format_help()
+        import argparse
 
-    def declare_arguments(self) -> None:
-        """Show the arguments to what reads the parser: help and completion."""
-        for name, count, text in self.arguments:
-            nargs = None if count == "1" else count
-            self.add_argument(name.lower(), metavar=name, nargs=nargs, help=text)
+        class Formatter(argparse.RawDescriptionHelpFormatter):
+            """Help of a fixed width: the same in each terminal and in the docs."""
+
+            def __init__(self, prog: str) -> None:
+                super().__init__(prog, max_help_position=28, width=88)
+
+        parser = argparse.ArgumentParser(
+            self.program, description=about, epilog=epilog, formatter_class=Formatter
+        )
+        self.declare(parser)
+        return parser.format_help()
+
+    def declare(self, parser: argparse.ArgumentParser) -> None:
+        """Declare all to a parser of argparse, which writes help and completion."""
+        for one in self.options:
+            names = [one.flag] if one.short is None else [one.short, one.flag]
+            text = one.help
+            if one.name != one.flag[2:]:
+                text = f"{text} [{variable_name(one.name)}]"
+            if one.kind == "flag":
+                parser.add_argument(
+                    *names, dest=one.name, help=text, action="store_true"
+                )
+            else:
+                parser.add_argument(
+                    *names, dest=one.name, help=text, metavar=one.metavar
+                )
+        for name, times, text in self.arguments:
+            nargs = None if times == "1" else times
+            parser.add_argument(name.lower(), metavar=name, nargs=nargs, help=text)
+
+    def _read_long(
+        self, word: str, words: Iterator[str], given: dict[str, Given]
+    ) -> None:
+        """Read an option of two dashes."""
+        flag, mark, value = word.partition("=")
+        for one in self.options:
+            if flag == one.flag and one.kind != "flag":
+                self._store(one, value if mark else self._next(one, words), given)
+                return
+            if one.kind == "flag" and flag in {one.flag, f"--no-{one.flag[2:]}"}:
+                if mark:
+                    self.error(f"{flag}: takes no value")
+                given[one.name] = flag == one.flag
+                return
+        self.error(f"unknown option {flag[:80]!r}")
+
+    def _read_short(
+        self, word: str, words: Iterator[str], given: dict[str, Given]
+    ) -> None:
+        """Read options of one dash: ``-q``, ``-o json``, ``-ojson``, ``-q0``."""
+        letters = word[1:]
+        while letters:
+            flag, letters = f"-{letters[0]}", letters[1:]
+            found = [one for one in self.options if one.short == flag]
+            if not found:
+                self.error(f"unknown option {word[:80]!r}")
+            one = found[0]
+            if one.kind == "flag":
+                given[one.name] = True
+            else:
+                value = letters.removeprefix("=") if letters else self._next(one, words)
+                self._store(one, value, given)
+                return
+
+    def _next(self, option: Option, words: Iterator[str]) -> str:
+        """Return the next word as an option's value."""
+        value = next(words, None)
+        if value is None:
+            self.error(f"{option.flag}: no value")
+        if value.startswith("-") and value != "-" and not value[1:].isdigit():
+            self.error(f"{option.flag}: no value, or write {option.flag}={value[:80]}")
+        return value
+
+    def _store(self, option: Option, value: str, given: dict[str, Given]) -> None:
+        """Keep an option's value."""
+        if option.kind not in {"list", "integers"}:
+            given[option.name] = value
+            return
+        kept = given[option.name]
+        given[option.name] = [*kept, value] if isinstance(kept, list) else [value]
 
     def _assign(self, words: list[str]) -> dict[str, list[str]]:
         """Return the words by the arguments that they are."""
         assigned: dict[str, list[str]] = {}
-        for name, count, _ in self.arguments:
-            taken = len(words) if count in {"+", "*"} else 1
+        for name, times, _ in self.arguments:
+            taken = len(words) if times in {"+", "*"} else 1
             assigned[name], words = words[:taken], words[taken:]
-            if not assigned[name] and count in {"1", "+"}:
+            if not assigned[name] and times in {"1", "+"}:
                 self.error(f"no {name}")
         if words:
             self.error(f"one argument too many: {words[0][:80]!r}")
@@ -274,8 +346,3 @@ def add_assets(parser: Parser) -> None:
     )
     parser.option("--name", "the name of the one asset", metavar="NAME")
     add_registry(parser)
-
-
-def _see(program: str) -> str:
-    """Return the advice of a usage error."""
-    return f"see {program} --help"

@@ -43,38 +43,54 @@ class PinFiles:
             IntegrityError: The file is damaged.
             PermissionDeniedError: The file cannot be read.
         """
-        path = self.path(origin)
-        try:
-            with open(path, "rb") as file:
-                data = file.read(MAX_BYTES + 1)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise PermissionDeniedError(
-                f"pin {path}", got=f"{error.strerror}"
-            ) from error
-        return parse_pin(data, subject=f"pin {path}")
+        return load_pin_file(self.path(origin))
 
-    def save(self, origin: str, pin: Pin, *, size: int) -> None:
+    def save(self, origin: str, pin: Pin) -> None:
         """Keep a pin unless one of a larger tree is kept already.
 
         Raises:
             StorageError: The file cannot be written.
         """
-        path = self.path(origin)
-        temporary = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
-        try:
-            os.makedirs(self._folder, mode=0o700, exist_ok=True)
-            with FileLock(f"{path}.lock"):
-                kept = self.load(origin)
-                if kept is None or _read_size(kept) <= size:
-                    _replace_file(path, temporary, format_pin(pin))
-        except OSError as error:
-            raise StorageError(
-                f"pin {path}",
-                got=f"{error.strerror}",
-                advice="set XDG_STATE_HOME to a folder that can be written",
-            ) from error
+        save_pin_file(self.path(origin), pin)
+
+
+def load_pin_file(path: str) -> Pin | None:
+    """Return the pin in a file, None if there is no file.
+
+    Raises:
+        IntegrityError: The file is damaged.
+        PermissionDeniedError: The file cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise PermissionDeniedError(f"pin {path}", got=f"{error.strerror}") from error
+    return parse_pin(data, subject=f"pin {path}")
+
+
+def save_pin_file(path: str, pin: Pin) -> None:
+    """Keep a pin in a file unless one of a larger tree is kept there already.
+
+    Raises:
+        IntegrityError: What is kept there is damaged, or another log's.
+        StorageError: The file cannot be written.
+    """
+    temporary = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
+    try:
+        os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
+        with FileLock(f"{path}.lock"):
+            kept = load_pin_file(path)
+            if kept is None or _read_size(kept) <= _read_size(pin):
+                _replace_file(path, temporary, format_pin(pin))
+    except OSError as error:
+        raise StorageError(
+            f"pin {path}",
+            got=f"{error.strerror}",
+            advice="set XDG_STATE_HOME to a folder that can be written",
+        ) from error
 
 
 def _read_size(pin: Pin) -> int:

@@ -186,11 +186,11 @@ def find_erasable(
 def erase(
     view: LedgerView,
     ledger: Ledger,
-    store: Store,
-    blobs: Blobs | None,
-    author: Author,
     chosen: Sequence[Erasable],
     *,
+    author: Author,
+    store: Store,
+    blobs: Blobs | None,
     reason: str,
 ) -> ErasureResult:
     """Record an erasure, then destroy what it names.
@@ -198,10 +198,10 @@ def erase(
     Args:
         view: The ledger, at a size that holds the chosen records.
         ledger: Its writer.
+        chosen: What goes; nothing for an empty list.
+        author: An administrator, or the signer of every chosen record.
         store: Its storage.
         blobs: Its bodies; None keeps them.
-        author: An administrator, or the signer of every chosen record.
-        chosen: What goes; nothing for an empty list.
         reason: Why. It is recorded: it must not hold what is erased.
 
     Returns:
@@ -224,10 +224,13 @@ def erase(
     appended = _record_erasure(ledger, author, doomed, reason)
     envelopes = [one.envelope_hex for one in doomed if one.envelope_hex is not None]
     bodies = {sha for one in doomed for sha in one.bodies}
+    # Bodies first: who may destroy them is read in the envelopes, so that a call that
+    # was interrupted here can be finished.
+    removed = _delete_bodies(blobs, bodies)
     return ErasureResult(
         tuple(one.index for one in appended),
         _destroy(view, store, envelopes),
-        _delete_bodies(blobs, bodies),
+        removed,
     )
 
 
@@ -268,9 +271,9 @@ def prune_bodies(
         assert record.statement is not None  # noqa: S101 - the iterator has checked it
         for label, body in find_labelled_bodies(record.statement):
             sha = body.sha256_hex
-            if (labels is None or label in labels) and sha not in owners:
-                if blobs.has(sha):
-                    owners[sha] = record.index
+            is_meant = (labels is None or label in labels) and sha not in owners
+            if is_meant and blobs.has(sha):
+                owners[sha] = record.index
     for record in _records_with_bodies(view, range(old_size, view.size), progress):
         assert record.statement is not None  # noqa: S101 - the iterator has checked it
         for sha in find_bodies(record.statement):
@@ -321,8 +324,8 @@ def finish_erasures(
         record = view.record(index)
         if not _is_signed(record, trust, signatures):
             continue
-        gone = _destroy(view, store, _allowed_envelopes(view, store, record, trust))
         removed = _delete_bodies(blobs, _allowed_bodies(view, blobs, record, trust))
+        gone = _destroy(view, store, _allowed_envelopes(view, store, record, trust))
         if gone or removed:
             acted.append(index)
         envelopes, bodies = envelopes + gone, bodies + removed
@@ -431,9 +434,7 @@ def _refuse_lasting(chosen: Sequence[Erasable]) -> None:
         )
 
 
-def _check_authority(
-    trust: Trust, author: Author, chosen: Sequence[Erasable]
-) -> None:
+def _check_authority(trust: Trust, author: Author, chosen: Sequence[Erasable]) -> None:
     """Check that an author may erase what was chosen (rule 1)."""
     if _is_administrator(trust, author.signers[0].keyid):
         return
@@ -499,9 +500,7 @@ def _destroy(view: LedgerView, store: Store, envelopes: Sequence[str]) -> int:
     return len(there)
 
 
-def _find_record(
-    view: LedgerView, store: Store, digest: bytes
-) -> ProvenRecord | None:
+def _find_record(view: LedgerView, store: Store, digest: bytes) -> ProvenRecord | None:
     """Return the record of a stored envelope; None if it is gone or never was one."""
     from jenkins_notary.values.envelope import parse_envelope
 

@@ -44,7 +44,9 @@ class Regrowth:
         for level, hashes in sorted(self._tiles.items()):
             if hashes:
                 place = level, self._counts.get(level, 0)
-                check_tile(self._store, self._log, place, hashes, self._findings)
+                check_tile(
+                    self._store, self._log, place, hashes, findings=self._findings
+                )
 
     def frontier(self, open_hashes: Sequence[bytes] | None = None) -> Frontier:
         """Return the frontier so far, with the leaves of an open group."""
@@ -52,7 +54,9 @@ class Regrowth:
         size = self._groups.size * TILE_WIDTH + rest.size
         return Frontier(size, self._groups.hashes + rest.hashes)
 
-    def frontier_at(self, roots: Sequence[bytes], cut_hashes: Sequence[bytes]) -> Frontier:
+    def frontier_at(
+        self, roots: Sequence[bytes], cut_hashes: Sequence[bytes]
+    ) -> Frontier:
         """Return the frontier after some more groups and an open one, unchanged."""
         groups = self._groups.append(roots)
         rest = Frontier().append(cut_hashes)
@@ -67,7 +71,7 @@ class Regrowth:
         if len(hashes) < TILE_WIDTH:
             return
         n = self._counts.get(level, 0)
-        check_tile(self._store, self._log, (level, n), hashes, self._findings)
+        check_tile(self._store, self._log, (level, n), hashes, findings=self._findings)
         self._tiles[level], self._counts[level] = [], n + 1
         self._add(level + 1, root_of(hashes))
 
@@ -91,7 +95,9 @@ def check_stored_tiles(
     for level, n, hashes in store.scan_tiles(log):
         count += 1
         whole = _whole_tiles(present, level)
-        where = f"{log} log, {tile_path(level, n) if _is_place(level, n) else (level, n)}"
+        where = (
+            f"{log} log, {tile_path(level, n) if _is_place(level, n) else (level, n)}"
+        )
         if not 0 <= n < whole or len(hashes) > _width(present, level, n) * 32:
             findings.add(
                 "tile",

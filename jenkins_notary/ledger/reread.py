@@ -177,7 +177,9 @@ class RangeCheck:
         cut_hashes: dict[int, tuple[bytes, ...]] = {}
         for first in range(start, stop, PAGE):
             last = min(first + PAGE, stop)
-            entries = read_entries(self._reader, "main", first, last, self._findings)
+            entries = read_entries(
+                self._reader, "main", first, last, findings=self._findings
+            )
             self._check_page(first, entries)
             hashes = [hash_leaf(entry) for entry in entries]
             for cut in self.scope.cuts:
@@ -188,10 +190,17 @@ class RangeCheck:
             for place in range(0, whole, TILE_WIDTH):
                 group_hashes = hashes[place : place + TILE_WIDTH]
                 n = (first + place) // TILE_WIDTH
-                check_tile(self._reader, "main", (0, n), group_hashes, self._findings)
+                check_tile(
+                    self._reader,
+                    "main",
+                    (0, n),
+                    group_hashes,
+                    findings=self._findings,
+                )
                 roots.append(root_of(group_hashes))
             hashes = hashes[whole:]
-        return self._result(start, stop, tuple(roots), tuple(hashes), cut_hashes)
+        trees = tuple(roots), tuple(hashes), cut_hashes
+        return self._result(start, stop, trees)
 
     def _reset(self) -> None:
         """Forget what the last range showed."""
@@ -208,17 +217,15 @@ class RangeCheck:
         self,
         start: int,
         stop: int,
-        roots: tuple[bytes, ...],
-        open_hashes: tuple[bytes, ...],
-        cut_hashes: dict[int, tuple[bytes, ...]],
+        trees: tuple[
+            tuple[bytes, ...], tuple[bytes, ...], dict[int, tuple[bytes, ...]]
+        ],
     ) -> RangeResult:
         """Return what the range showed."""
         return RangeResult(
             start,
             stop,
-            roots,
-            open_hashes,
-            cut_hashes,
+            *trees,
             tuple(self._trust),
             {kind: (one.sums, one.count) for kind, one in self._sums.items()},
             self._first_at_ms,
@@ -237,7 +244,9 @@ class RangeCheck:
         digests = [bytes.fromhex(one[2].decode()) for one in starts if one]
         envelopes = read_envelopes(self._reader, digests, self._findings)
         self._rows: dict[str, list[bytes]] = {kind: [] for kind in ROW_KINDS}
-        for index, (entry, begin) in enumerate(zip(entries, starts, strict=True), first):
+        for index, (entry, begin) in enumerate(
+            zip(entries, starts, strict=True), first
+        ):
             at_ms = -1 if begin is None else int(begin[1])
             if begin is None or at_ms >= MAX_TIME_MS:
                 self._add_unreadable(index, entry)
@@ -424,7 +433,7 @@ class RangeCheck:
 
 
 def read_entries(
-    reader: LogReader, log: LogName, start: int, stop: int, findings: Findings
+    reader: LogReader, log: LogName, start: int, stop: int, *, findings: Findings
 ) -> list[bytes]:
     """Return the entries of a range; an empty one stands for one that is lost."""
     try:
@@ -471,6 +480,7 @@ def check_tile(
     log: LogName,
     place: tuple[int, int],
     hashes: Sequence[bytes],
+    *,
     findings: Findings,
 ) -> None:
     """Compare a stored tile with the hashes that were computed for it.
@@ -500,7 +510,11 @@ def check_tile(
         got = stored[place_in * 32 : place_in * 32 + 32]
         if got != one:
             first = (n * TILE_WIDTH + place_in) * span
-            named = f"entry #{first}" if span == 1 else f"entries #{first} to #{first + span - 1}"
+            named = (
+                f"entry #{first}"
+                if span == 1
+                else f"entries #{first} to #{first + span - 1}"
+            )
             findings.add(
                 "tile",
                 f"{where}, {named}",

@@ -30,6 +30,7 @@ def check_rows(
     workers: Workers,
     wanted: Mapping[RowKind, RowSums],
     erased: bytes,
+    *,
     findings: Findings,
     progress: Progress,
 ) -> int:
@@ -52,10 +53,10 @@ def check_rows(
         findings.extend(result.kept, result.total)
         stored += result.stored
         found = RowSums(workers.scope.sums_key)
-        found.merge(result.sums, result.count)
+        found.merge(result.sums, result.summed)
         buckets = wanted[kind].differing(found)
         if buckets:
-            _drill(workers, kind, buckets, erased, findings)
+            _drill(workers, kind, buckets, erased, findings=findings)
         progress("rows", done, len(kinds))
     return stored
 
@@ -65,15 +66,14 @@ def _drill(
     kind: RowKind,
     buckets: list[int],
     erased: bytes,
+    *,
     findings: Findings,
 ) -> None:
     """Name the rows in which a few buckets differ; count the others."""
     store, size = workers.store, workers.scope.size
     chosen = set(buckets[:DRILLED])
     wanted = {
-        pair
-        for bucket in chosen
-        for pair in _derive_bucket(store, kind, bucket, size)
+        pair for bucket in chosen for pair in _derive_bucket(store, kind, bucket, size)
     }
     optional = erased if kind == "statement" else bytes(len(erased))
     for _, key, index in store.scan_rows(kind):
@@ -121,7 +121,7 @@ def _derive_bucket(
     stop = min((bucket + 1) << BUCKET_BITS, size)
     for first in range(bucket << BUCKET_BITS, stop, PAGE):
         last = min(first + PAGE, stop)
-        entries = read_entries(store, "main", first, last, silent)
+        entries = read_entries(store, "main", first, last, findings=silent)
         for index, entry in enumerate(entries, first):
             yield from _derive(store, kind, index, entry)
 
@@ -177,7 +177,7 @@ def check_envelopes(
     silent = Findings(limit=0)
     for first in range(0, sizes[1], PAGE):
         last = min(first + PAGE, sizes[1])
-        for entry in read_entries(store, "main", first, last, silent):
+        for entry in read_entries(store, "main", first, last, findings=silent):
             try:
                 foreign.discard(bytes.fromhex(parse_leaf(entry).envelope_hex))
             except IntegrityError:

@@ -17,8 +17,9 @@ the rows of those records need to be looked at one by one.
 BLAKE2s is taken for its speed on short rows; with the key in front it is a keyed
 function, because it has no length extension.
 
-Source: RFC 7693 (BLAKE2); Bellare and Micciancio, "A New Paradigm for Collision-Free Hashing" (AdHash);
-with a secret key the sum is a multiset hash in the sense of Clarke et al. (2003).
+Source: RFC 7693 (BLAKE2); Bellare and Micciancio, "A New Paradigm for Collision-Free
+Hashing" (AdHash); with a secret key the sum is a multiset hash in the sense of Clarke
+et al. (2003).
 """
 
 from __future__ import annotations

@@ -245,7 +245,10 @@ class _Verification:
         """Report on a store that has no head: nothing may stand in it."""
         if signed is not None and not self._findings.total:
             self._findings.add(
-                "head", "the committed one", expected=f"{signed.size} records", got="none"
+                "head",
+                "the committed one",
+                expected=f"{signed.size} records",
+                got="none",
             )
         origin, size = ("", 0) if signed is None else (signed.origin, signed.size)
         return VerifyReport(
@@ -284,7 +287,7 @@ class _Verification:
                 if not administrators or administrators[-1][1] != valid:
                     administrators.append((index, valid))
             if main.size and not folded.origin:
-                raise IntegrityError("record #0", expected="a genesis", got="none")  # noqa: TRY301 - one handler for all
+                raise IntegrityError("record #0", expected="a genesis", got="none")
         except NotaryError as error:
             if not isinstance(error, IntegrityError):
                 raise
@@ -379,7 +382,10 @@ class _Verification:
         """Compare a log's grown frontier with the head's, subtree by subtree."""
         if grown.size != head.size:
             self._findings.add(
-                "entry", f"{log} log", expected=f"{head.size} of them", got=f"{grown.size}"
+                "entry",
+                f"{log} log",
+                expected=f"{head.size} of them",
+                got=f"{grown.size}",
             )
             return
         first = 0
@@ -398,7 +404,10 @@ class _Verification:
         """Compare the head's time with that of the last record."""
         if head.at_ms != self._last_at_ms:
             self._findings.add(
-                "head", "commit time", expected=f"{self._last_at_ms}", got=f"{head.at_ms}"
+                "head",
+                "commit time",
+                expected=f"{self._last_at_ms}",
+                got=f"{head.at_ms}",
             )
 
     def _check_derived(
@@ -418,8 +427,8 @@ class _Verification:
             workers,
             {kind: self._sums[kind] for kind in ROW_KINDS},
             bytes(self._erased),
-            self._findings,
-            self._progress,
+            findings=self._findings,
+            progress=self._progress,
         )
         check_envelopes(self._store, self._sums["envelope"], sizes, self._findings)
         tiles = 0
@@ -527,7 +536,7 @@ class _TrustLog:
                     "trust",
                     (0, place // TILE_WIDTH),
                     self._hashes,
-                    self._findings,
+                    findings=self._findings,
                 )
                 self._regrowth.add_groups([root_of(self._hashes)])
                 self._hashes = []
@@ -544,7 +553,9 @@ def _iterate(
     """Yield (place, entry) of each entry of a log, page by page."""
     for first in range(0, size, PAGE):
         last = min(first + PAGE, size)
-        yield from enumerate(read_entries(store, log, first, last, findings), first)
+        yield from enumerate(
+            read_entries(store, log, first, last, findings=findings), first
+        )
 
 
 def _root_at(store: Store, size: int, findings: Findings) -> bytes:

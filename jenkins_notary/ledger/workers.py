@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import ProcessPoolExecutor
     from types import TracebackType
+    from typing import Self
 
     from jenkins_notary.ledger.findings import Finding
     from jenkins_notary.ledger.reread import RangeResult, Scope
@@ -35,14 +36,14 @@ class ScanResult(NamedTuple):
 
     Attributes:
         sums: Sum by bucket.
-        count: How many were summed.
+        summed: How many were summed.
         stored: How many the store holds.
         kept: The first findings.
         total: How many errors there are.
     """
 
     sums: dict[int, int]
-    count: int
+    summed: int
     stored: int
     kept: tuple[Finding, ...]
     total: int
@@ -90,7 +91,7 @@ class Workers:
         self._count = workers
         self._executor: ProcessPoolExecutor | None = None
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> Self:
         """Start the processes, if there is enough to do."""
         if self._setup is not None:
             from concurrent.futures import ProcessPoolExecutor
@@ -114,9 +115,7 @@ class Workers:
         if self._executor is not None:
             self._executor.shutdown(cancel_futures=kind is not None)
 
-    def check_ranges(
-        self, ranges: Sequence[tuple[int, int]]
-    ) -> Iterator[RangeResult]:
+    def check_ranges(self, ranges: Sequence[tuple[int, int]]) -> Iterator[RangeResult]:
         """Yield the result of each range of records, in order."""
         if self._executor is not None:
             yield from self._executor.map(_check_range, ranges)
@@ -153,7 +152,7 @@ def sum_rows(store: Store, scope: Scope, kind: RowKind, erased: bytes) -> ScanRe
             ``statement`` row may then stand or be gone, so it is left out.
     """
     sums, findings = RowSums(scope.sums_key), Findings()
-    optional = bytearray(erased) if kind == "statement" and any(erased) else b""
+    optional = bytearray(erased if kind == "statement" and any(erased) else b"")
     size, stored, held = scope.size, 0, 0
     pages: dict[int, list[bytes]] = {}
     for _, key, index in store.scan_rows(kind):

@@ -19,7 +19,6 @@ Rules:
 4. A signer belongs to an org at an index if the last change up to that index put it
    in, or, where there is none, if the first change after it does: an administrator
    vouches for a key, not for a date.
-
 5. A log that follows another one takes over its records, each at its old index, but
    for record 0. The fold then starts with the old genesis, which the new one carries,
    and trust records made for the old origin count up to the size that was taken over.

@@ -79,12 +79,11 @@ def _unique_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """Build an object, refusing a key that stands twice."""
     value = dict(pairs)
     if len(value) != len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                message = f"duplicate key {key[:60]!r}"
-                raise ValueError(message)
-            seen.add(key)
+        # Sorted, because counting each key would be quadratic.
+        keys = sorted([key for key, _ in pairs])
+        twice = next(key for key, after in zip(keys, keys[1:]) if key == after)
+        message = f"duplicate key {twice[:60]!r}"
+        raise ValueError(message)
     return value
 
 

@@ -35,6 +35,13 @@ def parser() -> Parser:
         pytest.param("a -- --org x", ["--org", "x"], None, id="behind-two-dashes"),
         pytest.param("-g x -- a -b", ["-b"], "x", id="argument-with-a-dash"),
         pytest.param("a -0 b", ["b"], None, id="option-that-is-a-digit"),
+        pytest.param("a -0gx b", ["b"], "x", id="several-letters"),
+        pytest.param("a -g=x b", ["b"], "x", id="letter-and-equals"),
+        pytest.param("a --org=-x b", ["b"], "-x", id="value-with-a-dash"),
+        pytest.param("a --org -7 b", ["b"], "-7", id="negative-number"),
+        pytest.param("a --org - b", ["b"], "-", id="dash-is-a-value"),
+        pytest.param("a --org= b", ["b"], "", id="empty-value"),
+        pytest.param("a --org x --org y b", ["b"], "y", id="last-counts"),
     ],
 )
 def test_options_and_arguments_may_be_mixed(
@@ -52,9 +59,12 @@ def test_options_and_arguments_may_be_mixed(
         pytest.param("", "got no FIRST", id="missing"),
         pytest.param("a --colour", "unknown option '--colour'", id="unknown"),
         pytest.param("a --or x", "unknown option '--or'", id="abbreviated"),
-        pytest.param("a --org", "expected one argument", id="no-value"),
+        pytest.param("a --org", "--org: no value", id="no-value"),
+        pytest.param("a --org --null", "or write --org=--null", id="swallowed-option"),
+        pytest.param("a -0g", "--org: no value", id="no-value-of-a-short-one"),
         pytest.param("a -5", "unknown option '-5'", id="digit"),
-        pytest.param("a --null=1", "ignored explicit argument", id="flag-with-value"),
+        pytest.param("a -05", "unknown option '-05'", id="second-letter"),
+        pytest.param("a --null=1", "takes no value", id="flag-with-value"),
     ],
 )
 def test_fault_is_usage_error_with_a_next_step(
@@ -91,27 +101,34 @@ def test_help_is_asked_for_even_without_arguments(parser: Parser) -> None:
 
 
 def test_table_of_options_and_all_parsers_agree() -> None:
-    used = {name for words in COMMANDS for name in make_parser(words).keys}
+    used = {name for words in COMMANDS for name in make_parser(words).flags}
 
     assert used == set(OPTIONS)
 
 
 @pytest.mark.parametrize("words", COMMANDS)
 def test_flag_is_the_name_or_ends_it(words: str) -> None:
-    for name, flag in make_parser(words).keys.items():
+    for name, flag in make_parser(words).flags.items():
         assert name == flag[2:] or name.endswith(f"-{flag[2:]}")
 
 
 @pytest.mark.parametrize("words", COMMANDS)
 def test_every_option_and_argument_has_help(words: str) -> None:
     parser = make_parser(words)
-    parser.declare_arguments()
 
-    assert [one.dest for one in parser._actions if not one.help] == []
-    assert [one.default for one in parser._actions if one.default is not None] in (
-        [],
-        [False],
-    )
+    assert all(one.help for one in parser.options)
+    assert all(one.help for one in parser.arguments)
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_value_has_a_name_and_spellings_differ(words: str) -> None:
+    options = make_parser(words).options
+    spellings = [one.flag for one in options]
+    spellings += [one.short for one in options if one.short]
+    spellings += [f"--no-{one.flag[2:]}" for one in options if one.kind == "flag"]
+
+    assert len(set(spellings)) == len(spellings)
+    assert all((one.kind == "flag") == (one.metavar is None) for one in options)
 
 
 def test_whole_parser_has_every_command() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from base64 import b64encode
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -49,7 +49,7 @@ VERIFIER = KeyVerifier()
 _record_ids = itertools.count()
 
 
-@lru_cache(maxsize=None)
+@cache
 def key(name: str) -> Ed25519Signer:
     """Return the key of a name, the same in every run."""
     seed = hashlib.sha256(name.encode()).digest()
@@ -73,7 +73,10 @@ def author(*names: str) -> Author:
 
 
 def notarization(
-    status: str | None, names: Sequence[str], by: Sequence[str] = ("ci",), **facts: Any
+    status: str | None,
+    names: Sequence[str],
+    by: Sequence[str] = ("ci",),
+    **facts: object,
 ) -> bytes:
     """Return the envelope of a notarization; several names are one linked asset."""
     described: dict[str, object] = {
@@ -162,7 +165,7 @@ class Records:
         return self.add(trust_act(action, by, **facts))
 
     def note(
-        self, status: str | None, *names: str, by: str = "ci", **facts: Any
+        self, status: str | None, *names: str, by: str = "ci", **facts: object
     ) -> int:
         return self.add(notarization(status, names, (by,), **facts))
 
@@ -219,7 +222,7 @@ class Log:
         return [one.index for one in self.sequencer.append(envelopes)]
 
     def note(
-        self, status: str | None, *names: str, by: str = "ci", **facts: Any
+        self, status: str | None, *names: str, by: str = "ci", **facts: object
     ) -> int:
         return self.append(notarization(status, names, (by,), **facts))[0]
 

@@ -1,0 +1,117 @@
+"""Take records over from another log, entry by entry, as they stood there.
+
+Entries keep their commit times and their places; only what is derived is derived
+again. Used by a log that follows another one (``succession``).
+"""
+
+from __future__ import annotations
+
+from jenkins_notary.errors import UsageError
+from jenkins_notary.ledger.rows import derive_rows
+from jenkins_notary.ports import Batch, Head, Row
+from jenkins_notary.tlog.merkle import Frontier, hash_leaf
+from jenkins_notary.tlog.tiles import grow_tiles
+from jenkins_notary.values.envelope import idempotency_key
+from jenkins_notary.values.leaf import check_agreement, format_trust_entry, parse_leaf
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jenkins_notary.ports import LogName, Store
+
+    Item = tuple[bytes, bytes | None]
+    """An entry and its envelope; None for one that was erased."""
+
+
+class Transfer:
+    """Write entries into a new store, in order.
+
+    Attributes:
+        main: The main log's frontier.
+        trust: The trust log's frontier.
+        erased: Indexes of the records that came without an envelope.
+    """
+
+    def __init__(self, store: Store) -> None:
+        """Begin with an empty store.
+
+        Raises:
+            UsageError: It has records.
+        """
+        if store.head() is not None:
+            raise UsageError("new ledger", expected="an empty one", got="records")
+        self._store = store
+        self._head: Head | None = None
+        self.main = Frontier()
+        self.trust = Frontier()
+        self.erased: list[int] = []
+
+    def add(self, items: Sequence[Item]) -> None:
+        """Commit the next entries with their envelopes.
+
+        Raises:
+            IntegrityError: An entry is no leaf, or an envelope does not agree with it.
+            StorageError: The disk is full.
+        """
+        entries: list[bytes] = []
+        trust_entries: list[bytes] = []
+        envelopes: dict[bytes, bytes] = {}
+        rows: list[Row] = []
+        at_ms = 0 if self._head is None else self._head.at_ms
+        for index, (entry, data) in enumerate(items, self.main.size):
+            where = f"record #{index}"
+            leaf = parse_leaf(entry, subject=where)
+            statement = None
+            if data is None:
+                self.erased.append(index)
+            else:
+                envelope, statement = check_agreement(leaf, data, subject=where)
+                envelopes[bytes.fromhex(leaf.envelope_hex)] = data
+                rows.append(Row("statement", idempotency_key(envelope), index))
+            rows += derive_rows(index, leaf, statement)
+            entries.append(entry)
+            if leaf.counts_for_trust:
+                trust_entries.append(format_trust_entry(index, leaf))
+            at_ms = max(at_ms, leaf.at_ms)
+        tiles: dict[tuple[LogName, int, int], bytes] = {}
+        main = self._grow("main", self.main, entries, tiles)
+        trust = self._grow("trust", self.trust, trust_entries, tiles)
+        head = Head(main.encode(), trust.encode(), at_ms)
+        batch = Batch(
+            head,
+            self.main.size,
+            entries,
+            self.trust.size,
+            trust_entries,
+            envelopes,
+            tiles,
+            rows,
+        )
+        self._store.commit(batch, onto=self._head)
+        self._head, self.main, self.trust = head, main, trust
+
+    def add_rows(self, rows: Sequence[Row]) -> None:
+        """Commit rows that only the other log could tell: those of erased records."""
+        if rows and self._head is not None:
+            batch = Batch(
+                self._head, self.main.size, [], self.trust.size, [], {}, {}, rows
+            )
+            self._store.commit(batch, onto=self._head)
+
+    def _grow(
+        self,
+        log: LogName,
+        frontier: Frontier,
+        entries: Sequence[bytes],
+        tiles: dict[tuple[LogName, int, int], bytes],
+    ) -> Frontier:
+        """Add the tiles that entries complete; return the frontier behind them."""
+        hashes = [hash_leaf(entry) for entry in entries]
+
+        def read_tail(level: int, n: int, width: int) -> bytes:
+            return self._store.tile(log, level, n, width)
+
+        grown = grow_tiles(frontier.size, hashes, read_tail)
+        tiles.update({(log, level, n): data for (level, n), data in grown.items()})
+        return frontier.append(hashes)
