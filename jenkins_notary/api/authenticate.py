@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jenkins_notary.trust.verdict import TrustRule
 
 
-class _Unread(NamedTuple):
+class Unread(NamedTuple):
     """An asset that could not be read, and why."""
 
     word: str
@@ -62,15 +62,15 @@ def authenticate_assets(
     state = describe_as_of(view)
     # The trust log decides on every verdict: if it was altered, nobody gets one.
     view.trust()
-    read = [*_collect_each(words, collect)]
+    read = [*collect_each(words, collect)]
     if strict:
         from jenkins_notary.ledger.follow import check_rows
 
-        readable = [one for one in read if not isinstance(one, _Unread)]
+        readable = [one for one in read if not isinstance(one, Unread)]
         check_rows(view, {digest_hex(one.digest) for one in readable})
     return [
         _failed(one.word, one.error)
-        if isinstance(one, _Unread)
+        if isinstance(one, Unread)
         else _judge(session, view, one, rule, state, against)
         for one in read
     ]
@@ -78,7 +78,7 @@ def authenticate_assets(
 
 def view_as_of(session: Session, as_of: str | None) -> LedgerView:
     """Return the ledger's view now, at a tree size, or at a time."""
-    view = session.view()
+    view = session.followed_view()
     if as_of is None:
         return view
     size, at_ms = parse_as_of(as_of)
@@ -94,21 +94,21 @@ def describe_as_of(view: LedgerView) -> AsOf:
     return AsOf(view.size, format_time(last.at_ms))
 
 
-def _collect_each(
+def collect_each(
     words: Sequence[str], collect: Callable[[Sequence[str]], list[Asset]]
-) -> Iterator[Asset | _Unread]:
+) -> Iterator[Asset | Unread]:
     """Yield each asset, or why one cannot be read."""
     try:
         yield from collect(words)
     except NotaryError as error:
         if len(words) == 1:
-            yield _Unread(words[0], error)
+            yield Unread(words[0], error)
             return
         for word in words:
             try:
                 yield from collect([word])
             except NotaryError as fault:
-                yield _Unread(word, fault)
+                yield Unread(word, fault)
 
 
 def _judge(
@@ -156,8 +156,20 @@ def _judge(
 def _failed(name: str, error: NotaryError) -> AssetVerdict:
     """Return the answer for an asset that could not be read or judged."""
     return AssetVerdict(
-        name, "", "", None, None, None, None, None, None, str(error), error.advice,
-        error, None, None,
+        name,
+        "",
+        "",
+        None,
+        None,
+        None,
+        None,
+        None,
+        None,
+        str(error),
+        error.advice,
+        error,
+        None,
+        None,
     )
 
 

@@ -21,7 +21,13 @@ _CLOCK_SLACK_MS = 5 * 60 * 1000
 def run_checks(session: Session) -> list[Check]:
     """Return every check; none hides another."""
     return [
-        Check("version", True, f"{VERSION}, Python {sys.version.split()[0]}", "", 0),
+        Check(
+            "version",
+            ok=True,
+            found=f"{VERSION}, Python {sys.version.split()[0]}",
+            advice="",
+            code=0,
+        ),
         _run("signing key", lambda: _look_at_key(session)),
         _run("ledger", lambda: _look_at_ledger(session)),
         _run("trust log", lambda: _look_at_trust(session)),
@@ -36,9 +42,15 @@ def run_checks(session: Session) -> list[Check]:
 def _run(name: str, look: Callable[[], str]) -> Check:
     """Return one check's outcome."""
     try:
-        return Check(name, True, look(), "", 0)
+        return Check(name, ok=True, found=look(), advice="", code=0)
     except NotaryError as error:
-        return Check(name, False, str(error), error.advice, error.exit_code)
+        return Check(
+            name,
+            ok=False,
+            found=str(error),
+            advice=error.advice,
+            code=error.exit_code,
+        )
 
 
 def _look_at_key(session: Session) -> str:

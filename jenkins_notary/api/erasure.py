@@ -63,10 +63,10 @@ def erase_records(
     result = erase(
         view,
         session.sequencer(),
-        session.store,
-        session.blobs,
-        session.author(*co_signers),
         chosen,
+        author=session.author(*co_signers),
+        store=session.store,
+        blobs=session.blobs,
         reason=reason,
     )
     session.refresh()

@@ -52,7 +52,9 @@ def _read_json(data: bytes, path: str) -> Iterator[tuple[str, Mapping[str, objec
     try:
         value = load_json(data, subject=f"import {path}", limit=MAX_BYTES)
     except IntegrityError as error:
-        raise UsageError(error.subject, expected=error.expected, got=error.got) from error
+        raise UsageError(
+            error.subject, expected=error.expected, got=error.got
+        ) from error
     listed = value.get("assets") if isinstance(value, dict) else value
     if not isinstance(listed, list):
         raise UsageError(f"import {path}", expected="a list, or an object with assets")
@@ -93,13 +95,18 @@ def _parse_entry(entry: Mapping[str, object], subject: str) -> Asset:
         raise UsageError(subject, expected=f"a name of at most {MAX_NAME} characters")
     kind = entry.get("kind") or "digest"
     if kind not in KINDS:
-        raise UsageError(f"{subject} kind", expected=", ".join(KINDS), got=str(kind)[:40])
+        raise UsageError(
+            f"{subject} kind", expected=", ".join(KINDS), got=str(kind)[:40]
+        )
     try:
         digest = parse_digest(text)
     except UsageError as error:
         raise UsageError(f"{subject} digest", expected=error.expected) from error
     return Asset(
-        name, str(kind), _parse_size(entry.get("size"), subject), (Subject(name, digest),)
+        name,
+        str(kind),
+        _parse_size(entry.get("size"), subject),
+        (Subject(name, digest),),
     )
 
 

@@ -34,7 +34,14 @@ def make_key(session: Session, kind: str, *, passphrase: bytes | None) -> KeyInf
     if kind not in KINDS:
         raise UsageError("--kind", expected=" or ".join(KINDS), got=kind[:40])
     try:
-        return _describe(generate_signer(path, kind=kind, passphrase=passphrase), path)
+        return _describe(
+            generate_signer(
+                path,
+                kind=kind,  # type: ignore[arg-type]  # Checked above.
+                passphrase=passphrase,
+            ),
+            path,
+        )
     except FileExistsError as error:
         raise UsageError(
             f"key file {path}",

@@ -48,7 +48,7 @@ class Claim(NamedTuple):
 
     status: Status
     job: str | None = None
-    attributes: Mapping[str, str | int | bool] = {}  # noqa: RUF012 - never written to
+    attributes: Mapping[str, str | int | bool] = {}
     reason: str | None = None
     supersedes: Sequence[int] = ()
     attachments: Sequence[dict[str, object]] = ()
@@ -120,24 +120,22 @@ def describe_claim(session: Session, claim: Claim) -> dict[str, Any]:
     }
 
 
-def describe_job(environ: Mapping[str, str], given: str | None) -> dict[str, Any] | None:
+def describe_job(
+    environ: Mapping[str, str], given: str | None
+) -> dict[str, Any] | None:
     """Return the JSON form of the job: the one given, else the environment's.
 
     The environment's facts are added only when it is the same build's.
     """
     found = read_ci(environ)
-    if given is None and (found is None or found.job is None):
+    ours = None if found is None else found.job
+    job = ours if given is None else parse_job_id(given)
+    if job is None:
         return None
-    if given is None:
-        assert found is not None and found.job is not None  # noqa: S101,PT018 - above
-        job = found.job
-    else:
-        job = parse_job_id(given)
-        if found is not None and found.job is not None:
-            if (found.job.name, found.job.number) != (job.name, job.number):
-                found = None
-            elif job.instance is None:
-                job = found.job
+    if ours is None or (ours.name, ours.number) != (job.name, job.number):
+        found = None
+    elif job.instance is None:
+        job = ours
     described: dict[str, Any] = {"id": format_job_id(job)}
     if found is not None:
         described["ci"] = found.ci

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, BinaryIO, Self
 
+    from jenkins_notary.api.copies import BackupResult
     from jenkins_notary.api.evidence import Query
+    from jenkins_notary.api.gate import GateDecision
     from jenkins_notary.api.results import (
         AssetRecord,
         AssetVerdict,
@@ -242,6 +244,56 @@ class Notary:
             as_of=as_of,
             strict=strict,
             against=against,
+        )
+
+    def gate(
+        self,
+        policy: bytes,
+        assets: Sequence[str],
+        *,
+        org: str | None = None,
+        keys: Sequence[str] = (),
+        as_of: str | None = None,
+        name: str | None = None,
+        stdin: BinaryIO | None = None,
+        ca_file: str | None = None,
+        plain_http: Sequence[str] = (),
+    ) -> list[GateDecision]:
+        """Return whether each asset passes a policy, with every reason why not.
+
+        The whole log is read, so that no record can be left out.
+
+        Args:
+            policy: The policy's YAML or JSON.
+            assets: As on the command line.
+            org: As for :meth:`authenticate`.
+            keys: As for :meth:`authenticate`.
+            as_of: A tree size or an RFC 3339 time; None for now.
+            name: A name for a bare digest.
+            stdin: Where ``-`` reads its list.
+            ca_file: PEM file of further certificate authorities, for registries.
+            plain_http: Registry hosts that may be asked without TLS.
+
+        Raises:
+            NotaryError: The policy is wrong, or the ledger cannot be read or was
+                altered.
+        """
+        from jenkins_notary.api.gate import gate_assets
+        from jenkins_notary.trust.keys import parse_signer_id
+        from jenkins_notary.trust.verdict import TrustRule
+
+        rule = TrustRule(org, tuple(parse_signer_id(one) for one in keys))
+
+        def collect(words: Sequence[str]) -> list[Asset]:
+            return self._collect(words, name, stdin, ca_file, plain_http, unnamed=True)
+
+        return gate_assets(
+            self._session,
+            policy,
+            self._read_list(assets, stdin),
+            collect,
+            rule,
+            as_of=as_of,
         )
 
     # Records and evidence
@@ -624,6 +676,66 @@ class Notary:
             progress=self._report,
         )
 
+    def backup(self, folder: str, *, with_key: bool = False) -> BackupResult:
+        """Copy the ledger while others write, and check the copy whole.
+
+        Args:
+            folder: A new or an empty one.
+            with_key: Copy the ledger's own key too.
+        """
+        from jenkins_notary.api.copies import backup
+
+        return backup(self._session, folder, with_key=with_key, progress=self._report)
+
+    def restore(self, folder: str) -> LedgerStatus:
+        """Bring the ledger back from a backup, unless that would fork its log.
+
+        Raises:
+            IntegrityError: The backup was altered, or is older than what was seen.
+        """
+        from jenkins_notary.api.copies import restore
+
+        restore(self._session, folder, progress=self._report)
+        return self.status()
+
+    def succeed(self, url: str, *, origin: str | None = None) -> LedgerStatus:
+        """Begin a new log that follows this one; return where the new one stands.
+
+        Args:
+            url: Where the new ledger goes.
+            origin: Its name; None for one made of the host's name.
+        """
+        from jenkins_notary.api.copies import succeed
+
+        succeed(
+            self._session,
+            url,
+            origin=origin,
+            co_signers=self._co_signers(),
+            progress=self._report,
+        )
+        old, places = self._session, self._session.places
+        with Notary(
+            url,
+            key=places.key,
+            passphrase=self._passphrase,
+            environ=old.environ,
+            notify=old.notify,
+        ) as new:
+            return new.status()
+
+    def rotate_key(self) -> None:
+        """Give the ledger a new key of its own; readers with a pin follow."""
+        from jenkins_notary.api.copies import rotate_key
+
+        rotate_key(self._session, co_signers=self._co_signers())
+
+    def upgrade(self) -> list[str]:
+        """Bring the ledger's storage to this version; return what was done."""
+        from jenkins_notary.api.copies import upgrade
+
+        return upgrade(self._session)
+
     def doctor(self) -> list[Check]:
         """Look at everything that a user needs; every check is returned."""
         from jenkins_notary.api.doctor import run_checks
@@ -651,7 +763,9 @@ class Notary:
         from jenkins_notary.api.notarize import Claim, record_assets
 
         if status is not Status.TRUSTED and not (reason or "").strip():
-            raise UsageError("reason", expected="why", got="none", advice="give --reason")
+            raise UsageError(
+                "reason", expected="why", got="none", advice="give --reason"
+            )
         stored = self._store_bodies(list(attachments), assets)
         claim = Claim(status, job, attributes or {}, reason, supersedes, stored)
         return record_assets(self._session, assets, claim)

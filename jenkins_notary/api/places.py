@@ -91,7 +91,7 @@ def _ledger_path(text: str) -> str:
     scheme = text.split("://", 1)[0] + "://" if "://" in text else ""
     if scheme in _LATER or (scheme and scheme != "sqlite://"):
         raise ConfigurationError(
-            f"ledger {text.split('@')[-1][:80]!r}",
+            f"ledger {text.rsplit('@', maxsplit=1)[-1][:80]!r}",
             expected="sqlite:///PATH",
             got=f"engine {scheme[:-3]}, which this version does not have",
         )

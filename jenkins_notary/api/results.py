@@ -43,7 +43,7 @@ class AssetRecord(NamedTuple):
     job: str | None
     signer: str
     timestamp: str
-    index: int
+    index: int  # type: ignore[assignment]  # It hides tuple.index, which nobody needs.
     receipt: str
 
     @property

@@ -12,7 +12,12 @@ import time
 
 from jenkins_notary.api.places import find_places
 from jenkins_notary.engines.sqlite import SqliteStore
-from jenkins_notary.errors import ConfigurationError, IntegrityError, NotFoundError
+from jenkins_notary.errors import (
+    ConfigurationError,
+    IntegrityError,
+    NotFoundError,
+    PermissionDeniedError,
+)
 from jenkins_notary.files.locks import FileLock
 from jenkins_notary.files.pins import PinFiles
 from jenkins_notary.ledger.author import Author
@@ -73,6 +78,7 @@ class Session:
         self._sequencer: Sequencer | None = None
         self._signer: Signer | None = None
         self._verifier: KeyVerifier | None = None
+        self._vkeys: tuple[str, ...] = ()
         self._pins = PinFiles(self.places.pins)
 
     def close(self) -> None:
@@ -120,10 +126,58 @@ class Session:
             self._view = self._open_view()
         return self._view
 
+    def followed_view(self) -> LedgerView:
+        """Return the view after the log's rotations of its key were followed.
+
+        Raises:
+            IntegrityError: A key that was rotated out has signed the checkpoint.
+        """
+        view = self.view()
+        if view.trust().ledger_keys:
+            self._follow_keys()
+        return self.view()
+
     def vkey(self) -> str:
         """Return the log's verifier key, as this user knows it."""
-        origin = self._setting("origin")
-        return self._expected_vkey(origin, self._pins.load(origin))
+        pin = self.load_pin(self._setting("origin"))
+        return self.expected_vkey(pin, self._setting("vkey"))
+
+    def expected_vkey(self, pin: Pin | None, claimed: str) -> str:
+        """Return the key that must have signed: given, pinned, or else claimed."""
+        if self._log is not None:
+            return self._log
+        return claimed if pin is None else pin.vkey
+
+    def load_pin(self, origin: str) -> Pin | None:
+        """Return what this user has seen of a log, None for nothing."""
+        return self._pins.load(origin)
+
+    def save_pin(self, origin: str, pin: Pin) -> None:
+        """Remember a checkpoint that was verified."""
+        self._pins.save(origin, pin)
+
+    def forget(self) -> None:
+        """Read view, keys and writer anew at the next call."""
+        self._view = None
+        self._sequencer = None
+        self._vkeys = ()
+
+    def check_administrators(self, co_signers: Sequence[Signer]) -> None:
+        """Check that the keys at hand are those of enough administrators.
+
+        Raises:
+            PermissionDeniedError: They are not.
+        """
+        trust = self.view().trust()
+        ours = [one.keyid for one in (self.signer(), *co_signers)]
+        if len(set(ours) & set(trust.administrators)) < trust.threshold:
+            raise PermissionDeniedError(
+                "trust record",
+                expected=f"signatures of {trust.threshold} of the administrators "
+                + ", ".join(sorted(trust.administrators)),
+                got=", ".join(ours),
+                advice="use an administrator's key: --key FILE, --co-key FILE",
+            )
 
     def refresh(self) -> LedgerView:
         """Return the view anew, after records were appended."""
@@ -183,9 +237,9 @@ class Session:
         Raises:
             ConfigurationError: This machine goes away with its build.
         """
-        if self._store is not None or os.path.exists(self.places.ledger):
-            if self.store.checkpoint() is not None:
-                return False
+        is_there = self._store is not None or os.path.exists(self.places.ledger)
+        if is_there and self.store.checkpoint() is not None:
+            return False
         self._refuse_ephemeral(ephemeral_ok=ephemeral_ok)
         os.makedirs(os.path.dirname(self.places.ledger), mode=0o700, exist_ok=True)
         with FileLock(f"{self.places.ledger}.lock"):
@@ -219,10 +273,13 @@ class Session:
         self.store.put_setting("origin", log_signer.name.encode())
         self.store.put_setting("vkey", log_signer.vkey.encode())
         append_genesis(
-            self.sequencer(), self.author(*co_signers), log_signer.name,
+            self.sequencer(),
+            self.author(*co_signers),
+            log_signer.name,
             threshold=threshold,
         )
-        self._pin(log_signer.vkey, self.store.checkpoint() or b"")
+        note = self.store.checkpoint() or b""
+        self._pins.save(log_signer.name, Pin(log_signer.vkey, note))
         self.notify(f"created ledger {self.places.ledger_url} ({log_signer.vkey})")
         self.notify(
             f"signer {signer.keyid} is its administrator and first enrolled signer"
@@ -232,8 +289,12 @@ class Session:
         """Open the newest checkpoint, check it against the pin, move the pin."""
         origin = self._setting("origin")
         pin = self._pins.load(origin)
-        vkey = self._expected_vkey(origin, pin)
-        view = open_view(self.store, self._verifiers_of(vkey), self.signatures)
+        vkey = self.expected_vkey(pin, self._setting("vkey"))
+        self._vkeys = self._vkeys or (vkey,)
+        try:
+            view = open_view(self.store, self.verifiers(), self.signatures)
+        except IntegrityError:
+            view = self._follow_keys()
         if view.checkpoint.origin != origin:
             raise IntegrityError(
                 f"ledger {self.places.ledger_url}",
@@ -241,31 +302,58 @@ class Session:
                 got=view.checkpoint.origin,
             )
         if pin is None:
-            if self._log is None:
-                self.notify(
-                    f"first contact with {origin}: its key {vkey} is now pinned; "
-                    "compare it with what its administrator publishes"
-                )
-            self._pin(vkey, view.note)
-        elif check_pin(pin, view):
-            self._pin(vkey, view.note)
+            self._meet(view)
+        if pin is None or check_pin(pin, view):
+            self._pins.save(origin, Pin(self._vkeys[0], view.note))
         return view
 
-    def _expected_vkey(self, origin: str, pin: Pin | None) -> str:
-        """Return the key that must have signed the checkpoint."""
-        if self._log is not None:
-            return self._log
-        return self._setting("vkey") if pin is None else pin.vkey
+    def _follow_keys(self) -> LedgerView:
+        """Open the newest checkpoint by the keys that followed the expected one."""
+        from jenkins_notary.keys.log_key import load_log_verifier
+        from jenkins_notary.ledger.rotation import open_followed_view
+
+        view, vkeys = open_followed_view(
+            self.store, self._vkeys[0], load_log_verifier, self.signatures
+        )
+        self._vkeys = tuple(vkeys)
+        return view
+
+    def _meet(self, view: LedgerView) -> None:
+        """Say that a log is seen for the first time, and whether it follows another.
+
+        Raises:
+            IntegrityError: It claims to follow a log that was seen, and does not.
+        """
+        if self._log is None:
+            self.notify(
+                f"first contact with {view.checkpoint.origin}: its key "
+                f"{self._vkeys[0]} is now pinned; compare it with what its "
+                "administrator publishes"
+            )
+        inherits = view.trust().inherits
+        if inherits is None:
+            return
+        from jenkins_notary.keys.log_key import load_log_verifier
+        from jenkins_notary.ledger.succession import follow_succession
+        from jenkins_notary.tlog.checkpoint import parse_checkpoint
+        from jenkins_notary.tlog.note import parse_note
+
+        old_origin = parse_checkpoint(parse_note(inherits.checkpoint).text).origin
+        old_pin = self._pins.load(old_origin)
+        if old_pin is None:
+            return
+        done = follow_succession(old_pin, view, self.store, load_log_verifier)
+        if done is not None:
+            self.notify(
+                f"{done.origin} follows {done.old_origin}: {done.inherited_size} "
+                f"records were taken over, {done.lost} are lost"
+            )
 
     def verifiers(self) -> list[Ed25519Verifier]:
         """Return the checkpoint verifiers for the log in the store."""
-        return self._verifiers_of(self.vkey())
-
-    def _verifiers_of(self, vkey: str) -> list[Ed25519Verifier]:
-        """Return the verifiers of a key and of those that followed it."""
         from jenkins_notary.keys.log_key import load_log_verifier
 
-        return [load_log_verifier(vkey)]
+        return [load_log_verifier(one) for one in self._vkeys or (self.vkey(),)]
 
     def _setting(self, name: str) -> str:
         """Return a setting that every ledger has."""
@@ -278,10 +366,6 @@ class Session:
                 advice="jenkins-notary ledger init",
             )
         return value.decode()
-
-    def _pin(self, vkey: str, note: bytes) -> None:
-        """Remember a checkpoint that was verified."""
-        self._pins.save(self._setting("origin"), Pin(vkey, note))
 
     def _load_log_key(self) -> LogSigner:
         """Return the ledger's key, which must be the log's."""

@@ -20,6 +20,7 @@ def declare(parser: Parser) -> None:
     """Add the options of ``authenticate``."""
     add_assets(parser)
     declare_rule(parser)
+    parser.option("--strict", "read the whole log, and trust no index")
     parser.option(
         "--against",
         "the digest of a folder's earlier record to compare with",
@@ -34,7 +35,6 @@ def declare_rule(parser: Parser) -> None:
     parser.option(
         "--signer", "only this signer counts, unless --org is set", metavar="0x..."
     )
-    parser.option("--strict", "read the whole log, and trust no index")
     add_as_of(parser)
 
 
@@ -42,7 +42,10 @@ def run(context: Context) -> int:
     """Print the ledger's word on each asset; return the worst code."""
     with context.notary() as notary:
         verdicts = notary.authenticate(
-            context.assets(), against=context.text("against"), **read_rule(context)
+            context.assets(),
+            against=context.text("against"),
+            strict=context.flag("strict"),
+            **read_rule(context),
         )
         found = [one.to_dict() for one in verdicts]
     context.output.show({"assets": found}, lambda: format_verdicts(found))
@@ -55,7 +58,6 @@ def read_rule(context: Context) -> dict[str, Any]:
         "org": context.text("org"),
         "keys": context.texts("signer"),
         "as_of": context.text("as-of"),
-        "strict": context.flag("strict"),
         "name": context.text("name"),
         "stdin": context.stdin,
         "ca_file": context.text("ca-file"),

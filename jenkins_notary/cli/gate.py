@@ -6,6 +6,7 @@ from jenkins_notary.cli.authenticate import declare_rule, read_rule
 from jenkins_notary.cli.commands import Command
 from jenkins_notary.cli.files import read_file
 from jenkins_notary.cli.options import add_all, add_assets, add_ledger
+from jenkins_notary.cli.output import format_fields
 from jenkins_notary.errors import worst_code
 
 TYPE_CHECKING = False
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from jenkins_notary.api.gate import GateDecision
     from jenkins_notary.cli.context import Context
     from jenkins_notary.cli.options import Parser
+    from jenkins_notary.trust.gate import Reason
 
 MAX_POLICY_BYTES = 1 << 20
 
@@ -42,10 +44,27 @@ def run(context: Context) -> int:
 def _format_decisions(decisions: Sequence[GateDecision]) -> Iterator[str]:
     """Yield the lines of decisions: the word and the name, then the reasons."""
     for one in decisions:
-        found = one.to_dict()
-        yield f"{'ALLOWED' if one.allowed else 'DENIED '}  {found['name']}"
-        for reason in one.reasons:
-            yield f"  {reason}"
+        word = "ERROR" if one.error else "ALLOWED" if one.allowed else "DENIED"
+        yield f"{word}  {one.name}"
+        as_of = one.as_of and f"{one.as_of.tree_size} records, {one.as_of.timestamp}"
+        yield from format_fields(
+            [
+                ("digest", one.digest),
+                ("status", one.status),
+                ("rules", " ".join(one.rules)),
+                ("policy", one.policy),
+                ("as of", as_of),
+                ("reason", None if one.error is None else str(one.error)),
+                ("reason", [_format_reason(reason) for reason in one.reasons]),
+            ]
+        )
+
+
+def _format_reason(reason: Reason) -> str:
+    """Return the line of a check that failed."""
+    where = f"rule {reason.rule}, {reason.check}" if reason.rule else reason.check
+    line = f"{where}: expected {reason.expected}, got {reason.got}"
+    return f"{line}; {reason.advice}" if reason.advice else line
 
 
 COMMANDS = {

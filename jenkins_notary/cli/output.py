@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Pairs = Iterable[tuple[str, object]]
 
-_UNSAFE = re.compile(
+_UNSAFE = (
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff\ud800-\udfff]"
 )
@@ -39,7 +39,7 @@ _COLOURS = {
     **dict.fromkeys(("UNTRUSTED", "REVOKED", "DENIED", "ERROR"), "31"),
     **dict.fromkeys(("UNKNOWN", "UNSUPPORTED"), "33"),
 }
-_FIRST_WORD = re.compile("[A-Z]+(?= |$)")
+_FIRST_WORD = "[A-Z]+(?= |$)"
 
 
 class Output:
@@ -170,18 +170,26 @@ def escape(text: str) -> str:
     """Return a line's text fit for a terminal: nothing in it acts or hides."""
     if text.isascii() and text.isprintable():
         return text
-    return _UNSAFE.sub(lambda found: _escape_one(found[0]), text)
+    # Compiled (and kept by ``re``) only when a text needs it: a cold start.
+    return re.sub(_UNSAFE, lambda found: _escape_one(found[0]), text)
 
 
 def format_fields(pairs: Pairs, *, indent: str = "  ") -> list[str]:
     """Return aligned lines of label and value; those without a value are left out.
 
-    >>> format_fields([("job", "a#1"), ("signer", None), ("index", 7)])
-    ['  job    a#1', '  index  7']
+    A list has a line for each of its values.
+
+    >>> format_fields([("job", "a#1"), ("signer", None), ("index", [7, 8])])
+    ['  job    a#1', '  index  7', '  index  8']
     """
-    kept = [(label, one) for label, one in pairs if one is not None and one != ""]
+    kept = [
+        (label, one)
+        for label, value in pairs
+        for one in (value if isinstance(value, list | tuple) else [value])
+        if one is not None and one != ""
+    ]
     width = max((len(label) for label, _ in kept), default=0)
-    return [f"{indent}{label:<{width}}  {value}" for label, value in kept]
+    return [f"{indent}{label:<{width}}  {one}" for label, one in kept]
 
 
 def format_table(rows: Sequence[Sequence[object]]) -> list[str]:
@@ -208,7 +216,7 @@ def _escape_one(char: str) -> str:
 def _paint(line: str) -> str:
     """Return an escaped line whose first word is coloured if it is a status."""
     safe = escape(line)
-    found = _FIRST_WORD.match(safe)
+    found = re.match(_FIRST_WORD, safe)
     colour = _COLOURS.get(found[0]) if found else None
     if found is None or colour is None:
         return safe

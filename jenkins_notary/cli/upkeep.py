@@ -9,7 +9,6 @@ from jenkins_notary.cli.commands import Command
 from jenkins_notary.cli.ledger import show_status
 from jenkins_notary.cli.options import add_all, add_co_keys, add_key, add_ledger
 from jenkins_notary.cli.output import format_fields
-from jenkins_notary.cli.records import show_records
 from jenkins_notary.errors import UsageError
 
 TYPE_CHECKING = False
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 
     from jenkins_notary.cli.context import Context
     from jenkins_notary.cli.options import Parser
+
+MAX_TEXT_BYTES = 4096
 
 
 def declare_export(parser: Parser) -> None:
@@ -56,13 +57,22 @@ def declare_upgrade(parser: Parser) -> None:
 def declare_prune(parser: Parser) -> None:
     """Add the options of ``ledger prune``."""
     parser.option("--before", "bodies of records before this time", metavar="TIME")
-    add_all(parser, add_ledger, add_key)
+    parser.option(
+        "--label", "only bodies with this label", metavar="LABEL", key="prune-label"
+    )
+    add_all(parser, add_co_keys, add_ledger, add_key)
 
 
 def declare_erase(parser: Parser) -> None:
     """Add the options of ``ledger erase``."""
-    parser.argument("INDEX", "the record whose envelope and bodies go", count="+")
-    parser.option("--reason", "why; recorded", metavar="TEXT")
+    parser.argument("INDEX", "a record whose envelope and bodies go", count="*")
+    parser.option(
+        "--containing",
+        "every record that holds this text too; - reads it from standard input",
+        metavar="TEXT",
+    )
+    parser.option("--reason", "why; recorded, without what is erased", metavar="TEXT")
+    parser.option("--resume", "finish erasures that were interrupted")
     add_all(parser, add_co_keys, add_ledger, add_key)
 
 
@@ -108,16 +118,23 @@ def run_prune(context: Context) -> int:
     """Delete old bodies."""
     before = context.required("before")
     with context.notary() as notary:
-        return _show(context, notary.prune(before=before).to_dict())
+        done = notary.prune(before=before, labels=context.texts("prune-label") or None)
+    return _show(context, done.to_dict())
 
 
 def run_erase(context: Context) -> int:
     """Destroy envelopes and bodies of records."""
+    if context.flag("resume"):
+        with context.notary() as notary:
+            return _show(context, notary.resume_erasures().to_dict())
     indexes = [_parse_index(one) for one in context.words("INDEX")]
     reason = context.required("reason")
+    containing = context.text("containing")
+    if containing == "-":
+        containing = _read_text(context)
     with context.notary() as notary:
-        record = notary.erase(indexes, reason=reason)
-    return show_records(context, [record])
+        done = notary.erase(indexes, containing=containing, reason=reason)
+    return _show(context, done.to_dict())
 
 
 def run_rotate_key(context: Context) -> int:
@@ -131,6 +148,24 @@ def _show(context: Context, found: Mapping[str, object]) -> int:
     """Print what was done; return 0."""
     context.output.show(found, lambda: format_fields(found.items(), indent=""))
     return 0
+
+
+def _read_text(context: Context) -> str:
+    """Return the one line of standard input.
+
+    What is to be erased must not stand in the process list.
+
+    Raises:
+        UsageError: None, several, or no UTF-8.
+    """
+    data = b"" if context.stdin is None else context.stdin.read(MAX_TEXT_BYTES + 1)
+    try:
+        text = data.decode().removesuffix("\n")
+    except UnicodeDecodeError as error:
+        raise UsageError("standard input", expected="UTF-8") from error
+    if not text.strip() or "\n" in text or len(data) > MAX_TEXT_BYTES:
+        raise UsageError("standard input", expected="one line of text")
+    return text
 
 
 def _parse_index(text: str) -> int:
@@ -181,7 +216,10 @@ COMMANDS = {
     "ledger erase": Command(
         declare_erase,
         run_erase,
-        "ledger erase 17 18 --reason 'request of 2026-01-31'",
+        """
+ledger erase 17 18 --reason 'request of 2026-01-31'
+ledger erase --containing - --reason 'request of 2026-01-31' < address.txt
+""",
         "Cannot be taken back. The erasure is a record, and the log still verifies.",
     ),
     "ledger rotate-key": Command(

@@ -208,15 +208,17 @@ def _find_lines(
     blocks: Iterator[Block], start_line: int, stop_line: int
 ) -> Iterator[tuple[int, bytes]]:
     """Yield the lines of a range, without looking into runs before it."""
+    if start_line >= stop_line:
+        return
     for block in blocks:
-        if block.line >= stop_line:
-            return
         # Counting costs a tenth of splitting.
-        if block.line + block.lines <= start_line:
-            continue
-        for number, text in _lines_of(block):
-            if start_line <= number < stop_line:
-                yield number, text
+        after = block.line + block.lines
+        if after > start_line:
+            for number, text in _lines_of(block):
+                if start_line <= number < stop_line:
+                    yield number, text
+        if after >= stop_line:
+            return
 
 
 def _grep_literal(

@@ -2,10 +2,12 @@
 
 A backup is a folder::
 
-    manifest.json    what it is, below
-    ledger.db        the store, one state of it
-    bodies/          the bodies, if there are any
-    ledger.key       the ledger's own key, only when asked for
+    manifest.json       what it is, below
+    ledger.db           the store, one state of it
+    ledger.db.blobs/    the bodies, if there are any
+    ledger.db.key       the ledger's own key, only when asked for
+
+The names are those of a ledger, so a backup can be read as one where it lies.
 
     {"checkpoint": "<note>", "origin": "example.com/1a2b3c4d", "size": 42, "v": 1,
      "vkey": "example.com/1a2b3c4d+..."}
@@ -38,8 +40,8 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 LEDGER = "ledger.db"
-BODIES = "bodies"
-KEY = "ledger.key"
+BODIES = "ledger.db.blobs"
+KEY = "ledger.db.key"
 
 VERSION = 1
 SCHEMA = 1

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Literal
 
+    from jenkins_notary.errors import NotaryError
+
     Severity = Literal["error", "warning"]
     Progress = Callable[[str, int, int], None]
     """``progress(phase, done, total)``; a use case prints nothing itself."""
@@ -99,7 +101,7 @@ class Findings:
         if not self.is_full:
             self.kept.append(Finding(severity, what, where, expected, got))
 
-    def add_error(self, what: str, where: str, error: IntegrityError) -> None:
+    def add_error(self, what: str, where: str, error: NotaryError) -> None:
         """Add a failure that was raised by a check or a store."""
         self.add(
             what,

@@ -16,11 +16,13 @@ from jenkins_notary.values.leaf import check_agreement, parse_leaf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from jenkins_notary.ledger.findings import Progress
     from jenkins_notary.ledger.workers import Workers
     from jenkins_notary.ports import RowKind, Store
+
+    LaterRow = tuple[RowKind, bytes, int]
 
 DRILLED = 8
 """Buckets that are compared row by row in one scan; further ones are only counted."""
@@ -33,7 +35,7 @@ def check_rows(
     *,
     findings: Findings,
     progress: Progress,
-) -> int:
+) -> tuple[int, list[LaterRow]]:
     """Compare a store's derived rows with the sums that it must have.
 
     Args:
@@ -44,21 +46,24 @@ def check_rows(
         progress: Called with (phase, done, total).
 
     Returns:
-        How many rows the store holds.
+        How many rows the store holds, and those that lead to later records: whether
+        there are such records is for the caller to see.
     """
     kinds = list(wanted)
     stored = 0
+    later: list[LaterRow] = []
     progress("rows", 0, len(kinds))
     for done, (kind, result) in enumerate(workers.sum_rows(kinds, erased), 1):
         findings.extend(result.kept, result.total)
         stored += result.stored
+        later += [(kind, key, index) for key, index in result.later]
         found = RowSums(workers.scope.sums_key)
         found.merge(result.sums, result.summed)
         buckets = wanted[kind].differing(found)
         if buckets:
             _drill(workers, kind, buckets, erased, findings=findings)
         progress("rows", done, len(kinds))
-    return stored
+    return stored, later
 
 
 def _drill(
@@ -86,7 +91,7 @@ def _drill(
                 "row",
                 f"{kind} row of record #{index}",
                 expected="none with this key",
-                got=_show(kind, key),
+                got=show_key(kind, key),
             )
         else:
             # The one row that may stand; a second one is foreign.
@@ -97,7 +102,7 @@ def _drill(
         findings.add(
             "row",
             f"{kind} row of record #{index}",
-            expected=_show(kind, key),
+            expected=show_key(kind, key),
             got="none",
         )
     for bucket in buckets[DRILLED:]:
@@ -149,7 +154,7 @@ def _derive(
 def check_envelopes(
     store: Store,
     wanted: RowSums,
-    sizes: tuple[int, int],
+    read_size: Callable[[], int],
     findings: Findings,
 ) -> int:
     """Check that a store holds no envelope that no entry names; return how many.
@@ -158,7 +163,7 @@ def check_envelopes(
         store: The ledger.
         wanted: Sums of the envelopes that the checked entries name and that are
             there, in buckets by their first byte.
-        sizes: The size that was checked, and the present one.
+        read_size: Reads how many records there are now; they name envelopes too.
         findings: Where an additional envelope goes.
     """
     found = wanted.like()
@@ -174,9 +179,9 @@ def check_envelopes(
         for digest in store.scan_envelopes()
         if envelope_place(digest) >> BUCKET_BITS in buckets
     }
-    silent = Findings(limit=0)
-    for first in range(0, sizes[1], PAGE):
-        last = min(first + PAGE, sizes[1])
+    silent, size = Findings(limit=0), read_size()
+    for first in range(0, size, PAGE):
+        last = min(first + PAGE, size)
         for entry in read_entries(store, "main", first, last, findings=silent):
             try:
                 foreign.discard(bytes.fromhex(parse_leaf(entry).envelope_hex))
@@ -194,7 +199,7 @@ def envelope_place(digest: bytes) -> int:
     return digest[0] << BUCKET_BITS
 
 
-def _show(kind: RowKind, key: bytes) -> str:
+def show_key(kind: RowKind, key: bytes) -> str:
     """Return a row's key for a person."""
     if kind == "name":
         return ascii(key[:80].decode("utf-8", "replace"))

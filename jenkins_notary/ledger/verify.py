@@ -26,11 +26,11 @@ from __future__ import annotations
 
 import os
 
-from jenkins_notary.errors import IntegrityError, NotaryError
+from jenkins_notary.errors import IntegrityError, NotFoundError
 from jenkins_notary.ledger.findings import Findings, no_progress, raise_findings
 from jenkins_notary.ledger.regrow import Regrowth, check_stored_tiles
 from jenkins_notary.ledger.reread import PAGE, Scope, check_tile, read_entries
-from jenkins_notary.ledger.rowcheck import check_envelopes, check_rows
+from jenkins_notary.ledger.rowcheck import check_envelopes, check_rows, show_key
 from jenkins_notary.ledger.rowsums import KEY_BYTES, RowSums
 from jenkins_notary.ledger.view import LedgerView
 from jenkins_notary.ledger.workers import Workers
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from jenkins_notary.ledger.reread import RangeResult
     from jenkins_notary.ports import Blobs, Head, LogName, Store, Verifier
     from jenkins_notary.tlog.note import NoteVerifier
+
+_ATTEMPTS = 5
 
 RANGE = 4096
 """Records that a process checks at a time; a multiple of ``reread.PAGE``."""
@@ -185,7 +187,8 @@ class _Verification:
         head = self._read_head()
         if head is None:
             return self._verify_empty(signed)
-        main, trust = self._decode(head.main, "main"), self._decode(head.trust, "trust")
+        main = _decode(head.main, "main", self._findings)
+        trust = _decode(head.trust, "trust", self._findings)
         scope = self._make_scope(signed, main, trust)
         self._erased = bytearray(main.size // 8 + 1)
         options = self._options
@@ -261,14 +264,6 @@ class _Verification:
             self._findings.total,
         )
 
-    def _decode(self, data: bytes, log: str) -> Frontier:
-        """Return a frontier of the head; the empty one if it is malformed."""
-        try:
-            return Frontier.decode(data)
-        except IntegrityError as error:
-            self._findings.add_error("head", f"{log} log", error)
-            return Frontier()
-
     def _make_scope(
         self, signed: Checkpoint | None, main: Frontier, trust: Frontier
     ) -> Scope:
@@ -286,12 +281,10 @@ class _Verification:
                 valid = frozenset(folded.administrators)
                 if not administrators or administrators[-1][1] != valid:
                     administrators.append((index, valid))
-            if main.size and not folded.origin:
-                raise IntegrityError("record #0", expected="a genesis", got="none")
-        except NotaryError as error:
-            if not isinstance(error, IntegrityError):
-                raise
+        except (IntegrityError, NotFoundError) as error:
             self._findings.add_error("trust record", error.subject, error)
+        if main.size and not folded.origin and not self._findings.total:
+            self._findings.add("genesis", "record #0", got="none in the trust log")
         if origin and folded.origin and folded.origin != origin:
             self._findings.add(
                 "genesis", "record #0", expected=f"origin {origin}", got=folded.origin
@@ -414,43 +407,71 @@ class _Verification:
         self, workers: Workers, size: int, trust_size: int
     ) -> tuple[int, int]:
         """Check rows, envelopes, tiles, and what lies beyond the head."""
-        present = self._read_head()
-        sizes, trust_sizes = (size, size), (trust_size, trust_size)
-        if present is not None:
-            grown = self._decode(present.main, "main").size
-            sizes = size, max(size, grown)
-            trust_sizes = (
-                trust_size,
-                max(trust_size, self._decode(present.trust, "trust").size),
-            )
-        rows = check_rows(
+        rows, later = check_rows(
             workers,
             {kind: self._sums[kind] for kind in ROW_KINDS},
             bytes(self._erased),
             findings=self._findings,
             progress=self._progress,
         )
-        check_envelopes(self._store, self._sums["envelope"], sizes, self._findings)
-        tiles = 0
-        logs: dict[LogName, tuple[int, int]] = {"main": sizes, "trust": trust_sizes}
-        for log, both in logs.items():
-            tiles += check_stored_tiles(self._store, log, both, self._findings)
-            self._check_beyond(log, both[1])
-        return rows, tiles
+        present = self._read_sizes(size, trust_size)[0]
+        for kind, key, index in later:
+            if index >= present:
+                self._findings.add(
+                    "row",
+                    f"{kind} row of record #{index}",
+                    expected=f"none beyond the {present} records",
+                    got=show_key(kind, key),
+                )
+        check_envelopes(
+            self._store,
+            self._sums["envelope"],
+            lambda: self._read_sizes(size, trust_size)[0],
+            self._findings,
+        )
+        return rows, self._check_stored(size, trust_size)
 
-    def _check_beyond(self, log: LogName, size: int) -> None:
+    def _check_stored(self, size: int, trust_size: int) -> int:
+        """Check that both logs have the tiles of their trees, and nothing beyond.
+
+        Records that come meanwhile bring tiles and entries; then it is checked again.
+        """
+        for attempt in range(_ATTEMPTS):
+            found = Findings()
+            present = self._read_sizes(size, trust_size)
+            tiles = check_stored_tiles(self._store, "main", (size, present[0]), found)
+            tiles += check_stored_tiles(
+                self._store, "trust", (trust_size, present[1]), found
+            )
+            self._check_beyond("main", present[0], found)
+            self._check_beyond("trust", present[1], found)
+            is_still = self._read_sizes(size, trust_size) == present
+            if not found.total or is_still or attempt == _ATTEMPTS - 1:
+                break
+        self._findings.extend(found.kept, found.total)
+        return tiles
+
+    def _read_sizes(self, size: int, trust_size: int) -> tuple[int, int]:
+        """Return how long both logs are now; never less than what was checked."""
+        present = self._store.head()
+        if present is None:
+            return size, trust_size
+        silent = Findings(limit=0)
+        return (
+            max(size, _decode(present.main, "main", silent).size),
+            max(trust_size, _decode(present.trust, "trust", silent).size),
+        )
+
+    def _check_beyond(self, log: LogName, size: int, findings: Findings) -> None:
         """Check that no entry stands behind the head."""
         try:
-            found = self._store.entries(log, size, size + 1)
-        except IntegrityError as error:
-            found = [str(error).encode()]
-        present = self._read_head()
-        if not found or present is None:
-            return
-        now = self._decode(present.main if log == "main" else present.trust, log)
-        if now.size == size:
+            is_there = bool(self._store.entries(log, size, size + 1))
+        except IntegrityError:
+            # Something stands behind a gap.
+            is_there = True
+        if is_there:
             where = f"{log} log, #{size} or later"
-            self._findings.add("entry", where, expected="none beyond the head")
+            findings.add("entry", where, expected="none beyond the head")
 
 
 class _TrustLog:
@@ -545,6 +566,15 @@ class _TrustLog:
             except IntegrityError:
                 index = -1
             yield index, leaf_hash, place
+
+
+def _decode(data: bytes, log: str, findings: Findings) -> Frontier:
+    """Return a frontier of the head; the empty one, and a finding, if malformed."""
+    try:
+        return Frontier.decode(data)
+    except IntegrityError as error:
+        findings.add_error("head", f"{log} log", error)
+        return Frontier()
 
 
 def _iterate(

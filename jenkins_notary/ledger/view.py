@@ -450,9 +450,8 @@ class LedgerView:
         for one in sorted(digests):
             if one.encode() in self._read_suspects():
                 for index, leaf in self._trust_records(one.encode()):
-                    judges = leaf.status is not None and one in leaf.subjects
-                    if judges and index not in found:
-                        found[index] = self._agreed(index, leaf)
+                    if leaf.status is not None and one in leaf.subjects:
+                        found[index] = self._agreed(index, leaf, found.get(index))
 
     def _trust_records(self, needle: bytes) -> Iterator[tuple[int, Leaf]]:
         """Yield (index, leaf) of the trust log's entries that hold some bytes.
@@ -490,9 +489,11 @@ class LedgerView:
             self._trust_entries = tuple(entries)
         return self._trust_entries
 
-    def _agreed(self, index: int, leaf: Leaf) -> ProvenRecord:
+    def _agreed(
+        self, index: int, leaf: Leaf, known: ProvenRecord | None = None
+    ) -> ProvenRecord:
         """Return the record of a trust log entry, whose leaf must be the main log's."""
-        record = self.record(index)
+        record = self.record(index) if known is None else known
         if record.leaf != leaf:
             raise IntegrityError(
                 f"trust log entry of record #{index}",

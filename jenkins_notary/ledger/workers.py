@@ -27,6 +27,9 @@ PARALLEL_FROM = 20_000
 """Records from which on starting processes pays."""
 
 
+_LATER = 20
+"""How many rows of later records are remembered, the highest among them."""
+
 _HELD = 1 << 15
 """Rows that are gathered before they are summed: it is faster in bulk."""
 
@@ -38,6 +41,8 @@ class ScanResult(NamedTuple):
         sums: Sum by bucket.
         summed: How many were summed.
         stored: How many the store holds.
+        later: Some of those that lead to records behind the checked size.
+        highest: The highest index that was seen, -1 for none.
         kept: The first findings.
         total: How many errors there are.
     """
@@ -45,6 +50,8 @@ class ScanResult(NamedTuple):
     sums: dict[int, int]
     summed: int
     stored: int
+    later: tuple[tuple[bytes, int], ...]
+    highest: int
     kept: tuple[Finding, ...]
     total: int
 
@@ -153,13 +160,17 @@ def sum_rows(store: Store, scope: Scope, kind: RowKind, erased: bytes) -> ScanRe
     """
     sums, findings = RowSums(scope.sums_key), Findings()
     optional = bytearray(erased if kind == "statement" and any(erased) else b"")
-    size, stored, held = scope.size, 0, 0
+    size, stored, held, highest = scope.size, 0, 0, -1
+    later: list[tuple[bytes, int]] = []
     pages: dict[int, list[bytes]] = {}
     for _, key, index in store.scan_rows(kind):
         stored += 1
         if not 0 <= index < size:
             if index < 0:
                 findings.add("row", f"{kind} row {key[:64].hex()}", got=f"#{index}")
+            elif len(later) < _LATER or index > highest:
+                later = [*later[1 - _LATER :], (key, index)]
+            highest = max(highest, index)
             continue
         if optional and optional[index >> 3] & 1 << (index & 7):
             optional[index >> 3] ^= 1 << (index & 7)
@@ -176,7 +187,13 @@ def sum_rows(store: Store, scope: Scope, kind: RowKind, erased: bytes) -> ScanRe
             held = 0
     _add_pages(sums, pages)
     return ScanResult(
-        sums.sums, sums.count, stored, tuple(findings.kept), findings.total
+        sums.sums,
+        sums.count,
+        stored,
+        tuple(later),
+        highest,
+        tuple(findings.kept),
+        findings.total,
     )
 
 

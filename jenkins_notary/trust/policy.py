@@ -43,7 +43,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TypeVar
 
 from jenkins_notary.errors import ConfigurationError, FaultsError
 from jenkins_notary.shapes import NamedTuple
@@ -54,8 +53,11 @@ from jenkins_notary.values.status import Status
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+    from typing import TypeVar
 
     from jenkins_notary.values.digest import Digest
+
+    T = TypeVar("T")
 
 VERSION = 1
 MAX_BYTES = 1 << 20
@@ -67,8 +69,6 @@ _AGE = re.compile(r"([1-9][0-9]{0,5})([mhdw])")
 _UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _INSTANCE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _CHECKS = frozenset({"status", "org", "signers", "job", "max_age"})
-
-T = TypeVar("T")
 
 
 class JobPattern(NamedTuple):

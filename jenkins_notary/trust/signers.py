@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from jenkins_notary.ports import Verifier
-    from jenkins_notary.trust.actions import Action, Inheritance
+    from jenkins_notary.trust.actions import Inheritance
     from jenkins_notary.trust.record import ProvenRecord
     from jenkins_notary.values.envelope import Envelope
 
@@ -264,7 +264,9 @@ class Trust:
         else:
             self._change(index, action)
 
-    def _change(self, index: int, action: Action) -> None:
+    def _change(
+        self, index: int, action: Enrol | SetLevel | Revoke | RotateKey | Exempt
+    ) -> None:
         """Do what concerns one signer, one key or one digest."""
         if isinstance(action, Enrol):
             self._enrol(index, action)
@@ -280,7 +282,7 @@ class Trust:
             self.signers[action.signer] = known._replace(revoked_from=first)
         elif isinstance(action, RotateKey):
             self.ledger_keys.append((index, action.note))
-        elif isinstance(action, Exempt):
+        else:
             self.exemptions[action.sha256_hex] = Exemption(index, *action[1:])
 
     def _set_administrators(self, index: int, action: SetAdministrators) -> None:

@@ -34,7 +34,6 @@ from jenkins_notary.values.status import NEGATIVE, RECORDED, Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-
     from jenkins_notary.values.envelope import Envelope
     from jenkins_notary.values.statement import Statement
 

@@ -199,11 +199,20 @@ def type_of(predicate_type: str) -> str:
 
     >>> type_of("https://slsa.dev/provenance/v1"), type_of("https://e.example/x")
     ('provenance', 'attestation')
+
+    Raises:
+        IntegrityError: One of our own that this version does not know. It is no mere
+            attestation: it could be one that changes verdicts.
     """
-    if predicate_type.startswith(PREDICATE_PREFIX) and predicate_type.endswith(":v1"):
-        word = predicate_type[len(PREDICATE_PREFIX) : -len(":v1")]
-        if word in OWN_TYPES:
+    if predicate_type.startswith(PREDICATE_PREFIX):
+        word, _, version = predicate_type[len(PREDICATE_PREFIX) :].partition(":")
+        if word in OWN_TYPES and version == "v1":
             return word
+        raise IntegrityError(
+            f"predicate type {predicate_type[:80]!r}",
+            expected="one that this version knows",
+            advice="a newer program may have written it: upgrade",
+        )
     return _STANDARD_TYPES.get(predicate_type, OTHER_TYPE)
 
 

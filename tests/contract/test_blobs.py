@@ -171,7 +171,15 @@ def test_a_descriptor_of_another_body_is_refused(
 
 @pytest.mark.parametrize(
     "address",
-    ["", "ab", "AB" * 32, "../" * 21 + "x", "/etc/passwd", "ab" * 31 + "\n\n", "a" * 65],
+    [
+        "",
+        "ab",
+        "AB" * 32,
+        "../" * 21 + "x",
+        "/etc/passwd",
+        "ab" * 31 + "\n\n",
+        "a" * 65,
+    ],
 )
 def test_an_address_that_is_no_digest_is_refused(blobs: Blobs, address: str) -> None:
     with pytest.raises(UsageError, match="64 hex digits"):

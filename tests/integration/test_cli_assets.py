@@ -95,6 +95,21 @@ def test_untrusted_stays_until_it_is_superseded(recorded: Path) -> None:
     assert command("authenticate", "app.jar").code == 0
 
 
+def test_changes_of_a_folder_are_listed(app: Path) -> None:
+    (app.parent / "out").mkdir()
+    (app.parent / "out/a").write_text("a")
+    (app.parent / "out/b").write_text("b")
+    command("notarize", "dir://out")
+    (app.parent / "out/a").write_text("changed")
+    (app.parent / "out/c").write_text("c")
+
+    done = command("authenticate", "dir://out")
+
+    assert done.code == 2
+    assert "  modified  a\n" in done.text
+    assert "  new  c\n" in done.text
+
+
 def test_unsupported_is_3(recorded: Path) -> None:
     assert command("unsupport", recorded.name, "--reason", "old").code == 0
     assert command("authenticate", recorded.name).code == 3
@@ -231,6 +246,13 @@ def test_folder_in_place_of_a_receipt_is_74_and_the_records_stand(app: Path) -> 
     assert command("authenticate", app.name).code == 0
 
 
+def test_negative_records_have_receipts_too(recorded: Path) -> None:
+    argv = ["--reason", "x", "--receipts", "out"]
+
+    assert command("untrust", recorded.name, *argv).code == 0
+    assert sorted(os.listdir("out")) == ["app.jar.dsse.json", "app.jar.tlog-proof"]
+
+
 def test_stored_envelopes_are_printed_a_line_each(recorded: Path) -> None:
     command("untrust", recorded.name, "--reason", "x")
 
@@ -325,14 +347,31 @@ def test_faulty_import_names_every_line(app: Path) -> None:
 
 
 def test_gate_allows_and_denies(recorded: Path) -> None:
-    (recorded.parent / "p.yaml").write_text("version: 1\nstatus: [TRUSTED]\n")
+    policy = "version: 1\nrules:\n  - name: release\n    require: {status: [TRUSTED]}\n"
+    (recorded.parent / "p.yaml").write_text(policy)
     (recorded.parent / "b").write_text("b")
 
     allowed = command("gate", "--policy", "p.yaml", "app.jar")
-    denied = command("gate", "--policy", "p.yaml", "app.jar", "b", "-o", "json")
+    denied = command("gate", "--policy", "p.yaml", "app.jar", "b")
+    broken = command("gate", "--policy", "p.yaml", "b", "missing", "-o", "json")
 
-    assert allowed.code == 0
-    assert denied.code == 5
+    assert (allowed.code, denied.code, broken.code) == (0, 5, 66)
+    assert allowed.text.startswith("ALLOWED  app.jar\n  digest  sha256:")
+    assert "\nDENIED  b\n" in denied.text
+    assert (
+        "  reason  rule release, status: expected TRUSTED, got UNKNOWN" in denied.text
+    )
+    assert [one["code"] for one in broken.json["assets"]] == [5, 66]
+
+
+def test_faulty_policy_is_78_with_all_faults(recorded: Path) -> None:
+    (recorded.parent / "p.yaml").write_text("version: 1\nrules: [{colour: red}]\n")
+
+    assert command("gate", "--policy", "p.yaml", "app.jar").code == 78
+
+
+def test_policy_that_is_a_folder_is_64(recorded: Path) -> None:
+    assert command("gate", recorded.name, "--policy", ".").code == 64
 
 
 def test_gate_without_a_policy_is_64_and_with_a_missing_one_66(recorded: Path) -> None:

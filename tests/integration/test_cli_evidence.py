@@ -69,6 +69,15 @@ def test_log_as_a_document(logged: Path) -> None:
     assert done.json == {"job": JOB, "size": len(LOG), "text": LOG.decode()}
 
 
+def test_log_too_long_for_a_document_says_so(
+    logged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jenkins_notary.cli.log.MAX_DOCUMENT_BYTES", len(LOG) - 1)
+
+    assert logged.exists()
+    assert command("log", JOB, "-o", "json").code == 64
+
+
 @pytest.mark.parametrize(
     ("argv", "code"),
     [

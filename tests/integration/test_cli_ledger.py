@@ -167,10 +167,34 @@ def test_erased_record_is_gone_and_the_ledger_verifies(ledger: Path) -> None:
     assert b"person@example.com" not in ledger.read_bytes()
 
 
+def test_text_to_erase_is_read_from_standard_input(ledger: Path) -> None:
+    command("notarize", "app.jar", "-a", "owner=person@example.com")
+    argv = ["--containing", "-", "--reason", "asked for"]
+
+    done = command(
+        "ledger", "erase", *argv, "-o", "json", stdin=b"person@example.com\n"
+    )
+    again = command("ledger", "erase", *argv, stdin=b"person@example.com\n")
+    resumed = command("ledger", "erase", "--resume")
+
+    assert (done.code, again.code, resumed.code) == (0, 66, 0)
+    assert done.json["envelopes"] == 1
+    assert b"person@example.com" not in ledger.read_bytes()
+
+
+@pytest.mark.parametrize("stdin", [None, b"", b" \n", b"a\nb\n", b"\xff", b"x" * 5000])
+def test_text_to_erase_is_one_line(ledger: Path, stdin: bytes | None) -> None:
+    argv = ["--containing", "-", "--reason", "asked for"]
+
+    assert ledger.exists()
+    assert command("ledger", "erase", *argv, stdin=stdin).code == 64
+
+
 def test_erase_needs_an_index_and_a_reason(ledger: Path) -> None:
     assert ledger.exists()
     assert command("ledger", "erase", "x", "--reason", "a").code == 64
     assert command("ledger", "erase", "1").code == 64
+    assert command("ledger", "erase", "--reason", "a").code == 64
 
 
 def test_rotated_key_signs_and_old_clients_follow(ledger: Path) -> None:

@@ -58,8 +58,10 @@ SIGNERS = st.binary(min_size=20, max_size=20).map(lambda raw: f"0x{raw.hex()}")
 INDEXES = st.integers(0, (1 << 53) - 1)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
     max_leaves=12,
 )
 LEAVES = st.builds(

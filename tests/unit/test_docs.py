@@ -18,6 +18,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from jenkins_notary import config, errors
 from jenkins_notary.api import results
+from jenkins_notary.api.copies import BackupResult
+from jenkins_notary.api.gate import GateDecision
+from jenkins_notary.api.receipts import ReceiptView, verify_receipt
 from jenkins_notary.assets.asset import KINDS
 from jenkins_notary.assets.directories import parse_manifest
 from jenkins_notary.cli.commands import find_command
@@ -28,6 +31,7 @@ from jenkins_notary.keys.log_key import load_log_verifier, parse_log_key
 from jenkins_notary.keys.signatures import Ed25519Signer, KeyVerifier
 from jenkins_notary.ledger.audit import AuditResult
 from jenkins_notary.ledger.author import Author
+from jenkins_notary.ledger.backup import parse_manifest as parse_backup
 from jenkins_notary.ledger.erase import ErasureResult
 from jenkins_notary.ledger.export import ExportResult
 from jenkins_notary.ledger.pins import Pin, parse_pin
@@ -124,6 +128,26 @@ def make_asset_record() -> results.AssetRecord:
     )
 
 
+def make_receipt_view() -> ReceiptView:
+    (receipt,) = read_blocks("ledger.md", "receipt")
+    return verify_receipt(receipt, vkey=read_vkey(), envelope=read_envelope())
+
+
+def make_decision() -> GateDecision:
+    return GateDecision(
+        name="app.jar",
+        kind="file",
+        digest="",
+        allowed=True,
+        reasons=(),
+        rules=(),
+        status=None,
+        policy="",
+        as_of=None,
+        error=None,
+    )
+
+
 def make_audit() -> AuditResult:
     return AuditResult(
         origin=ORIGIN,
@@ -155,11 +179,14 @@ MADE: dict[str, Callable[[], Any]] = {
     "AssetRecord": make_asset_record,
     "AssetVerdict": make_verdict,
     "AuditResult": make_audit,
+    "BackupResult": lambda: BackupResult("", ORIGIN, 3, 1, with_key=False),
     "Check": lambda: results.Check(name="", ok=True, found="", advice="", code=0),
     "ErasureResult": lambda: ErasureResult((1,), 0, 2),
     "ExportResult": lambda: ExportResult(3, 2, 5, 0),
+    "GateDecision": make_decision,
     "KeyInfo": lambda: results.KeyInfo(signer="", kind="", path="", pem=""),
     "LedgerStatus": make_status,
+    "ReceiptView": make_receipt_view,
     "RecordView": make_record,
     "SignerInfo": lambda: results.SignerInfo(
         signer="",
@@ -225,6 +252,13 @@ def test_pin_holds_the_checkpoint() -> None:
 
     assert pin.vkey == read_vkey()
     assert pin.note == read_blocks("ledger.md", "checkpoint")[0]
+
+
+def test_backup_manifest_holds_the_checkpoint() -> None:
+    manifest = parse_backup(read_blocks("ledger.md", "backup")[0])
+
+    assert manifest.vkey == read_vkey()
+    assert manifest.checkpoint == read_blocks("ledger.md", "checkpoint")[0]
 
 
 def test_trust_actions_count_when_an_administrator_signs_them() -> None:
@@ -347,12 +381,15 @@ def list_anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda one: str(one.relative_to(ROOT)))
 def test_command_lines_that_are_shown_exist(page: Path) -> None:
-    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
-    for line in re.findall(r"^\s*jenkins-notary (.+)$", text, re.MULTILINE):
+    blocks = FENCE.findall(page.read_text(encoding="utf-8").replace("\\\n", " "))
+    text = "\n".join(body for kind, _, body in blocks if kind in {"groovy", "sh"})
+    for line in re.findall(r"(?:^|\| )\s*jenkins-notary (.+)$", text, re.MULTILINE):
         words = find_command(line.split())
 
         assert words, line
-        known = make_parser(words)._option_string_actions
+        options = make_parser(words).options
+        known = {one.flag for one in options} | {one.short for one in options}
+        known |= {f"--no-{one.flag[2:]}" for one in options if one.kind == "flag"}
         own = re.split(r" [|>&]", QUOTED.sub("X", line))[0]
         given = re.findall(r"(?<= )--?[a-z][\w-]*", own)
         assert [one for one in given if one not in known] == [], line

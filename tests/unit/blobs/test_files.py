@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import hashlib
 import io
 import os
 import random
@@ -92,7 +94,11 @@ def test_every_cut_of_the_file_is_an_integrity_error(
 ) -> None:
     path = place(tmp_path, body)
     whole = path.read_bytes()
-    cuts = {*range(200), *range(0, len(whole), 997), *range(len(whole) - 300, len(whole))}
+    cuts = {
+        *range(200),
+        *range(0, len(whole), 997),
+        *range(len(whole) - 300, len(whole)),
+    }
     for length in sorted(cuts):
         path.write_bytes(whole[:length])
 
@@ -105,13 +111,30 @@ def test_every_changed_byte_is_an_integrity_error(
 ) -> None:
     path = place(tmp_path, body)
     whole = path.read_bytes()
-    for at in {*range(60), *range(0, len(whole), 499), *range(len(whole) - 260, len(whole))}:
+    for at in {
+        *range(60),
+        *range(0, len(whole), 499),
+        *range(len(whole) - 260, len(whole)),
+    }:
         altered = bytearray(whole)
         altered[at] ^= 0x41
         path.write_bytes(altered)
 
         with pytest.raises(IntegrityError, match=body.sha256_hex):
             read_all(blobs, body)
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_an_integrity_error(
+    tmp_path: Path, body: Body
+) -> None:
+    path = place(tmp_path, body)
+    fd = os.open(path, os.O_RDONLY)
+    reader = container.BodyReader(fd, body)
+    os.truncate(path, 100)
+
+    with pytest.raises(IntegrityError, match="bytes at"):
+        reader.leaf_hashes()
+    os.close(fd)
 
 
 def test_a_longer_file_is_an_integrity_error(
@@ -144,7 +167,7 @@ def forge(path: Path, frame: bytes, offsets: tuple[int, int, int]) -> None:
         index[number * 40 : number * 40 + 8] = offset.to_bytes(8, "big")
     head = bytearray(whole[:index_at])
     head[16 : 16 + len(frame)] = frame
-    trailer[2] = container.hashlib.sha256(index).digest()
+    trailer[2] = hashlib.sha256(index).digest()
     path.write_bytes(bytes(head) + bytes(index) + container._TRAILER.pack(*trailer))
 
 
@@ -158,7 +181,9 @@ def test_a_frame_that_grows_to_another_size_is_not_restored(
     compressor = zstandard.ZstdCompressor(write_content_size=size is not None)
     frame = bytearray(compressor.compress(b"\0" * 1_000_000))
     if size == 1 << 32:
-        frame = bytearray(b"\x28\xb5\x2f\xfd\xe0" + size.to_bytes(8, "little") + b"\0\0\0")
+        frame = bytearray(
+            b"\x28\xb5\x2f\xfd\xe0" + size.to_bytes(8, "little") + b"\0\0\0"
+        )
     elif size:
         frame = bytearray(compressor.compress(b"\0" * size))
     path = place(tmp_path, body)
@@ -336,7 +361,7 @@ def test_a_lock_that_is_refused_leaves_no_file(
     def refuse(_fd: int, _operation: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(files.fcntl, "flock", refuse)
+    monkeypatch.setattr(fcntl, "flock", refuse)
 
     with pytest.raises(StorageError, match="No locks"):
         blobs.put(io.BytesIO(b"x"))
@@ -347,7 +372,7 @@ def test_a_lock_that_is_refused_leaves_no_file(
 def test_a_file_that_was_swept_before_its_lock_is_made_again(
     tmp_path: Path, blobs: FileBlobs, body: Body, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = files.fcntl.flock
+    real = fcntl.flock
     swept: list[str] = []
 
     def sweep_first(fd: int, operation: int) -> None:
@@ -356,7 +381,7 @@ def test_a_file_that_was_swept_before_its_lock_is_made_again(
             (tmp_path / "blobs" / "tmp" / swept[0]).unlink()
         real(fd, operation)
 
-    monkeypatch.setattr(files.fcntl, "flock", sweep_first)
+    monkeypatch.setattr(fcntl, "flock", sweep_first)
     other = blobs.put(io.BytesIO(b"other"))
 
     assert len(swept) == 1
@@ -375,7 +400,7 @@ class Slow(io.RawIOBase):
         if self.reads == 20:
             print("writing", flush=True)
             time.sleep(60)
-        return b"planted@example.com " * (size // 20)
+        return (b"planted@example.com " * size)[:size]
 
 FileBlobs({root!r}).put(Slow())
 """

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jenkins_notary.cli.receipts import ReceiptFolder, make_file_names
-from jenkins_notary.errors import StorageError, UsageError
+from jenkins_notary.errors import PermissionDeniedError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,3 +74,15 @@ def test_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(StorageError):
         ReceiptFolder(str(tmp_path / "a/b"))
+
+
+def test_folder_without_rights_is_77(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_path: str, _mode: int) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "mkdir", refuse)
+
+    with pytest.raises(PermissionDeniedError):
+        ReceiptFolder(str(tmp_path))

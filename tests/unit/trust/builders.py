@@ -92,7 +92,7 @@ def trust_act(action: str, by: Sequence[str] = ("admin",), **facts: object) -> b
     return author(*by).sign("trust", [], {"action": action, **facts})
 
 
-def enrolment(name: str, level: int = 1, orgs: Sequence[str] = ()) -> dict[str, object]:
+def enrolment(name: str, level: int = 1, orgs: Sequence[str] = ()) -> dict[str, Any]:
     """Return the facts that enrol a name's key."""
     return {
         "signerId": sid(name),
@@ -102,7 +102,7 @@ def enrolment(name: str, level: int = 1, orgs: Sequence[str] = ()) -> dict[str, 
     }
 
 
-def genesis_facts(names: Sequence[str], threshold: int = 1) -> dict[str, object]:
+def genesis_facts(names: Sequence[str], threshold: int = 1) -> dict[str, Any]:
     """Return the facts of a genesis."""
     return {
         "origin": ORIGIN,

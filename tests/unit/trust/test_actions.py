@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from jenkins_notary.ledger.author import describe_signer
 from jenkins_notary.trust.actions import (
     ChangeOrg,
     Enrol,
@@ -15,7 +16,6 @@ from jenkins_notary.trust.actions import (
     parse_action,
 )
 from tests.unit.trust.builders import (
-    describe_signer,
     digest,
     enrolment,
     genesis_facts,

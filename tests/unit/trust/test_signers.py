@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from jenkins_notary.errors import IntegrityError
+from jenkins_notary.ledger.author import describe_signer
 from jenkins_notary.trust.signers import Ignored, Trust
 from tests.unit.trust.builders import (
     ORIGIN,
     VERIFIER,
     Records,
-    describe_signer,
     digest,
     enrolment,
     forge,
@@ -277,7 +279,7 @@ def test_key_rotations_and_exemptions_are_kept() -> None:
     ],
 )
 def test_a_record_that_cannot_be_followed_is_ignored_and_listed(
-    action: str, facts: dict[str, object], reason: str
+    action: str, facts: dict[str, Any], reason: str
 ) -> None:
     log = Records()
     log.enrol("ci")

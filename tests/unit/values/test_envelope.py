@@ -35,10 +35,10 @@ def make(**changes: object) -> bytes:
 def test_an_envelope_has_the_documented_form() -> None:
     sig = b64encode(b"\x01" * 64)
 
-    assert GOOD == (
+    assert (
         b'{"payload":"e30=","payloadType":"application/vnd.in-toto+json",'
         b'"signatures":[{"keyid":"%b","sig":"%b"}]}' % (KEY.encode(), sig)
-    )
+    ) == GOOD
 
 
 def test_format_and_parse_are_inverse() -> None:
@@ -100,7 +100,7 @@ def test_unknown_keys_are_ignored_as_dsse_asks() -> None:
     ],
 )
 def test_another_form_is_refused(data: bytes) -> None:
-    with pytest.raises(IntegrityError, match="^record 3 envelope"):
+    with pytest.raises(IntegrityError, match=r"^record 3 envelope"):
         parse_envelope(data, subject="record 3 envelope")
 
 

@@ -62,7 +62,11 @@ def test_a_job_id_is_read_and_written_back(text: str, job: JobId) -> None:
         ("/job/12/3/", "12", 3),
         ("/blue/organizations/jenkins/p/detail/main/5/pipeline", "p/main", 5),
         ("/ci/blue/organizations/jenkins/p/detail/main/5/", "p/main", 5),
-        ("/blue/organizations/jenkins/f%2Fp/detail/feature%2Fx/5/", "f/p/feature%2Fx", 5),
+        (
+            "/blue/organizations/jenkins/f%2Fp/detail/feature%2Fx/5/",
+            "f/p/feature%2Fx",
+            5,
+        ),
         ("/blue/organizations/jenkins/f%2Fplain/detail/plain/5/tests", "f/plain", 5),
         ("/blue/organizations/jenkins/detail/detail/detail/5/", "detail", 5),
     ],
@@ -281,7 +285,13 @@ def test_a_name_alone_is_its_own_subject() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["/job/x" * 200_000, "%25" * 400_000, "/view" * 200_000, "a:" * 500_000, "@" * 10**6],
+    [
+        "/job/x" * 200_000,
+        "%25" * 400_000,
+        "/view" * 200_000,
+        "a:" * 500_000,
+        "@" * 10**6,
+    ],
     ids=lambda text: text[:6],
 )
 def test_a_hostile_text_is_refused_in_linear_time(text: str) -> None:

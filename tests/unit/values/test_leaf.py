@@ -38,11 +38,9 @@ FULL = Leaf("gate", A, SIGNER, (A, B), 1767323045000, B, Status.TRUSTED, (12, 3)
 BARE = Leaf("log", A, "", (), 0, None, None, ())
 
 
-def make(**changes: Any) -> bytes:
+def make(*, drop: str = "", **changes: object) -> bytes:
     """Return the entry of ``BARE`` with keys changed; ``drop`` names one to leave."""
-    value = json.loads(format_leaf(BARE))
-    drop = changes.pop("drop", None)
-    value.update(changes)
+    value = {**json.loads(format_leaf(BARE)), **changes}
     value.pop(drop, None)
     return canonical_json(value)
 
@@ -162,9 +160,9 @@ def test_a_job_id_that_is_no_unicode_has_a_hash_too() -> None:
     ],
 )
 def test_another_form_is_refused_in_both_logs(entry: bytes) -> None:
-    with pytest.raises(IntegrityError, match="^leaf 7"):
+    with pytest.raises(IntegrityError, match=r"^leaf 7"):
         parse_leaf(entry, subject="leaf 7")
-    with pytest.raises(IntegrityError, match="^trust 1"):
+    with pytest.raises(IntegrityError, match=r"^trust 1"):
         parse_trust_entry(b'{"index":7,"leaf":%b}' % entry, subject="trust 1")
 
 
@@ -217,7 +215,9 @@ def test_a_leaf_that_no_tile_can_hold_is_refused() -> None:
         (BARE._replace(type="trust"), True),
     ],
 )
-def test_what_can_change_a_verdict_counts_for_trust(leaf: Leaf, *, counts: bool) -> None:
+def test_what_can_change_a_verdict_counts_for_trust(
+    leaf: Leaf, *, counts: bool
+) -> None:
     assert leaf.counts_for_trust is counts
 
 
@@ -267,7 +267,7 @@ def test_an_envelope_that_cannot_be_read_does_not_agree() -> None:
     data = b"{}"
     leaf = BARE._replace(envelope_hex=hashlib.sha256(data).hexdigest())
 
-    with pytest.raises(IntegrityError, match="^record 7 envelope"):
+    with pytest.raises(IntegrityError, match=r"^record 7 envelope"):
         check_agreement(leaf, data, subject="record 7")
 
 

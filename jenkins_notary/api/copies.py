@@ -1,0 +1,348 @@
+"""Copy a ledger, bring it back, follow it with another, give it a new key."""
+
+from __future__ import annotations
+
+import os
+
+from jenkins_notary.api.places import find_places
+from jenkins_notary.blobs.files import FileBlobs
+from jenkins_notary.engines.sqlite import SqliteStore
+from jenkins_notary.errors import (
+    IntegrityError,
+    NotFoundError,
+    StorageError,
+    UsageError,
+)
+from jenkins_notary.keys.log_key import (
+    generate_log_key,
+    load_log_key,
+    load_log_verifier,
+)
+from jenkins_notary.keys.pem import read_private_file, write_private_file
+from jenkins_notary.keys.signatures import KeyVerifier
+from jenkins_notary.ledger.backup import (
+    BODIES,
+    KEY,
+    LEDGER,
+    MANIFEST,
+    Manifest,
+    check_copy,
+    copy_bodies,
+    format_manifest,
+    parse_manifest,
+    upgrade_ledger,
+)
+from jenkins_notary.ledger.genesis import check_origin, make_origin
+from jenkins_notary.ledger.pins import Pin
+from jenkins_notary.ledger.rotation import open_followed_view, rotate_ledger_key
+from jenkins_notary.ledger.sequencer import Sequencer
+from jenkins_notary.ledger.succession import check_continuable, succeed_log
+from jenkins_notary.ledger.verify import VerifyOptions, verify_ledger
+from jenkins_notary.shapes import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from jenkins_notary.api.places import Places
+    from jenkins_notary.api.session import Session
+    from jenkins_notary.ledger.view import LedgerView
+    from jenkins_notary.ports import Signer
+    from jenkins_notary.tlog.note import Ed25519Verifier
+
+    Progress = Callable[[str, int, int], None]
+
+_MANIFEST_LIMIT = 1 << 20
+
+
+class BackupResult(NamedTuple):
+    """What was copied.
+
+    Attributes:
+        folder: Where to.
+        origin: The log.
+        size: Records.
+        bodies: Bodies.
+        with_key: Whether the ledger's own key is in the copy.
+    """
+
+    folder: str
+    origin: str
+    size: int
+    bodies: int
+    with_key: bool
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON form."""
+        return dict(self._asdict())
+
+
+def backup(
+    session: Session, folder: str, *, with_key: bool, progress: Progress
+) -> BackupResult:
+    """Copy the ledger while others write, and check the copy whole.
+
+    Args:
+        session: An open ledger.
+        folder: A new or empty one.
+        with_key: Copy the ledger's own key too: whoever has it can sign for the log.
+        progress: Called with (phase, done, total).
+
+    Raises:
+        UsageError: The folder is not empty.
+        FaultsError: The ledger is altered: what was found in the copy.
+    """
+    _make_empty(folder)
+    session.view()
+    copy = os.path.join(folder, LEDGER)
+    session.store.backup(copy, progress=lambda *at: progress("copying", *at))
+    store = SqliteStore.open(copy)
+    try:
+        view, vkeys = open_followed_view(
+            store, session.vkey(), load_log_verifier, session.signatures
+        )
+        manifest = Manifest(view.checkpoint.origin, vkeys[0], view.size, view.note)
+        _check_whole(store, manifest, vkeys, progress)
+        bodies = copy_bodies(
+            view,
+            session.blobs,
+            FileBlobs(os.path.join(folder, BODIES)),
+            progress=progress,
+        )
+    finally:
+        store.close()
+    if with_key:
+        key = read_private_file(session.places.log_key)
+        write_private_file(os.path.join(folder, KEY), key)
+    write_private_file(os.path.join(folder, MANIFEST), format_manifest(manifest))
+    return BackupResult(folder, manifest.origin, manifest.size, bodies, with_key)
+
+
+def restore(session: Session, folder: str, *, progress: Progress) -> None:
+    """Bring a ledger back from a backup, if that does not fork what was published.
+
+    Args:
+        session: Where the ledger goes; there must be none.
+        folder: The backup.
+        progress: Called with (phase, done, total).
+
+    Raises:
+        UsageError: There is a ledger already.
+        NotFoundError: No backup.
+        IntegrityError: The backup was altered, or is older than what was seen of the
+            log: to continue it would be a fork.
+    """
+    places = session.places
+    if os.path.exists(places.ledger):
+        raise UsageError(
+            f"ledger {places.ledger_url}",
+            expected="none",
+            got="one",
+            advice="move it and its -wal and -shm files away first",
+        )
+    manifest = _read_manifest(folder)
+    pin = session.load_pin(manifest.origin)
+    first = session.expected_vkey(pin, manifest.vkey)
+    copy = SqliteStore.open(os.path.join(folder, LEDGER))
+    try:
+        view, vkeys = open_followed_view(
+            copy, first, load_log_verifier, session.signatures
+        )
+        verifiers = [load_log_verifier(one) for one in vkeys]
+        _check_whole(copy, manifest, vkeys, progress)
+        if pin is not None:
+            check_continuable(view, [pin.note], verifiers)
+        os.makedirs(os.path.dirname(places.ledger), mode=0o700, exist_ok=True)
+        source = FileBlobs(os.path.join(folder, BODIES))
+        copy_bodies(view, source, session.blobs, progress=progress)
+        _restore_key(folder, places)
+        copy.backup(places.ledger, progress=lambda *at: progress("copying", *at))
+    finally:
+        copy.close()
+
+
+def succeed(
+    session: Session,
+    url: str,
+    *,
+    origin: str | None,
+    co_signers: Sequence[Signer],
+    progress: Progress,
+) -> None:
+    """Begin a new log that follows the session's, and take its records over.
+
+    Args:
+        session: The old ledger, a restored copy perhaps.
+        url: Where the new ledger goes; there must be none.
+        origin: The new log's name; None for one made of the host's name.
+        co_signers: Further administrators' keys.
+        progress: Called with (phase, done, total).
+
+    Raises:
+        UsageError: There is a ledger already, or the name is taken.
+        PermissionDeniedError: The keys are not those of enough administrators.
+        IntegrityError: The old ledger was altered.
+    """
+    import socket
+
+    places = find_places(url, None, session.environ)
+    if os.path.exists(places.ledger):
+        raise UsageError(f"ledger {places.ledger_url}", expected="none", got="one")
+    name = origin or make_origin(socket.gethostname())
+    check_origin(name)
+    old, vkeys = open_followed_view(
+        session.store, session.vkey(), load_log_verifier, session.signatures
+    )
+    verifiers = [load_log_verifier(one) for one in vkeys]
+    report = verify_ledger(session.store, verifiers, KeyVerifier, progress=progress)
+    report.raise_findings()
+    last_note = _newer_note(session.load_pin(old.checkpoint.origin), old, verifiers)
+    os.makedirs(os.path.dirname(places.ledger), mode=0o700, exist_ok=True)
+    signer = generate_log_key(places.log_key, name)
+    unfinished = f"{places.ledger}.new"
+    if os.path.exists(unfinished):
+        os.unlink(unfinished)
+    SqliteStore.create(unfinished).close()
+    store = SqliteStore.open(unfinished)
+    try:
+        store.put_setting("origin", name.encode())
+        store.put_setting("vkey", signer.vkey.encode())
+        succeed_log(
+            old,
+            session.store,
+            store,
+            signer,
+            author=session.author(*co_signers),
+            last_note=last_note,
+            old_verifiers=verifiers,
+            progress=progress,
+        )
+        note = store.checkpoint() or b""
+    except BaseException:
+        store.close()
+        os.unlink(unfinished)
+        os.unlink(places.log_key)
+        raise
+    store.close()
+    copy_bodies(old, session.blobs, FileBlobs(places.blobs), progress=progress)
+    os.rename(unfinished, places.ledger)
+    session.save_pin(name, Pin(signer.vkey, note))
+
+
+def rotate_key(session: Session, *, co_signers: Sequence[Signer]) -> None:
+    """Give the ledger a new key; interrupted, it is finished by another call.
+
+    Raises:
+        PermissionDeniedError: The keys are not those of enough administrators.
+        NotFoundError: The ledger's key is not here.
+    """
+    path = session.places.log_key
+    old = load_log_key(path)
+    session.view()
+    waiting = f"{path}.new"
+    try:
+        new = generate_log_key(waiting, old.name)
+    except FileExistsError:
+        new = load_log_key(waiting)
+    known = [text for _, text in session.view().trust().ledger_keys]
+    if not any(new.vkey in text for text in known):
+        session.check_administrators(co_signers)
+        rotate_ledger_key(
+            session.sequencer(),
+            session.author(*co_signers),
+            old,
+            new,
+            new_vkey=new.vkey,
+        )
+    session.store.put_setting("vkey", new.vkey.encode())
+    os.replace(waiting, path)
+    verifiers = [load_log_verifier(one.vkey) for one in (old, new)]
+    # An empty append signs the committed head again, now with the new key.
+    Sequencer(session.store, new, verifiers, session.clock).append([])
+    session.forget()
+    session.view()
+
+
+def upgrade(session: Session) -> list[str]:
+    """Bring the store to this program's schema; return what was done."""
+    return upgrade_ledger(session.store)
+
+
+def _make_empty(folder: str) -> None:
+    """Make a folder that holds nothing."""
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        if os.listdir(folder):
+            raise UsageError(f"folder {folder}", expected="a new or an empty one")
+    except OSError as error:
+        raise StorageError(f"folder {folder}", got=f"{error.strerror}") from error
+
+
+def _check_whole(
+    store: SqliteStore, manifest: Manifest, vkeys: Sequence[str], progress: Progress
+) -> None:
+    """Check a copy whole, and that it is what its manifest names."""
+    verifiers = [load_log_verifier(one) for one in vkeys]
+    report = verify_ledger(
+        store, verifiers, KeyVerifier, VerifyOptions(), progress=progress
+    )
+    check_copy(manifest, store, report, verifiers)
+
+
+def _read_manifest(folder: str) -> Manifest:
+    """Return a backup's manifest."""
+    path = os.path.join(folder, MANIFEST)
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_MANIFEST_LIMIT)
+    except OSError as error:
+        raise NotFoundError(
+            f"backup {folder}", expected=MANIFEST, got=f"{error.strerror}"
+        ) from error
+    return parse_manifest(data, subject=path)
+
+
+def _restore_key(folder: str, places: Places) -> None:
+    """Bring the ledger's key back, if the backup has it and it is not there."""
+    path = os.path.join(folder, KEY)
+    if not os.path.exists(path):
+        return
+    key = read_private_file(path)
+    try:
+        write_private_file(places.log_key, key)
+    except FileExistsError as error:
+        if read_private_file(places.log_key) != key:
+            raise IntegrityError(
+                f"key file {places.log_key}",
+                expected="the key of the backup",
+                got="another",
+                advice="move it away, if it is not needed",
+            ) from error
+
+
+def _newer_note(
+    pin: Pin | None, old: LedgerView, verifiers: Sequence[Ed25519Verifier]
+) -> bytes | None:
+    """Return the pinned checkpoint if the ledger is older than it.
+
+    Raises:
+        IntegrityError: It was signed by a key that the ledger does not know yet.
+    """
+    from jenkins_notary.tlog.checkpoint import open_checkpoint, parse_checkpoint
+    from jenkins_notary.tlog.note import parse_note
+
+    if pin is None:
+        return None
+    seen = parse_checkpoint(parse_note(pin.note).text)
+    if seen.size <= old.checkpoint.size:
+        return None
+    try:
+        open_checkpoint(pin.note, verifiers)
+    except IntegrityError as error:
+        raise IntegrityError(
+            f"ledger {old.checkpoint.origin} at size {old.size}",
+            expected="a state that knows the key of the last checkpoint seen",
+            got="one from before the ledger's key was rotated",
+            advice="use a backup from after the rotation",
+        ) from error
+    return pin.note
