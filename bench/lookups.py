@@ -50,7 +50,7 @@ def measure(run: Run) -> list[Figure]:
     with ExitStack() as stack:
         for ledger in ledgers:
             notary = stack.enter_context(ledger.open_notary())
-            notary.status()
+            notary.ledger.status()
             store = ledger.open_store()
             stack.callback(store.close)
             for what, work in _lookups(ledger, notary, store).items():

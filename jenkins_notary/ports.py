@@ -57,7 +57,7 @@ class Row(NamedTuple):
 
     kind: RowKind
     key: bytes
-    index: int
+    index: int  # type: ignore[assignment]  # It hides tuple.index.
 
 
 class Head(NamedTuple):
@@ -206,7 +206,7 @@ class Appended(NamedTuple):
         is_new: False when the same statement had been recorded before.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # It hides tuple.index.
     at_ms: int
     is_new: bool
 

@@ -39,6 +39,9 @@ from jenkins_notary.ledger.sequencer import Sequencer
 from jenkins_notary.ledger.succession import check_continuable, succeed_log
 from jenkins_notary.ledger.verify import VerifyOptions, verify_ledger
 from jenkins_notary.shapes import NamedTuple
+from jenkins_notary.tlog.checkpoint import open_checkpoint, parse_checkpoint
+from jenkins_notary.tlog.note import parse_note
+from jenkins_notary.tlog.receipt import parse_receipt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, int, int], None]
 
+RECEIPT_HEADER = b"c2sp.org/tlog-proof@"
 _MANIFEST_LIMIT = 1 << 20
 
 
@@ -118,12 +122,15 @@ def backup(
     return BackupResult(folder, manifest.origin, manifest.size, bodies, with_key)
 
 
-def restore(session: Session, folder: str, *, progress: Progress) -> None:
+def restore(
+    session: Session, folder: str, *, published: Sequence[bytes], progress: Progress
+) -> None:
     """Bring a ledger back from a backup, if that does not fork what was published.
 
     Args:
         session: Where the ledger goes; there must be none.
         folder: The backup.
+        published: Receipts and checkpoints that went out, beside the user's own pin.
         progress: Called with (phase, done, total).
 
     Raises:
@@ -150,8 +157,15 @@ def restore(session: Session, folder: str, *, progress: Progress) -> None:
         )
         verifiers = [load_log_verifier(one) for one in vkeys]
         _check_whole(copy, manifest, vkeys, progress)
-        if pin is not None:
-            check_continuable(view, [pin.note], verifiers)
+        seen = [_read_published(one) for one in published]
+        seen += [] if pin is None else [pin.note]
+        check_continuable(view, seen, verifiers)
+        if not seen:
+            session.notify(
+                "nothing shows how far the log was published: if receipts or "
+                "checkpoints are newer than this backup, writing forks the log; "
+                "name them with --published"
+            )
         os.makedirs(os.path.dirname(places.ledger), mode=0o700, exist_ok=True)
         source = FileBlobs(os.path.join(folder, BODIES))
         copy_bodies(view, source, session.blobs, progress=progress)
@@ -198,10 +212,12 @@ def succeed(
     report.raise_findings()
     last_note = _newer_note(session.load_pin(old.checkpoint.origin), old, verifiers)
     os.makedirs(os.path.dirname(places.ledger), mode=0o700, exist_ok=True)
-    signer = generate_log_key(places.log_key, name)
     unfinished = f"{places.ledger}.new"
-    if os.path.exists(unfinished):
-        os.unlink(unfinished)
+    for left in (places.log_key, unfinished):
+        # Without its ledger, a key here is what an interrupted call left behind.
+        if os.path.exists(left):
+            os.unlink(left)
+    signer = generate_log_key(places.log_key, name)
     SqliteStore.create(unfinished).close()
     store = SqliteStore.open(unfinished)
     try:
@@ -227,6 +243,11 @@ def succeed(
     copy_bodies(old, session.blobs, FileBlobs(places.blobs), progress=progress)
     os.rename(unfinished, places.ledger)
     session.save_pin(name, Pin(signer.vkey, note))
+    lost = 0 if last_note is None else _read_size(last_note) - old.size
+    session.notify(
+        f"{name} follows {old.checkpoint.origin}: {old.size} records were taken over, "
+        f"{lost} that were published are lost: resend them from where they came"
+    )
 
 
 def rotate_key(session: Session, *, co_signers: Sequence[Signer]) -> None:
@@ -328,13 +349,9 @@ def _newer_note(
     Raises:
         IntegrityError: It was signed by a key that the ledger does not know yet.
     """
-    from jenkins_notary.tlog.checkpoint import open_checkpoint, parse_checkpoint
-    from jenkins_notary.tlog.note import parse_note
-
     if pin is None:
         return None
-    seen = parse_checkpoint(parse_note(pin.note).text)
-    if seen.size <= old.checkpoint.size:
+    if _read_size(pin.note) <= old.checkpoint.size:
         return None
     try:
         open_checkpoint(pin.note, verifiers)
@@ -346,3 +363,16 @@ def _newer_note(
             advice="use a backup from after the rotation",
         ) from error
     return pin.note
+
+
+def _read_size(note: bytes) -> int:
+    """Return the tree size that a checkpoint note names."""
+    return parse_checkpoint(parse_note(note).text).size
+
+
+def _read_published(data: bytes) -> bytes:
+    """Return the checkpoint note in a published file: a note or a receipt."""
+    if data.startswith(RECEIPT_HEADER):
+        return parse_receipt(data).checkpoint_note
+    parse_note(data)
+    return data

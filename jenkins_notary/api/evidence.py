@@ -6,6 +6,7 @@ several builds is never chosen for the caller (AmbiguousError).
 
 from __future__ import annotations
 
+import io
 import os
 
 from jenkins_notary.api.authenticate import view_as_of
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
     from jenkins_notary.api.session import Session
+    from jenkins_notary.assets.asset import Asset
     from jenkins_notary.ledger.view import LedgerView
     from jenkins_notary.trust.record import ProvenRecord
     from jenkins_notary.values.body import Body
@@ -158,20 +160,30 @@ def attach_body(
     return show_record(view, view.record(index))
 
 
-def store_attachments(
-    session: Session, attachments: Sequence[tuple[str, str | None]]
+def store_bodies(
+    session: Session,
+    attachments: Sequence[tuple[str, str | None]],
+    assets: Sequence[Asset],
 ) -> list[dict[str, object]]:
-    """Store the files that a notarization attaches; return their JSON form.
+    """Store attached files and directory manifests; return their JSON form.
 
     Args:
         session: An open ledger.
-        attachments: (path, label or None) of each.
+        attachments: (path, label or None) of each file.
+        assets: Those with a manifest have it kept, to tell later what changed.
     """
-    described: list[dict[str, object]] = []
+    manifests = [one for one in assets if one.manifest is not None]
+    if not attachments and not manifests:
+        return []
+    from jenkins_notary.api.authenticate import remember_directory
+
+    # Nothing is stored beside a ledger that was exchanged for another one.
+    session.view()
+    stored: list[dict[str, object]] = []
     for path, label in attachments:
         with open_file(path) as stream:
             body = session.blobs.put(stream)
-        described.append(
+        stored.append(
             {
                 "name": os.path.basename(path),
                 "label": check_label(label),
@@ -179,7 +191,18 @@ def store_attachments(
                 "body": format_body(body),
             }
         )
-    return described
+    for one in manifests:
+        body = session.blobs.put(io.BytesIO(one.manifest or b""))
+        stored.append(
+            {
+                "name": one.name,
+                "label": "manifest",
+                "mime": "application/json",
+                "body": format_body(body),
+            }
+        )
+        remember_directory(session, one.name, one.digest)
+    return stored
 
 
 def find_log(

@@ -9,12 +9,12 @@ from jenkins_notary.api.results import LedgerStatus
 from jenkins_notary.blobs.files import FileBlobs
 from jenkins_notary.engines.sqlite import SqliteStore
 from jenkins_notary.errors import IntegrityError
+from jenkins_notary.files.export_folder import FolderTarget
 from jenkins_notary.files.pins import load_pin_file, save_pin_file
 from jenkins_notary.keys.signatures import KeyVerifier
 from jenkins_notary.ledger.audit import audit_ledger
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.ledger.export import export_tiles
-from jenkins_notary.ledger.export_folder import FolderTarget
 from jenkins_notary.ledger.verify import VerifyOptions, verify_ledger
 
 TYPE_CHECKING = False

@@ -12,7 +12,6 @@ from jenkins_notary.api.results import AssetRecord
 from jenkins_notary.errors import NotFoundError, UsageError
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.ledger.receipts import make_receipt
-from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.trust.verdict import linked_digests
 from jenkins_notary.values.ci import read_ci
 from jenkins_notary.values.digest import digest_hex
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from jenkins_notary.api.claim import Claim
     from jenkins_notary.api.session import Session
     from jenkins_notary.assets.asset import Asset
 
@@ -34,28 +34,11 @@ MAX_VALUE = 1024
 MAX_REASON = 4096
 
 
-class Claim(NamedTuple):
-    """What is said of all assets of a call.
-
-    Attributes:
-        status: The status to record.
-        job: A job id as the user gave it, or None for that of the environment.
-        attributes: Further facts, text, number or boolean by name.
-        reason: Free text, or None.
-        supersedes: Indexes of negative records that this one lifts.
-        attachments: The JSON form of each attachment.
-    """
-
-    status: Status
-    job: str | None = None
-    attributes: Mapping[str, str | int | bool] = {}
-    reason: str | None = None
-    supersedes: Sequence[int] = ()
-    attachments: Sequence[dict[str, object]] = ()
-
-
 def record_assets(
-    session: Session, assets: Sequence[Asset], claim: Claim
+    session: Session,
+    assets: Sequence[Asset],
+    claim: Claim,
+    bodies: Sequence[dict[str, object]] = (),
 ) -> list[AssetRecord]:
     """Record assets in one commit; return each with its receipt, once durable.
 
@@ -63,11 +46,12 @@ def record_assets(
         session: An open ledger.
         assets: At least one.
         claim: What is said of them.
+        bodies: The JSON form of each stored body that goes with them.
 
     Raises:
         UsageError: An attribute, reason, job or superseded index is wrong.
     """
-    facts = describe_claim(session, claim)
+    facts = {**describe_claim(session, claim), "attachments": list(bodies) or None}
     if claim.status in NEGATIVE:
         assets = [_with_linked(session, asset) for asset in assets]
     author = session.author()
@@ -116,7 +100,6 @@ def describe_claim(session: Session, claim: Claim) -> dict[str, Any]:
         "attributes": dict(claim.attributes) or None,
         "reason": claim.reason or None,
         "supersedes": sorted(set(claim.supersedes)) or None,
-        "attachments": list(claim.attachments) or None,
     }
 
 
@@ -132,10 +115,10 @@ def describe_job(
     job = ours if given is None else parse_job_id(given)
     if job is None:
         return None
-    if ours is None or (ours.name, ours.number) != (job.name, job.number):
-        found = None
-    elif job.instance is None:
+    if ours is not None and job == ours._replace(instance=None):
         job = ours
+    if job != ours:
+        found = None
     described: dict[str, Any] = {"id": format_job_id(job)}
     if found is not None:
         described["ci"] = found.ci

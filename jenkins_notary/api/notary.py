@@ -16,42 +16,32 @@ come together, and then nothing was recorded.
 from __future__ import annotations
 
 import os
-import sys
 
-from jenkins_notary.api.session import Session
+from jenkins_notary.api.claim import Claim
+from jenkins_notary.api.session import Choices, Session
 from jenkins_notary.errors import NotFoundError, UsageError
 from jenkins_notary.values.status import Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
-    from typing import Any, BinaryIO, Self
+    from typing import BinaryIO, Self
 
-    from jenkins_notary.api.copies import BackupResult
     from jenkins_notary.api.evidence import Query
     from jenkins_notary.api.gate import GateDecision
+    from jenkins_notary.api.keeper import LedgerKeeper
     from jenkins_notary.api.results import (
         AssetRecord,
         AssetVerdict,
         Check,
         KeyInfo,
-        LedgerStatus,
         RecordView,
-        SignerInfo,
     )
+    from jenkins_notary.api.signers import Signers
     from jenkins_notary.assets.asset import Asset
-    from jenkins_notary.ledger.audit import AuditResult
-    from jenkins_notary.ledger.erase import ErasureResult
-    from jenkins_notary.ledger.export import ExportResult
-    from jenkins_notary.ledger.verify import VerifyReport
-    from jenkins_notary.ports import Signer
 
     Progress = Callable[[str, int, int | None], None]
-
-
-def _ignore(_: str) -> None:
-    """Take a notice that nobody asked for."""
 
 
 class Notary:
@@ -69,8 +59,11 @@ class Notary:
         log: str | None = None,
         passphrase: bytes | None = None,
         co_keys: Sequence[str] = (),
+        ca_file: str | None = None,
+        plain_http: Sequence[str] = (),
         environ: Mapping[str, str] | None = None,
-        notify: Callable[[str], None] = _ignore,
+        stdin: BinaryIO | None = None,
+        notify: Callable[[str], None] | None = None,
         progress: Progress | None = None,
     ) -> None:
         """Choose a ledger and key.
@@ -81,21 +74,41 @@ class Notary:
             log: The log's verifier key, when the caller has it from elsewhere.
             passphrase: Of an encrypted key.
             co_keys: PEM files of further administrators, who co-sign trust records.
+            ca_file: PEM file of further certificate authorities, for registries.
+            plain_http: Registry hosts that may be asked without TLS.
             environ: The environment; None for that of the process.
+            stdin: Where ``-`` reads; None for standard input.
             notify: Called with one-line notices, such as of a key that was made.
             progress: Called with (what, done, total or None) during long work.
         """
-        self._session = Session(
-            ledger,
-            key=key,
-            log=log,
-            passphrase=passphrase,
-            environ=os.environ if environ is None else environ,
-            notify=notify,
+        choices = Choices(
+            key,
+            log,
+            passphrase,
+            tuple(co_keys),
+            ca_file,
+            tuple(plain_http),
+            stdin,
+            notify,
+            progress,
         )
-        self._co_keys = co_keys
-        self._passphrase = passphrase
-        self._progress = progress
+        self._session = Session(
+            ledger, choices, os.environ if environ is None else environ
+        )
+
+    @property
+    def ledger(self) -> LedgerKeeper:
+        """Return what an administrator or auditor does with the ledger."""
+        from jenkins_notary.api.keeper import LedgerKeeper
+
+        return LedgerKeeper(self._session)
+
+    @property
+    def signers(self) -> Signers:
+        """Return the administration of who may speak."""
+        from jenkins_notary.api.signers import Signers
+
+        return Signers(self._session)
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -126,10 +139,7 @@ class Notary:
         attachments: Sequence[tuple[str, str | None]] = (),
         supersedes: Sequence[int] = (),
         reason: str | None = None,
-        stdin: BinaryIO | None = None,
         ephemeral_ok: bool = False,
-        ca_file: str | None = None,
-        plain_http: Sequence[str] = (),
     ) -> list[AssetRecord]:
         """Record assets as TRUSTED; make the ledger if there is none.
 
@@ -141,10 +151,7 @@ class Notary:
             attachments: (path, label or None) of files to keep with the record.
             supersedes: Negative records that this one lifts; needs a reason.
             reason: Free text.
-            stdin: Where ``-`` reads its list.
             ephemeral_ok: Whether a ledger may be made on an agent that goes away.
-            ca_file: PEM file of further certificate authorities, for registries.
-            plain_http: Registry hosts that may be asked without TLS.
 
         Returns:
             One record an asset, in the order of the assets, durable.
@@ -152,10 +159,13 @@ class Notary:
         Raises:
             NotaryError: Nothing was recorded.
         """
-        found = self._collect(assets, name, stdin, ca_file, plain_http)
+        found = self._collect(assets, name)
         self._session.create_if_missing(ephemeral_ok=ephemeral_ok)
         return self._record(
-            Status.TRUSTED, found, job, attributes, attachments, reason, supersedes
+            found,
+            Claim(
+                Status.TRUSTED, job, attributes or {}, reason, supersedes, attachments
+            ),
         )
 
     def untrust(
@@ -167,14 +177,12 @@ class Notary:
         name: str | None = None,
         attributes: Mapping[str, str | int | bool] | None = None,
         attachments: Sequence[tuple[str, str | None]] = (),
-        stdin: BinaryIO | None = None,
-        ca_file: str | None = None,
-        plain_http: Sequence[str] = (),
     ) -> list[AssetRecord]:
         """Record assets as UNTRUSTED; see :meth:`notarize` for the arguments."""
-        found = self._collect(assets, name, stdin, ca_file, plain_http, unnamed=True)
+        found = self._collect(assets, name, unnamed=True)
         return self._record(
-            Status.UNTRUSTED, found, job, attributes, attachments, reason, ()
+            found,
+            Claim(Status.UNTRUSTED, job, attributes or {}, reason, (), attachments),
         )
 
     def unsupport(
@@ -186,14 +194,12 @@ class Notary:
         name: str | None = None,
         attributes: Mapping[str, str | int | bool] | None = None,
         attachments: Sequence[tuple[str, str | None]] = (),
-        stdin: BinaryIO | None = None,
-        ca_file: str | None = None,
-        plain_http: Sequence[str] = (),
     ) -> list[AssetRecord]:
         """Record assets as UNSUPPORTED; see :meth:`notarize` for the arguments."""
-        found = self._collect(assets, name, stdin, ca_file, plain_http, unnamed=True)
+        found = self._collect(assets, name, unnamed=True)
         return self._record(
-            Status.UNSUPPORTED, found, job, attributes, attachments, reason, ()
+            found,
+            Claim(Status.UNSUPPORTED, job, attributes or {}, reason, (), attachments),
         )
 
     def authenticate(
@@ -206,9 +212,6 @@ class Notary:
         strict: bool = False,
         against: str | None = None,
         name: str | None = None,
-        stdin: BinaryIO | None = None,
-        ca_file: str | None = None,
-        plain_http: Sequence[str] = (),
     ) -> list[AssetVerdict]:
         """Return the ledger's word on each asset; one answer each, whatever happens.
 
@@ -220,25 +223,23 @@ class Notary:
             strict: Read the whole log, and trust no index row.
             against: Digest of a directory's earlier record to compare with.
             name: A name for a bare digest, for the output only.
-            stdin: Where ``-`` reads its list.
-            ca_file: PEM file of further certificate authorities, for registries.
-            plain_http: Registry hosts that may be asked without TLS.
 
         Raises:
             NotaryError: The ledger itself cannot be read or was altered.
         """
         from jenkins_notary.api.authenticate import authenticate_assets
+        from jenkins_notary.api.sources import read_words
         from jenkins_notary.trust.keys import parse_signer_id
         from jenkins_notary.trust.verdict import TrustRule
 
         rule = TrustRule(org, tuple(parse_signer_id(one) for one in keys))
 
         def collect(words: Sequence[str]) -> list[Asset]:
-            return self._collect(words, name, stdin, ca_file, plain_http, unnamed=True)
+            return self._collect(words, name, unnamed=True)
 
         return authenticate_assets(
             self._session,
-            self._read_list(assets, stdin),
+            read_words(self._session, assets),
             collect,
             rule,
             as_of=as_of,
@@ -255,9 +256,6 @@ class Notary:
         keys: Sequence[str] = (),
         as_of: str | None = None,
         name: str | None = None,
-        stdin: BinaryIO | None = None,
-        ca_file: str | None = None,
-        plain_http: Sequence[str] = (),
     ) -> list[GateDecision]:
         """Return whether each asset passes a policy, with every reason why not.
 
@@ -270,27 +268,25 @@ class Notary:
             keys: As for :meth:`authenticate`.
             as_of: A tree size or an RFC 3339 time; None for now.
             name: A name for a bare digest.
-            stdin: Where ``-`` reads its list.
-            ca_file: PEM file of further certificate authorities, for registries.
-            plain_http: Registry hosts that may be asked without TLS.
 
         Raises:
             NotaryError: The policy is wrong, or the ledger cannot be read or was
                 altered.
         """
         from jenkins_notary.api.gate import gate_assets
+        from jenkins_notary.api.sources import read_words
         from jenkins_notary.trust.keys import parse_signer_id
         from jenkins_notary.trust.verdict import TrustRule
 
         rule = TrustRule(org, tuple(parse_signer_id(one) for one in keys))
 
         def collect(words: Sequence[str]) -> list[Asset]:
-            return self._collect(words, name, stdin, ca_file, plain_http, unnamed=True)
+            return self._collect(words, name, unnamed=True)
 
         return gate_assets(
             self._session,
             policy,
-            self._read_list(assets, stdin),
+            read_words(self._session, assets),
             collect,
             rule,
             as_of=as_of,
@@ -316,8 +312,6 @@ class Notary:
         limit: int = 100,
         as_of: str | None = None,
         receipts: bool = False,
-        ca_file: str | None = None,
-        plain_http: Sequence[str] = (),
     ) -> list[RecordView]:
         """Return the history of an asset or digest, in log order.
 
@@ -326,7 +320,7 @@ class Notary:
         """
         from jenkins_notary.api.evidence import Query, find_records
 
-        (found,) = self._collect([asset], None, None, ca_file, plain_http, unnamed=True)
+        (found,) = self._collect([asset], None, unnamed=True)
         query = Query(digest=found.digest, limit=limit, as_of=as_of)
         return find_records(self._session, query, receipts=receipts)
 
@@ -352,7 +346,6 @@ class Notary:
         digests: Sequence[str] = (),
         label: str | None = None,
         mime: str | None = None,
-        stdin: BinaryIO | None = None,
     ) -> RecordView:
         """Keep a file as evidence of a job or of digests; return its record.
 
@@ -362,11 +355,11 @@ class Notary:
             digests: Assets that it is about.
             label: A label to find it by.
             mime: Its media type; None to guess by name.
-            stdin: Where ``-`` reads.
         """
         from jenkins_notary.api.evidence import attach_body, check_label, guess_mime
+        from jenkins_notary.api.sources import open_input
 
-        with self._open(path, stdin) as stream:
+        with open_input(self._session, path) as stream:
             return attach_body(
                 self._session,
                 stream,
@@ -384,7 +377,6 @@ class Notary:
         *,
         stage: str | None = None,
         form: str = "consoleText",
-        stdin: BinaryIO | None = None,
     ) -> RecordView:
         """Keep a build's log; return its record.
 
@@ -393,11 +385,11 @@ class Notary:
             path: The file, or ``-`` for ``stdin``.
             stage: The stage that the log is of, or None for the whole build.
             form: Which of Jenkins' byte forms of a log it is.
-            stdin: Where ``-`` reads.
         """
         from jenkins_notary.api.evidence import attach_body, check_label
+        from jenkins_notary.api.sources import open_input
 
-        with self._open(path, stdin) as stream:
+        with open_input(self._session, path) as stream:
             return attach_body(
                 self._session,
                 stream,
@@ -465,13 +457,11 @@ class Notary:
     def import_records(self, path: str, *, job: str | None = None) -> list[AssetRecord]:
         """Record the digests of a CSV or JSON file as TRUSTED, in one commit."""
         from jenkins_notary.api.imports import read_import
-        from jenkins_notary.api.notarize import Claim, record_assets
+        from jenkins_notary.api.notarize import record_assets
 
         assets = read_import(path)
         self._session.create_if_missing()
         return record_assets(self._session, assets, Claim(Status.TRUSTED, job))
-
-    # Signers
 
     def show_key(self) -> KeyInfo:
         """Return the signer's key.
@@ -481,7 +471,7 @@ class Notary:
         """
         from jenkins_notary.api.keys import describe_key
 
-        return describe_key(self._session, passphrase=self._passphrase)
+        return describe_key(self._session, passphrase=self._session.choices.passphrase)
 
     def generate_key(self, *, kind: str = "ed25519") -> KeyInfo:
         """Make the signer's key.
@@ -491,250 +481,9 @@ class Notary:
         """
         from jenkins_notary.api.keys import make_key
 
-        return make_key(self._session, kind, passphrase=self._passphrase)
-
-    def signers(self) -> list[SignerInfo]:
-        """Return the enrolled signers."""
-        from jenkins_notary.api.signers import list_signers
-
-        return list_signers(self._session)
-
-    def orgs(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the members of each org."""
-        return self._session.view().trust().orgs()
-
-    def enrol(
-        self, signer_or_pem: str, *, level: int = 1, orgs: Sequence[str] = ()
-    ) -> RecordView:
-        """Enrol a signer by its PEM file, or by its id if it has signed a record."""
-        from jenkins_notary.api.signers import enrol_signer
-
-        return enrol_signer(
-            self._session,
-            signer_or_pem,
-            level=level,
-            orgs=orgs,
-            co_signers=self._co_signers(),
+        return make_key(
+            self._session, kind, passphrase=self._session.choices.passphrase
         )
-
-    def revoke(self, signer: str, *, from_index: int | None = None) -> RecordView:
-        """Revoke what a signer recorded from an index on; None for from now on."""
-        from jenkins_notary.api.signers import revoke_signer
-
-        return revoke_signer(
-            self._session,
-            signer,
-            from_index=from_index,
-            co_signers=self._co_signers(),
-        )
-
-    def set_level(self, signer: str, level: int) -> RecordView:
-        """Give an enrolled signer another level."""
-        from jenkins_notary.api.signers import set_level
-
-        return set_level(self._session, signer, level, self._co_signers())
-
-    def change_org(
-        self, org: str, signers: Sequence[str], *, joined: bool
-    ) -> RecordView:
-        """Let signers join or leave an org."""
-        from jenkins_notary.api.signers import change_org
-
-        return change_org(
-            self._session, org, signers, joined=joined, co_signers=self._co_signers()
-        )
-
-    # Ledger
-
-    def init(
-        self,
-        *,
-        origin: str | None = None,
-        threshold: int = 1,
-        ephemeral_ok: bool = False,
-    ) -> LedgerStatus:
-        """Make the ledger.
-
-        Args:
-            origin: The log's name; None for one made of the host's name.
-            threshold: How many administrators (key and co-keys) must sign trust
-                records.
-            ephemeral_ok: Whether it may be made on an agent that goes away.
-
-        Raises:
-            UsageError: There is one already.
-        """
-        made = self._session.create_if_missing(
-            origin=origin,
-            threshold=threshold,
-            co_signers=self._co_signers(),
-            ephemeral_ok=ephemeral_ok,
-        )
-        if not made:
-            raise UsageError(
-                f"ledger {self._session.places.ledger_url}",
-                expected="none yet",
-                got="an initialized one",
-            )
-        return self.status()
-
-    def status(self) -> LedgerStatus:
-        """Return where the ledger stands, checked against the pin."""
-        from jenkins_notary.api.maintenance import describe_ledger
-
-        return describe_ledger(self._session)
-
-    def verify(self, *, signatures: bool = True, bodies: bool = True) -> VerifyReport:
-        """Check everything that the ledger holds: entries, tiles, rows, envelopes.
-
-        Args:
-            signatures: Check every record's signature too.
-            bodies: Hash every body again too.
-
-        Returns:
-            What was checked and found; what was altered is in its findings.
-
-        Raises:
-            IntegrityError: The ledger is whole in itself, but not the one seen before.
-        """
-        from jenkins_notary.api.maintenance import verify_whole
-
-        return verify_whole(
-            self._session,
-            signatures=signatures,
-            bodies=bodies,
-            progress=self._report,
-        )
-
-    def audit(self, state_file: str, *, full: bool = False) -> AuditResult:
-        """Check that the ledger has only grown since an auditor's last look.
-
-        Args:
-            state_file: What the auditor keeps between looks; made at first.
-            full: Read every record again, not a sample of the old ones.
-
-        Raises:
-            IntegrityError: The log was forked, rolled back or altered.
-        """
-        from jenkins_notary.api.maintenance import audit
-
-        return audit(self._session, state_file, full=full, progress=self._report)
-
-    def export(self, folder: str) -> ExportResult:
-        """Write the ledger as static C2SP tiles, into a new or an earlier export."""
-        from jenkins_notary.api.maintenance import export
-
-        return export(self._session, folder, progress=self._report)
-
-    def erase(
-        self,
-        indexes: Sequence[int] = (),
-        *,
-        containing: str | None = None,
-        reason: str,
-    ) -> ErasureResult:
-        """Destroy envelopes and bodies of records, by a record that says so.
-
-        Args:
-            indexes: The records.
-            containing: A text; every record that holds it is meant too.
-            reason: Why; it stays, so it must not hold what is erased.
-        """
-        from jenkins_notary.api.erasure import erase_records
-
-        return erase_records(
-            self._session,
-            indexes,
-            containing=containing,
-            reason=reason,
-            co_signers=self._co_signers(),
-            progress=self._report,
-        )
-
-    def resume_erasures(self) -> ErasureResult:
-        """Finish erasures that were recorded and then interrupted."""
-        from jenkins_notary.api.erasure import resume_erasures
-
-        return resume_erasures(self._session, progress=self._report)
-
-    def prune(
-        self, *, before: str, labels: Sequence[str] | None = None
-    ) -> ErasureResult:
-        """Destroy the bodies of records before a time; the proofs stay.
-
-        Args:
-            before: RFC 3339 commit time.
-            labels: Only bodies under these labels; None for all.
-        """
-        from jenkins_notary.api.erasure import prune
-
-        return prune(
-            self._session,
-            before=before,
-            labels=labels,
-            co_signers=self._co_signers(),
-            progress=self._report,
-        )
-
-    def backup(self, folder: str, *, with_key: bool = False) -> BackupResult:
-        """Copy the ledger while others write, and check the copy whole.
-
-        Args:
-            folder: A new or an empty one.
-            with_key: Copy the ledger's own key too.
-        """
-        from jenkins_notary.api.copies import backup
-
-        return backup(self._session, folder, with_key=with_key, progress=self._report)
-
-    def restore(self, folder: str) -> LedgerStatus:
-        """Bring the ledger back from a backup, unless that would fork its log.
-
-        Raises:
-            IntegrityError: The backup was altered, or is older than what was seen.
-        """
-        from jenkins_notary.api.copies import restore
-
-        restore(self._session, folder, progress=self._report)
-        return self.status()
-
-    def succeed(self, url: str, *, origin: str | None = None) -> LedgerStatus:
-        """Begin a new log that follows this one; return where the new one stands.
-
-        Args:
-            url: Where the new ledger goes.
-            origin: Its name; None for one made of the host's name.
-        """
-        from jenkins_notary.api.copies import succeed
-
-        succeed(
-            self._session,
-            url,
-            origin=origin,
-            co_signers=self._co_signers(),
-            progress=self._report,
-        )
-        old, places = self._session, self._session.places
-        with Notary(
-            url,
-            key=places.key,
-            passphrase=self._passphrase,
-            environ=old.environ,
-            notify=old.notify,
-        ) as new:
-            return new.status()
-
-    def rotate_key(self) -> None:
-        """Give the ledger a new key of its own; readers with a pin follow."""
-        from jenkins_notary.api.copies import rotate_key
-
-        rotate_key(self._session, co_signers=self._co_signers())
-
-    def upgrade(self) -> list[str]:
-        """Bring the ledger's storage to this version; return what was done."""
-        from jenkins_notary.api.copies import upgrade
-
-        return upgrade(self._session)
 
     def doctor(self) -> list[Check]:
         """Look at everything that a user needs; every check is returned."""
@@ -744,119 +493,22 @@ class Notary:
 
     # What the methods share
 
-    def _report(self, what: str, done: int, total: int | None) -> None:
-        """Tell whoever listens how far long work has come."""
-        if self._progress is not None:
-            self._progress(what, done, total)
-
-    def _record(
-        self,
-        status: Status,
-        assets: Sequence[Asset],
-        job: str | None,
-        attributes: Mapping[str, str | int | bool] | None,
-        attachments: Iterable[tuple[str, str | None]],
-        reason: str | None,
-        supersedes: Sequence[int],
-    ) -> list[AssetRecord]:
+    def _record(self, assets: Sequence[Asset], claim: Claim) -> list[AssetRecord]:
         """Record assets with their manifests and attachments."""
-        from jenkins_notary.api.notarize import Claim, record_assets
+        from jenkins_notary.api.evidence import store_bodies
+        from jenkins_notary.api.notarize import record_assets
 
-        if status is not Status.TRUSTED and not (reason or "").strip():
+        if claim.status is not Status.TRUSTED and not (claim.reason or "").strip():
             raise UsageError(
                 "reason", expected="why", got="none", advice="give --reason"
             )
-        stored = self._store_bodies(list(attachments), assets)
-        claim = Claim(status, job, attributes or {}, reason, supersedes, stored)
-        return record_assets(self._session, assets, claim)
-
-    def _store_bodies(
-        self, attachments: Sequence[tuple[str, str | None]], assets: Sequence[Asset]
-    ) -> list[dict[str, Any]]:
-        """Store attachments and directory manifests; return their JSON form."""
-        manifests = [one for one in assets if one.manifest is not None]
-        if not attachments and not manifests:
-            return []
-        import io
-
-        from jenkins_notary.api.authenticate import remember_directory
-        from jenkins_notary.api.evidence import store_attachments
-        from jenkins_notary.values.body import format_body
-
-        self._session.view()
-        stored: list[dict[str, Any]] = store_attachments(self._session, attachments)
-        for one in manifests:
-            body = self._session.blobs.put(io.BytesIO(one.manifest or b""))
-            stored.append(
-                {
-                    "name": one.name,
-                    "label": "manifest",
-                    "mime": "application/json",
-                    "body": format_body(body),
-                }
-            )
-            remember_directory(self._session, one.name, one.digest)
-        return stored
+        stored = store_bodies(self._session, claim.attachments, assets)
+        return record_assets(self._session, assets, claim, stored)
 
     def _collect(
-        self,
-        words: Sequence[str],
-        name: str | None,
-        stdin: BinaryIO | None,
-        ca_file: str | None,
-        plain_http: Sequence[str],
-        *,
-        unnamed: bool = False,
+        self, words: Sequence[str], name: str | None, *, unnamed: bool = False
     ) -> list[Asset]:
         """Return the assets that words name."""
-        from jenkins_notary.assets.selection import SelectionOptions, collect_assets
+        from jenkins_notary.api.sources import collect
 
-        report = self._progress
-
-        def on_hash(bytes_done: int, files_done: int) -> None:
-            if report is not None:
-                report(f"hashing, {files_done} files", bytes_done, None)
-
-        def open_images() -> Any:
-            from jenkins_notary.registry.client import RegistryClient
-
-            return RegistryClient(
-                ca_file=ca_file,
-                plain_http_hosts=plain_http,
-                environ=self._session.environ,
-            )
-
-        def open_urls() -> Any:
-            from jenkins_notary.registry.http_source import HttpSource
-
-            return HttpSource(ca_file=ca_file, plain_http_hosts=plain_http)
-
-        options = SelectionOptions(
-            name=name,
-            unnamed_digests=unnamed,
-            stdin=stdin,
-            progress=None if report is None else on_hash,
-            open_images=open_images,
-            open_urls=open_urls,
-        )
-        return collect_assets(words, options)
-
-    def _read_list(self, words: Sequence[str], stdin: BinaryIO | None) -> list[str]:
-        """Return the words with a list on standard input read, so each is judged."""
-        from jenkins_notary.assets.selection import expand_lists
-
-        return expand_lists(words, stdin)
-
-    def _open(self, path: str, stdin: BinaryIO | None) -> BinaryIO:
-        """Open a file or standard input."""
-        from jenkins_notary.api.evidence import open_file
-
-        if path != "-":
-            return open_file(path)
-        return sys.stdin.buffer if stdin is None else stdin
-
-    def _co_signers(self) -> list[Signer]:
-        """Return the further administrators' keys."""
-        from jenkins_notary.keys.pem import load_signer
-
-        return [load_signer(one, passphrase=self._passphrase) for one in self._co_keys]
+        return collect(self._session, words, name=name, unnamed=unnamed)

@@ -43,7 +43,7 @@ class AssetRecord(NamedTuple):
     job: str | None
     signer: str
     timestamp: str
-    index: int  # type: ignore[assignment]  # It hides tuple.index, which nobody needs.
+    index: int  # type: ignore[assignment]  # It hides tuple.index.
     receipt: str
 
     @property
@@ -55,7 +55,7 @@ class AssetRecord(NamedTuple):
         """Return the JSON form."""
         value = self._asdict()
         value["status"] = self.status.name
-        value["code"] = self.status.value
+        value["code"] = self.code
         return value
 
 
@@ -166,15 +166,20 @@ class RecordView(NamedTuple):
         return None if statement is None else statement.job_id
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form: the leaf's facts, then what the statement says."""
+        """Return the JSON form: the leaf's facts, then what the statement says.
+
+        ``name`` to ``size`` are those of the record's first asset.
+        """
         index, leaf, _, statement, erased_by = self.record
         value: dict[str, Any] = {
+            **_describe_first(self.record),
             "index": index,
             "type": leaf.type,
             "timestamp": format_time(leaf.at_ms),
             "signer": leaf.signer,
             "standing": self.standing,
             "status": leaf.status and leaf.status.name,
+            "code": self.code,
             "job": self.job,
             "digests": [f"sha256:{one}" for one in leaf.subjects],
             "supersedes": list(leaf.supersedes),
@@ -193,6 +198,25 @@ class RecordView(NamedTuple):
             ]
             value["predicate"] = dict(statement.predicate)
         return value
+
+
+def _describe_first(record: ProvenRecord) -> dict[str, Any]:
+    """Return what the JSON form says of a record's first asset or subject."""
+    leaf, statement = record.leaf, record.statement
+    digest = leaf.subjects[0] if leaf.subjects else None
+    name, asset = None, {}
+    if statement is not None and statement.subjects:
+        name, digest = statement.subjects[0].name, statement.subjects[0].sha256_hex
+        assets = statement.predicate.get("assets")
+        if isinstance(assets, list) and assets and isinstance(assets[0], dict):
+            asset = assets[0]
+    return {
+        "name": asset.get("name", name),
+        "kind": asset.get("kind", leaf.type),
+        "digest": digest and f"sha256:{digest}",
+        "ref": asset.get("ref"),
+        "size": asset.get("size"),
+    }
 
 
 class LedgerStatus(NamedTuple):

@@ -24,10 +24,12 @@ from jenkins_notary.ledger.author import Author
 from jenkins_notary.ledger.pins import Pin, check_pin
 from jenkins_notary.ledger.sequencer import Sequencer
 from jenkins_notary.ledger.view import open_view
+from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import BinaryIO
 
     from jenkins_notary.api.places import Places
     from jenkins_notary.blobs.files import FileBlobs
@@ -46,33 +48,38 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
 
+class Choices(NamedTuple):
+    """What the caller chose beside the ledger; see ``Notary`` for each."""
+
+    key: str | None = None
+    log: str | None = None
+    passphrase: bytes | None = None
+    co_keys: tuple[str, ...] = ()
+    ca_file: str | None = None
+    plain_http: tuple[str, ...] = ()
+    stdin: BinaryIO | None = None
+    notify: Callable[[str], None] | None = None
+    progress: Callable[[str, int, int | None], None] | None = None
+
+
 class Session:
     """What one call, or one program, has open.
 
     Attributes:
+        choices: What the caller chose.
         environ: The environment, read once.
         places: Where everything is.
         clock: The time.
-        notify: Called with one-line notices for a person.
     """
 
     def __init__(
-        self,
-        ledger: str | None,
-        *,
-        key: str | None,
-        log: str | None,
-        passphrase: bytes | None,
-        environ: Mapping[str, str],
-        notify: Callable[[str], None],
+        self, ledger: str | None, choices: Choices, environ: Mapping[str, str]
     ) -> None:
         """Keep the choices; open nothing."""
+        self.choices = choices
         self.environ = environ
-        self.places: Places = find_places(ledger, key, environ)
+        self.places: Places = find_places(ledger, choices.key, environ)
         self.clock = SystemClock()
-        self.notify = notify
-        self._log = log
-        self._passphrase = passphrase
         self._store: SqliteStore | None = None
         self._view: LedgerView | None = None
         self._sequencer: Sequencer | None = None
@@ -80,6 +87,27 @@ class Session:
         self._verifier: KeyVerifier | None = None
         self._vkeys: tuple[str, ...] = ()
         self._pins = PinFiles(self.places.pins)
+
+    def reopen(self, ledger: str) -> Session:
+        """Return a session on another ledger, with the same choices."""
+        return Session(ledger, self.choices._replace(log=None), self.environ)
+
+    def notify(self, notice: str) -> None:
+        """Say something to the person, if anyone listens."""
+        if self.choices.notify is not None:
+            self.choices.notify(notice)
+
+    def report(self, what: str, done: int, total: int | None) -> None:
+        """Say how far long work has come, if anyone listens."""
+        if self.choices.progress is not None:
+            self.choices.progress(what, done, total)
+
+    def co_signers(self) -> list[Signer]:
+        """Return the further administrators' keys."""
+        from jenkins_notary.keys.pem import load_signer
+
+        passphrase = self.choices.passphrase
+        return [load_signer(o, passphrase=passphrase) for o in self.choices.co_keys]
 
     def close(self) -> None:
         """Release the ledger."""
@@ -144,8 +172,8 @@ class Session:
 
     def expected_vkey(self, pin: Pin | None, claimed: str) -> str:
         """Return the key that must have signed: given, pinned, or else claimed."""
-        if self._log is not None:
-            return self._log
+        if self.choices.log is not None:
+            return self.choices.log
         return claimed if pin is None else pin.vkey
 
     def load_pin(self, origin: str) -> Pin | None:
@@ -324,7 +352,7 @@ class Session:
         Raises:
             IntegrityError: It claims to follow a log that was seen, and does not.
         """
-        if self._log is None:
+        if self.choices.log is None:
             self.notify(
                 f"first contact with {view.checkpoint.origin}: its key "
                 f"{self._vkeys[0]} is now pinned; compare it with what its "
@@ -386,14 +414,14 @@ class Session:
 
         path = self.places.key
         try:
-            return load_signer(path, passphrase=self._passphrase)
+            return load_signer(path, passphrase=self.choices.passphrase)
         except NotFoundError:
             if path != find_places(None, None, self.environ).key:
                 raise
         try:
-            signer = generate_signer(path, passphrase=self._passphrase)
+            signer = generate_signer(path, passphrase=self.choices.passphrase)
         except FileExistsError:
-            return load_signer(path, passphrase=self._passphrase)
+            return load_signer(path, passphrase=self.choices.passphrase)
         self.notify(f"created signing key {path}, signer {signer.keyid}")
         return signer
 

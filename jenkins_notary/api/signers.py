@@ -16,6 +16,7 @@ from jenkins_notary.trust.record import claimed_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Mapping, Sequence
 
     from jenkins_notary.api.results import RecordView
@@ -189,3 +190,56 @@ def _find_key(view: LedgerView, signer: str) -> bytes:
         got="no record that it signed",
         advice="give its PEM file: jenkins-notary signer enrol FILE.pem",
     )
+
+
+class Signers:
+    """Who may speak on a ledger; ``Notary.signers``."""
+
+    def __init__(self, session: Session) -> None:
+        """Hold what is open."""
+        self._session = session
+
+    def list(self) -> builtins.list[SignerInfo]:
+        """Return the enrolled signers."""
+        return list_signers(self._session)
+
+    def orgs(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the members of each org."""
+        return self._session.view().trust().orgs()
+
+    def enrol(
+        self, signer_or_pem: str, *, level: int = 1, orgs: Sequence[str] = ()
+    ) -> RecordView:
+        """Enrol a signer by its PEM file, or by its id if it has signed a record."""
+        return enrol_signer(
+            self._session,
+            signer_or_pem,
+            level=level,
+            orgs=orgs,
+            co_signers=self._session.co_signers(),
+        )
+
+    def revoke(self, signer: str, *, from_index: int | None = None) -> RecordView:
+        """Revoke what a signer recorded from an index on; None for from now on."""
+        return revoke_signer(
+            self._session,
+            signer,
+            from_index=from_index,
+            co_signers=self._session.co_signers(),
+        )
+
+    def set_level(self, signer: str, level: int) -> RecordView:
+        """Give an enrolled signer another level."""
+        return set_level(self._session, signer, level, self._session.co_signers())
+
+    def change_org(
+        self, org: str, signers: Sequence[str], *, joined: bool
+    ) -> RecordView:
+        """Let signers join or leave an org."""
+        return change_org(
+            self._session,
+            org,
+            signers,
+            joined=joined,
+            co_signers=self._session.co_signers(),
+        )

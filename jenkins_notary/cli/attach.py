@@ -40,7 +40,6 @@ def run(context: Context) -> int:
             digests=context.texts("attach-digest"),
             label=context.text("label"),
             mime=context.text("mime"),
-            stdin=context.stdin,
         )
     return show_records(context, [record])
 

@@ -59,9 +59,6 @@ def read_rule(context: Context) -> dict[str, Any]:
         "keys": context.texts("signer"),
         "as_of": context.text("as-of"),
         "name": context.text("name"),
-        "stdin": context.stdin,
-        "ca_file": context.text("ca-file"),
-        "plain_http": context.texts("plain-http"),
     }
 
 

@@ -154,7 +154,10 @@ class Context:
             log=self.text("log"),
             passphrase=self._passphrase(),
             co_keys=self.texts("co-key"),
+            ca_file=self.text("ca-file"),
+            plain_http=self.texts("plain-http"),
             environ=self.environ,
+            stdin=self.stdin,
             notify=self.output.notice,
             progress=progress,
         )

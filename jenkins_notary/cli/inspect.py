@@ -34,8 +34,6 @@ def run(context: Context) -> int:
             limit=context.limit(100),
             as_of=context.text("as-of"),
             receipts=context.flag("receipt"),
-            ca_file=context.text("ca-file"),
-            plain_http=context.texts("plain-http"),
         )
         if context.flag("envelope"):
             for one in records:

@@ -57,7 +57,7 @@ def declare_audit(parser: Parser) -> None:
 def run_init(context: Context) -> int:
     """Make a ledger and print where it stands."""
     with context.notary() as notary:
-        status = notary.init(
+        status = notary.ledger.init(
             origin=context.text("origin"),
             threshold=context.integer("threshold", 1),
             ephemeral_ok=context.flag("ephemeral-ok"),
@@ -68,14 +68,14 @@ def run_init(context: Context) -> int:
 def run_status(context: Context) -> int:
     """Print where a ledger stands."""
     with context.notary() as notary:
-        status = notary.status()
+        status = notary.ledger.status()
     return show_status(context, status)
 
 
 def run_verify(context: Context) -> int:
     """Check a whole ledger; return 0 or 65."""
     with context.notary() as notary:
-        report = notary.verify(
+        report = notary.ledger.verify(
             signatures=context.flag("signatures", default=True),
             bodies=context.flag("bodies", default=True),
         )
@@ -101,7 +101,7 @@ def run_audit(context: Context) -> int:
     """Check a ledger against what was seen of it."""
     state = context.required("audit-state")
     with context.notary() as notary:
-        found = notary.audit(state, full=context.flag("full")).to_dict()
+        found = notary.ledger.audit(state, full=context.flag("full")).to_dict()
     context.output.show(
         found,
         lambda: format_fields(

@@ -73,7 +73,6 @@ def run_put(context: Context) -> int:
             context.word("JOB_ID"),
             context.word("FILE"),
             stage=context.text("stage"),
-            stdin=context.stdin,
         )
     return show_records(context, [record])
 

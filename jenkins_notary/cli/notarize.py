@@ -117,9 +117,6 @@ def _read_claim(context: Context) -> dict[str, Any]:
         "name": context.text("name"),
         "attributes": context.pairs("attr"),
         "attachments": [split_label(one) for one in context.texts("attach")],
-        "stdin": context.stdin,
-        "ca_file": context.text("ca-file"),
-        "plain_http": context.texts("plain-http"),
     }
 
 

@@ -31,7 +31,7 @@ def declare_change(parser: Parser) -> None:
 def run_list(context: Context) -> int:
     """Print the orgs."""
     with context.notary() as notary:
-        orgs = {org: list(signers) for org, signers in notary.orgs().items()}
+        orgs = {org: list(signers) for org, signers in notary.signers.orgs().items()}
     context.output.show({"orgs": orgs}, lambda: _format_orgs(orgs))
     return 0
 
@@ -49,7 +49,7 @@ def run_remove(context: Context) -> int:
 def _change(context: Context, *, joined: bool) -> int:
     """Record who joins or leaves an org."""
     with context.notary() as notary:
-        record = notary.change_org(
+        record = notary.signers.change_org(
             context.word("ORG"), context.words("SIGNER"), joined=joined
         )
     return show_records(context, [record])

@@ -52,7 +52,7 @@ def declare_level(parser: Parser) -> None:
 def run_list(context: Context) -> int:
     """Print the enrolled signers."""
     with context.notary() as notary:
-        signers = notary.signers()
+        signers = notary.signers.list()
     context.output.show(
         {"signers": [one.to_dict() for one in signers]},
         lambda: format_table(
@@ -77,7 +77,7 @@ def run_list(context: Context) -> int:
 def run_enrol(context: Context) -> int:
     """Enrol a key."""
     with context.notary() as notary:
-        record = notary.enrol(
+        record = notary.signers.enrol(
             context.word("SIGNER"),
             level=context.integer("enrol-level", 1),
             orgs=context.texts("enrol-org"),
@@ -88,7 +88,7 @@ def run_enrol(context: Context) -> int:
 def run_revoke(context: Context) -> int:
     """Revoke a key."""
     with context.notary() as notary:
-        record = notary.revoke(
+        record = notary.signers.revoke(
             context.word("SIGNER"), from_index=context.optional_integer("from")
         )
     return show_records(context, [record])
@@ -100,7 +100,7 @@ def run_level(context: Context) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise UsageError("LEVEL", expected="an integer from 0", got=repr(text[:40]))
     with context.notary() as notary:
-        record = notary.set_level(context.word("SIGNER"), int(text))
+        record = notary.signers.set_level(context.word("SIGNER"), int(text))
     return show_records(context, [record])
 
 

@@ -84,41 +84,41 @@ def declare_rotate_key(parser: Parser) -> None:
 def run_export(context: Context) -> int:
     """Write static tiles."""
     with context.notary() as notary:
-        return _show(context, notary.export(context.word("DIR")).to_dict())
+        return _show(context, notary.ledger.export(context.word("DIR")).to_dict())
 
 
 def run_backup(context: Context) -> int:
     """Copy a ledger."""
     with context.notary() as notary:
-        done = notary.backup(context.word("DIR"), with_key=context.flag("with-key"))
+        done = notary.ledger.backup(context.word("DIR"), with_key=context.flag("with-key"))
     return _show(context, done.to_dict())
 
 
 def run_restore(context: Context) -> int:
     """Bring a ledger back."""
     with context.notary() as notary:
-        return show_status(context, notary.restore(context.word("DIR")))
+        return show_status(context, notary.ledger.restore(context.word("DIR")))
 
 
 def run_succeed(context: Context) -> int:
     """Begin a log that follows another."""
     with context.notary() as notary:
-        status = notary.succeed(context.word("URL"), origin=context.text("origin"))
+        status = notary.ledger.succeed(context.word("URL"), origin=context.text("origin"))
     return show_status(context, status)
 
 
 def run_upgrade(context: Context) -> int:
     """Bring the storage to this version."""
     with context.notary() as notary:
-        notary.upgrade()
-        return show_status(context, notary.status())
+        notary.ledger.upgrade()
+        return show_status(context, notary.ledger.status())
 
 
 def run_prune(context: Context) -> int:
     """Delete old bodies."""
     before = context.required("before")
     with context.notary() as notary:
-        done = notary.prune(before=before, labels=context.texts("prune-label") or None)
+        done = notary.ledger.prune(before=before, labels=context.texts("prune-label") or None)
     return _show(context, done.to_dict())
 
 
@@ -126,22 +126,22 @@ def run_erase(context: Context) -> int:
     """Destroy envelopes and bodies of records."""
     if context.flag("resume"):
         with context.notary() as notary:
-            return _show(context, notary.resume_erasures().to_dict())
+            return _show(context, notary.ledger.resume_erasures().to_dict())
     indexes = [_parse_index(one) for one in context.words("INDEX")]
     reason = context.required("reason")
     containing = context.text("containing")
     if containing == "-":
         containing = _read_text(context)
     with context.notary() as notary:
-        done = notary.erase(indexes, containing=containing, reason=reason)
+        done = notary.ledger.erase(indexes, containing=containing, reason=reason)
     return _show(context, done.to_dict())
 
 
 def run_rotate_key(context: Context) -> int:
     """Give the ledger a new key."""
     with context.notary() as notary:
-        notary.rotate_key()
-        return show_status(context, notary.status())
+        notary.ledger.rotate_key()
+        return show_status(context, notary.ledger.status())
 
 
 def _show(context: Context, found: Mapping[str, object]) -> int:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import binascii
 
-from jenkins_notary.errors import ConfigurationError
+from jenkins_notary.errors import ConfigurationError, NotFoundError
 from jenkins_notary.keys.ed25519 import (
     generate,
     is_bad_signature,
@@ -114,7 +114,15 @@ def load_log_key(path: str) -> LogSigner:
         PermissionDeniedError: It cannot be read.
         ConfigurationError: Not such a file, or open to others.
     """
-    text = read_private_file(path).decode("ascii", "replace")
+    try:
+        text = read_private_file(path).decode("ascii", "replace")
+    except NotFoundError as error:
+        raise NotFoundError(
+            f"ledger key {path}",
+            got="no such file",
+            advice="this host can read the ledger, not write to it: write where its "
+            "key is, or restore the key from a backup made with --with-key",
+        ) from error
     return parse_log_key(text, subject=f"key file {path}")
 
 

@@ -189,13 +189,21 @@ def write_private_file(path: str, data: bytes) -> None:
 
 
 def _sync_folder(folder: str) -> None:
-    """Make a new name durable: records signed by a lost key could never be repeated."""
-    if os.name == "posix":
+    """Make a new name durable, where the file system can do it for a folder.
+
+    Records signed by a lost key could never be repeated.
+    """
+    try:
         descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    except OSError:
+        # Windows opens no folder; the file itself is durable already.
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)
 
 
 def _read_plain_ed25519(text: bytes) -> bytes | None:

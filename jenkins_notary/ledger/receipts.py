@@ -53,7 +53,7 @@ class CheckedReceipt(NamedTuple):
         statement: The envelope's statement, or None.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # It hides tuple.index.
     leaf: Leaf
     checkpoint: Checkpoint
     envelope: Envelope | None

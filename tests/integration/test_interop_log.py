@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jenkins_notary.ledger.export import export_tiles
-from jenkins_notary.ledger.export_folder import FolderTarget
+from jenkins_notary.files.export_folder import FolderTarget
 from jenkins_notary.ledger.receipts import make_receipt
 from jenkins_notary.ledger.sequencer import read_hashes
 from jenkins_notary.tlog.canonical import encode_base64

@@ -22,7 +22,7 @@ from jenkins_notary.errors import IntegrityError, NotaryError
 from jenkins_notary.keys.signatures import KeyVerifier
 from jenkins_notary.ledger.erase import erase, find_erasable
 from jenkins_notary.ledger.export import export_tiles
-from jenkins_notary.ledger.export_folder import FolderTarget
+from jenkins_notary.files.export_folder import FolderTarget
 from jenkins_notary.ledger.pins import check_pin
 from jenkins_notary.ledger.verify import VerifyOptions, verify_ledger
 from jenkins_notary.trust.verdict import TrustRule

@@ -71,7 +71,7 @@ def test_records_are_found_by_what_their_number_gives(
 
 def test_measured_ledger_is_sound(ledger: Bench) -> None:
     with ledger.open_notary() as notary:
-        found = notary.verify(bodies=False)
+        found = notary.ledger.verify(bodies=False)
 
     assert (found.size, found.signatures, found.total) == (300, 300, 0)
 

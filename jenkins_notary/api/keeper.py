@@ -1,0 +1,220 @@
+"""Keep a ledger: make it, check it, copy it, clean it; ``Notary.ledger``."""
+
+from __future__ import annotations
+
+from jenkins_notary.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jenkins_notary.api.copies import BackupResult
+    from jenkins_notary.api.results import LedgerStatus
+    from jenkins_notary.api.session import Session
+    from jenkins_notary.ledger.audit import AuditResult
+    from jenkins_notary.ledger.erase import ErasureResult
+    from jenkins_notary.ledger.export import ExportResult
+    from jenkins_notary.ledger.verify import VerifyReport
+
+
+class LedgerKeeper:
+    """What an administrator or auditor does with a ledger."""
+
+    def __init__(self, session: Session) -> None:
+        """Hold what is open."""
+        self._session = session
+
+    def init(
+        self,
+        *,
+        origin: str | None = None,
+        threshold: int = 1,
+        ephemeral_ok: bool = False,
+    ) -> LedgerStatus:
+        """Make the ledger.
+
+        Args:
+            origin: The log's name; None for one made of the host's name.
+            threshold: How many administrators (key and co-keys) must sign trust
+                records.
+            ephemeral_ok: Whether it may be made on an agent that goes away.
+
+        Raises:
+            UsageError: There is one already.
+        """
+        made = self._session.create_if_missing(
+            origin=origin,
+            threshold=threshold,
+            co_signers=self._session.co_signers(),
+            ephemeral_ok=ephemeral_ok,
+        )
+        if not made:
+            raise UsageError(
+                f"ledger {self._session.places.ledger_url}",
+                expected="none yet",
+                got="an initialized one",
+            )
+        return self.status()
+
+    def status(self) -> LedgerStatus:
+        """Return where the ledger stands, checked against the pin."""
+        from jenkins_notary.api.maintenance import describe_ledger
+
+        return describe_ledger(self._session)
+
+    def verify(self, *, signatures: bool = True, bodies: bool = True) -> VerifyReport:
+        """Check everything that the ledger holds: entries, tiles, rows, envelopes.
+
+        Args:
+            signatures: Check every record's signature too.
+            bodies: Hash every body again too.
+
+        Returns:
+            What was checked and found; what was altered is in its findings.
+
+        Raises:
+            IntegrityError: The ledger is whole in itself, but not the one seen before.
+        """
+        from jenkins_notary.api.maintenance import verify_whole
+
+        return verify_whole(
+            self._session,
+            signatures=signatures,
+            bodies=bodies,
+            progress=self._session.report,
+        )
+
+    def audit(self, state_file: str, *, full: bool = False) -> AuditResult:
+        """Check that the ledger has only grown since an auditor's last look.
+
+        Args:
+            state_file: What the auditor keeps between looks; made at first.
+            full: Read every record again, not a sample of the old ones.
+
+        Raises:
+            IntegrityError: The log was forked, rolled back or altered.
+        """
+        from jenkins_notary.api.maintenance import audit
+
+        return audit(
+            self._session, state_file, full=full, progress=self._session.report
+        )
+
+    def export(self, folder: str) -> ExportResult:
+        """Write the ledger as static C2SP tiles, into a new or an earlier export."""
+        from jenkins_notary.api.maintenance import export
+
+        return export(self._session, folder, progress=self._session.report)
+
+    def erase(
+        self,
+        indexes: Sequence[int] = (),
+        *,
+        containing: str | None = None,
+        reason: str,
+    ) -> ErasureResult:
+        """Destroy envelopes and bodies of records, by a record that says so.
+
+        Args:
+            indexes: The records.
+            containing: A text; every record that holds it is meant too.
+            reason: Why; it stays, so it must not hold what is erased.
+        """
+        from jenkins_notary.api.erasure import erase_records
+
+        return erase_records(
+            self._session,
+            indexes,
+            containing=containing,
+            reason=reason,
+            co_signers=self._session.co_signers(),
+            progress=self._session.report,
+        )
+
+    def resume_erasures(self) -> ErasureResult:
+        """Finish erasures that were recorded and then interrupted."""
+        from jenkins_notary.api.erasure import resume_erasures
+
+        return resume_erasures(self._session, progress=self._session.report)
+
+    def prune(
+        self, *, before: str, labels: Sequence[str] | None = None
+    ) -> ErasureResult:
+        """Destroy the bodies of records before a time; the proofs stay.
+
+        Args:
+            before: RFC 3339 commit time.
+            labels: Only bodies under these labels; None for all.
+        """
+        from jenkins_notary.api.erasure import prune
+
+        return prune(
+            self._session,
+            before=before,
+            labels=labels,
+            co_signers=self._session.co_signers(),
+            progress=self._session.report,
+        )
+
+    def backup(self, folder: str, *, with_key: bool = False) -> BackupResult:
+        """Copy the ledger while others write, and check the copy whole.
+
+        Args:
+            folder: A new or an empty one.
+            with_key: Copy the ledger's own key too.
+        """
+        from jenkins_notary.api.copies import backup
+
+        return backup(
+            self._session, folder, with_key=with_key, progress=self._session.report
+        )
+
+    def restore(self, folder: str, *, published: Sequence[bytes] = ()) -> LedgerStatus:
+        """Bring the ledger back from a backup, unless that would fork its log.
+
+        Args:
+            folder: The backup.
+            published: Receipts and checkpoints that went out, beside the user's pin.
+
+        Raises:
+            IntegrityError: The backup was altered, or is older than what was seen.
+        """
+        from jenkins_notary.api.copies import restore
+
+        restore(
+            self._session,
+            folder,
+            published=published,
+            progress=self._session.report,
+        )
+        return self.status()
+
+    def succeed(self, url: str, *, origin: str | None = None) -> LedgerStatus:
+        """Begin a new log that follows this one; return where the new one stands.
+
+        Args:
+            url: Where the new ledger goes.
+            origin: Its name; None for one made of the host's name.
+        """
+        from jenkins_notary.api.copies import succeed
+
+        succeed(
+            self._session,
+            url,
+            origin=origin,
+            co_signers=self._session.co_signers(),
+            progress=self._session.report,
+        )
+        return LedgerKeeper(self._session.reopen(url)).status()
+
+    def rotate_key(self) -> None:
+        """Give the ledger a new key of its own; readers with a pin follow."""
+        from jenkins_notary.api.copies import rotate_key
+
+        rotate_key(self._session, co_signers=self._session.co_signers())
+
+    def upgrade(self) -> list[str]:
+        """Bring the ledger's storage to this version; return what was done."""
+        from jenkins_notary.api.copies import upgrade
+
+        return upgrade(self._session)

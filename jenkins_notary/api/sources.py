@@ -1,0 +1,80 @@
+"""Turn the words of a call into assets, with the session's registries and input."""
+
+from __future__ import annotations
+
+import sys
+
+from jenkins_notary.assets.selection import (
+    SelectionOptions,
+    collect_assets,
+    expand_lists,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import BinaryIO
+
+    from jenkins_notary.api.session import Session
+    from jenkins_notary.assets.asset import Asset
+    from jenkins_notary.registry.client import RegistryClient
+    from jenkins_notary.registry.http_source import HttpSource
+
+
+def collect(
+    session: Session, words: Sequence[str], *, name: str | None, unnamed: bool = False
+) -> list[Asset]:
+    """Return the assets that words name.
+
+    Args:
+        session: For registries, standard input and progress.
+        words: As on the command line.
+        name: The name of the one asset, or None.
+        unnamed: Whether a bare digest may stand without a name.
+
+    Raises:
+        NotaryError: One cannot be read.
+        FaultsError: Several cannot.
+    """
+    choices = session.choices
+
+    def on_hash(bytes_done: int, files_done: int) -> None:
+        session.report(f"hashing, {files_done} files", bytes_done, None)
+
+    def open_images() -> RegistryClient:
+        from jenkins_notary.registry.client import RegistryClient
+
+        return RegistryClient(
+            ca_file=choices.ca_file,
+            plain_http_hosts=choices.plain_http,
+            environ=session.environ,
+        )
+
+    def open_urls() -> HttpSource:
+        from jenkins_notary.registry.http_source import HttpSource
+
+        return HttpSource(ca_file=choices.ca_file, plain_http_hosts=choices.plain_http)
+
+    options = SelectionOptions(
+        name=name,
+        unnamed_digests=unnamed,
+        stdin=choices.stdin,
+        progress=None if choices.progress is None else on_hash,
+        open_images=open_images,
+        open_urls=open_urls,
+    )
+    return collect_assets(words, options)
+
+
+def read_words(session: Session, words: Sequence[str]) -> list[str]:
+    """Return the words with a list on standard input read, so each is judged."""
+    return expand_lists(words, session.choices.stdin)
+
+
+def open_input(session: Session, path: str) -> BinaryIO:
+    """Open a file, or standard input for ``-``."""
+    from jenkins_notary.api.evidence import open_file
+
+    if path != "-":
+        return open_file(path)
+    return session.choices.stdin or sys.stdin.buffer
