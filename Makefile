@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # The agent runs these without the package, on Python 3.8.
-AGENT := $(wildcard $(addprefix jenkins_notary/,errors.py version.py values tlog \
+AGENT := $(wildcard $(addprefix jenkins_notary/,errors.py shapes.py version.py values tlog \
 	assets/asset.py assets/files.py agent))
 # Rooms whose every branch is tested.
 PURE := jenkins_notary/values/*,jenkins_notary/tlog/*,jenkins_notary/trust/*

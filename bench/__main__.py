@@ -7,9 +7,9 @@ import importlib.util
 import os
 import sys
 import tempfile
+from typing import TYPE_CHECKING
 
 from bench import batches, checks, cold, disk, hashing, lookups, primitives
-from bench.measure import Figure, usable_processors
 from bench.plot import draw_curves
 from bench.report import (
     describe_machine,
@@ -19,6 +19,9 @@ from bench.report import (
     write_json,
 )
 from bench.run import Run
+
+if TYPE_CHECKING:
+    from bench.measure import Figure
 
 BENCHMARKS = {
     "primitives": (primitives.measure, "what the machine gives"),
@@ -43,8 +46,6 @@ def main() -> int:
         print(format_table(measured), flush=True)
     machine = ", ".join(f"{key} {value}" for key, value in describe_machine().items())
     print(f"\n{format_table(figures)}\n\n{format_notes(figures)}\n\n{machine}")
-    print(f"load before the last figure: {os.getloadavg()[0]:.1f}", end="")
-    print(f" on {usable_processors()} processors")
     if options.json:
         write_json(options.json, figures)
     if options.docs:
@@ -76,18 +77,20 @@ def _read_options() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "names",
-        nargs="*",
-        choices=[*BENCHMARKS, []],
-        metavar="NAME",
-        help="all of them",
+        "names", nargs="*", metavar="NAME", help="which; all of them without a name"
     )
     parser.add_argument("--quick", action="store_true", help="smaller and fewer")
     parser.add_argument("--json", metavar="FILE", help="write all figures to a file")
     parser.add_argument(
         "--docs", action="store_true", help="write docs/benchmarks.md and its plot"
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    unknown = sorted(set(options.names) - set(BENCHMARKS))
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(unknown)}")
+    if options.docs and (options.names or options.quick):
+        parser.error("--docs needs a whole run: no names, no --quick")
+    return options
 
 
 if __name__ == "__main__":

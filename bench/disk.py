@@ -32,7 +32,8 @@ def measure(run: Run) -> list[Figure]:
         size / records,
         "bytes",
         goal=Goal("<=", 2048, of_ratio=False),
-        note="One subject, five attributes, a Jenkins build's environment; all rows.",
+        note="One subject, five attributes, a Jenkins build's environment; every index"
+        " but that by commit, which a file has no row in.",
     )
     return [total, *_split(ledger.path, records)]
 

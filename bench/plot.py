@@ -27,10 +27,10 @@ def draw_curves(path: str, figures: Sequence[Figure]) -> None:
     from matplotlib import pyplot as plt
 
     drawn = [one for one in figures if one.curve]
-    fig, axes = plt.subplots(figsize=(8, 4.8), layout="constrained")
+    fig, axes = plt.subplots(figsize=(9, 4.8), layout="constrained")
     for number, one in enumerate(drawn):
         sizes, p50, p99 = zip(*one.curve, strict=True)
-        name = one.what.partition(",")[0]
+        name = one.what.rpartition(", p50")[0]
         color = f"C{number}"
         axes.plot(sizes, p50, color=color, marker="o", label=f"{name}, p50")
         axes.plot(
@@ -42,6 +42,6 @@ def draw_curves(path: str, figures: Sequence[Figure]) -> None:
         ylabel="ms for one lookup", title="What a lookup costs as the ledger grows"
     )
     axes.grid(visible=True, which="major", alpha=0.3)
-    axes.legend(fontsize="x-small", ncols=2)
+    fig.legend(fontsize="x-small", loc="outside right upper")
     fig.savefig(path, metadata={"Date": None})
     plt.close(fig)

@@ -34,6 +34,7 @@ def describe_machine() -> dict[str, str]:
         "openssl": ssl.OPENSSL_VERSION,
         "sqlite": sqlite3.sqlite_version,
         "system": f"{platform.system()} {platform.machine()}",
+        "load at the end": f"{os.getloadavg()[0]:.1f}",
     }
 
 

@@ -101,6 +101,7 @@ OPTIONS: Mapping[str, Kind] = {
     "plain-http": "list",
     "policy": "text",
     "prune-label": "list",
+    "published": "list",
     "quiet": "flag",
     "reason": "text",
     "receipt": "flag",

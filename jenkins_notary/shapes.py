@@ -22,8 +22,10 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import NamedTuple as NamedTuple  # noqa: PLC0414 - an explicit re-export
     from typing import Protocol as Protocol  # noqa: PLC0414 - an explicit re-export
+    from typing import Self
 else:
     from operator import itemgetter
 
@@ -36,36 +38,38 @@ else:
         _fields = ()
         _field_defaults = {}  # noqa: RUF012 - replaced in each class, never changed
 
-        def __new__(cls, *args, **kwargs):
+        def __new__(cls, *args: object, **kwargs: object) -> Self:
             if kwargs or len(args) != len(cls._fields):
                 args = _fill(cls, args, kwargs)
             return tuple.__new__(cls, args)
 
         @classmethod
-        def _make(cls, values):
+        def _make(cls, values: Iterable[object]) -> Self:
             """Return one whose fields are an iterable's values."""
             return cls(*values)
 
-        def _asdict(self):
+        def _asdict(self) -> dict[str, object]:
             """Return the fields by name."""
             return dict(zip(self._fields, self))  # noqa: B905 - Python 3.8
 
-        def _replace(self, **changes):
+        def _replace(self, **changes: object) -> Self:
             """Return a copy with other values of some fields."""
             return type(self)(**{**self._asdict(), **changes})
 
-        def __getnewargs__(self):
+        def __getnewargs__(self) -> tuple[object, ...]:
             """Return what a copy or a pickle is made of."""
             return tuple(self)
 
-        def __repr__(self):
+        def __repr__(self) -> str:
             parts = [f"{name}={value!r}" for name, value in self._asdict().items()]
             return f"{type(self).__name__}({', '.join(parts)})"
 
     class _Maker(type):
         """Turn the body of a class into a named tuple; it is no metaclass of it."""
 
-        def __new__(cls, name, _bases, namespace):
+        def __new__(
+            cls, name: str, _bases: tuple[type, ...], namespace: dict[str, object]
+        ) -> type:
             fields = tuple(namespace.get("__annotations__", ()))
             defaults = {one: namespace[one] for one in fields if one in namespace}
             getters = {
@@ -86,7 +90,9 @@ else:
 
     NamedTuple = type.__new__(_Maker, "NamedTuple", (), {})
 
-    def _fill(cls, args, kwargs):
+    def _fill(
+        cls: type[_Base], args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> list[object]:
         """Return the values of all fields from arguments and defaults."""
         values = dict(zip(cls._fields, args))  # noqa: B905 - Python 3.8
         twice = [one for one in kwargs if one in values or one not in cls._fields]

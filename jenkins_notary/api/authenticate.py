@@ -71,7 +71,7 @@ def authenticate_assets(
     return [
         _failed(one.word, one.error)
         if isinstance(one, Unread)
-        else _judge(session, view, one, rule, state, against)
+        else _judge(session, view, one, rule=rule, state=state, against=against)
         for one in read
     ]
 
@@ -115,6 +115,7 @@ def _judge(
     session: Session,
     view: LedgerView,
     asset: Asset,
+    *,
     rule: TrustRule,
     state: AsOf,
     against: str | None,

@@ -103,7 +103,7 @@ def backup(
     store = SqliteStore.open(copy)
     try:
         view, vkeys = open_followed_view(
-            store, session.vkey(), load_log_verifier, session.signatures
+            store, session.first_vkey(), load_log_verifier, session.signatures
         )
         manifest = Manifest(view.checkpoint.origin, vkeys[0], view.size, view.note)
         _check_whole(store, manifest, vkeys, progress)
@@ -205,7 +205,7 @@ def succeed(
     name = origin or make_origin(socket.gethostname())
     check_origin(name)
     old, vkeys = open_followed_view(
-        session.store, session.vkey(), load_log_verifier, session.signatures
+        session.store, session.first_vkey(), load_log_verifier, session.signatures
     )
     verifiers = [load_log_verifier(one) for one in vkeys]
     report = verify_ledger(session.store, verifiers, KeyVerifier, progress=progress)

@@ -33,13 +33,15 @@ from jenkins_notary.values.statement import Subject
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Any, BinaryIO
+    from typing import BinaryIO
 
     from jenkins_notary.api.session import Session
     from jenkins_notary.assets.asset import Asset
     from jenkins_notary.ledger.view import LedgerView
     from jenkins_notary.trust.record import ProvenRecord
     from jenkins_notary.values.body import Body
+    from jenkins_notary.values.jobid import JobId
+    from jenkins_notary.values.statement import Statement
 
 _LABEL_LIMIT = 200
 
@@ -220,6 +222,8 @@ def find_log(
         NotFoundError: The build has no such log, or none by an enrolled signer.
         AmbiguousError: The job id matches builds of several controllers.
     """
+    # A folder has no log of its own, and none of its builds' is to be picked.
+    parse_job_id(job)
     found = find_records(session, Query(job=job, limit=100_000, as_of=as_of))
     logs = [one for one in found if _is_log(one.record, stage)]
     counting = [one.record for one in logs if one.standing == "enrolled"]
@@ -439,7 +443,7 @@ def _is_of_job(record: ProvenRecord, text: str) -> bool:
     )
 
 
-def _job_ids(statement: Any) -> list[Any]:
+def _job_ids(statement: Statement) -> list[JobId]:
     """Return the parsed job ids of a statement: its own and its aliases."""
     named = [statement.job_id, *statement.predicate.get("aliases", ())]
     parsed = []

@@ -82,8 +82,8 @@ def gate_assets(
     policy_bytes: bytes,
     words: Sequence[str],
     collect: Callable[[Sequence[str]], list[Asset]],
-    rule: TrustRule,
     *,
+    rule: TrustRule,
     as_of: str | None = None,
 ) -> list[GateDecision]:
     """Return the gate's answer on each asset.
@@ -114,7 +114,9 @@ def gate_assets(
     return [
         _refuse(one.word, one.error, policy)
         if isinstance(one, Unread)
-        else _decide(session, view, one, policy, rule, state, now_ms)
+        else _decide(
+            session, view, one, policy=policy, rule=rule, state=state, now_ms=now_ms
+        )
         for one in read
     ]
 
@@ -147,6 +149,7 @@ def _decide(
     session: Session,
     view: LedgerView,
     asset: Asset,
+    *,
     policy: Policy,
     rule: TrustRule,
     state: AsOf,

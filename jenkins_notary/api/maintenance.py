@@ -76,7 +76,11 @@ def verify_whole(
         open_blobs=partial(FileBlobs, blobs) if bodies else None,
     )
     report = verify_ledger(
-        session.store, session.verifiers(), KeyVerifier, options, progress=progress
+        session.store,
+        session.followed_verifiers(),
+        KeyVerifier,
+        options,
+        progress=progress,
     )
     if report.is_sound:
         # What is consistent in itself may still be an older or another log.
@@ -110,7 +114,7 @@ def audit(
     result = audit_ledger(
         session.view(),
         pin,
-        session.vkey(),
+        session.first_vkey(),
         sample=None if full else sample,
         progress=progress,
     )

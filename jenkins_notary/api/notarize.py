@@ -12,7 +12,7 @@ from jenkins_notary.api.results import AssetRecord
 from jenkins_notary.errors import NotFoundError, UsageError
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.ledger.receipts import make_receipt
-from jenkins_notary.trust.verdict import linked_digests
+from jenkins_notary.trust.verdict import TrustRule, find_links
 from jenkins_notary.values.ci import read_ci
 from jenkins_notary.values.digest import digest_hex
 from jenkins_notary.values.jobid import format_job_id, parse_job_id
@@ -214,13 +214,14 @@ def _with_linked(session: Session, asset: Asset) -> Asset:
     """Return an asset with every digest that records link to its own.
 
     A negative status is to stand on all digests of an image by itself, whoever later
-    hides the record that links them.
+    hides the record that links them. Only records that count link: a stranger's could
+    make security untrust a good image.
     """
     from jenkins_notary.assets.asset import Subject as AssetSubject
 
     view = session.view()
     own = digest_hex(asset.digest)
-    linked = linked_digests(own, view.records(view.find_digest(own)))
+    linked = find_links(own, view.history(own), view.trust(), TrustRule())
     known = {digest_hex(one.digest) for one in asset.subjects}
     further = tuple(
         AssetSubject(f"linked to {asset.name}", f"sha256:{one}")

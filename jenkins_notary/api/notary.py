@@ -288,7 +288,7 @@ class Notary:
             policy,
             read_words(self._session, assets),
             collect,
-            rule,
+            rule=rule,
             as_of=as_of,
         )
 

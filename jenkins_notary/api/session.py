@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 
 from jenkins_notary.api.places import find_places
 from jenkins_notary.engines.sqlite import SqliteStore
@@ -166,7 +167,12 @@ class Session:
         return self.view()
 
     def vkey(self) -> str:
-        """Return the log's verifier key, as this user knows it."""
+        """Return the key that signs the log now: the expected one, or its successor."""
+        self.followed_view()
+        return self._vkeys[-1]
+
+    def first_vkey(self) -> str:
+        """Return the key that this user expects; it may have been rotated since."""
         pin = self.load_pin(self._setting("origin"))
         return self.expected_vkey(pin, self._setting("vkey"))
 
@@ -381,7 +387,18 @@ class Session:
         """Return the checkpoint verifiers for the log in the store."""
         from jenkins_notary.keys.log_key import load_log_verifier
 
-        return [load_log_verifier(one) for one in self._vkeys or (self.vkey(),)]
+        return [load_log_verifier(o) for o in self._vkeys or (self.first_vkey(),)]
+
+    def followed_verifiers(self) -> list[Ed25519Verifier]:
+        """Return the verifiers of the expected key and of all that followed it.
+
+        Read without the view, so that an altered ledger can still be looked into.
+        """
+        self._vkeys = self._vkeys or (self.first_vkey(),)
+        # Whoever checks an altered ledger with what is known will say what is wrong.
+        with suppress(IntegrityError, NotFoundError):
+            self._follow_keys()
+        return self.verifiers()
 
     def _setting(self, name: str) -> str:
         """Return a setting that every ledger has."""

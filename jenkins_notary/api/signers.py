@@ -141,6 +141,8 @@ def record_trust(
     """
     session.check_administrators(co_signers)
     author = session.author(*co_signers)
+    # A record that names its log cannot be replayed into another one.
+    facts = {**facts, "origin": session.view().checkpoint.origin}
     (index,) = session.append([author.sign("trust", [], facts)])
     view = session.view()
     ignored = {one.index: one.reason for one in view.trust().ignored}

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from jenkins_notary.cli.commands import Command
+from jenkins_notary.cli.files import read_file
 from jenkins_notary.cli.ledger import show_status
 from jenkins_notary.cli.options import add_all, add_co_keys, add_key, add_ledger
 from jenkins_notary.cli.output import format_fields
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from jenkins_notary.cli.options import Parser
 
 MAX_TEXT_BYTES = 4096
+MAX_PUBLISHED_BYTES = 1 << 20
 
 
 def declare_export(parser: Parser) -> None:
@@ -37,6 +39,11 @@ def declare_backup(parser: Parser) -> None:
 def declare_restore(parser: Parser) -> None:
     """Add the options of ``ledger restore``."""
     parser.argument("DIR", "the backup")
+    parser.option(
+        "--published",
+        "a receipt or checkpoint that went out; an older backup is refused; repeat",
+        metavar="FILE",
+    )
     add_all(parser, add_ledger)
 
 
@@ -90,20 +97,29 @@ def run_export(context: Context) -> int:
 def run_backup(context: Context) -> int:
     """Copy a ledger."""
     with context.notary() as notary:
-        done = notary.ledger.backup(context.word("DIR"), with_key=context.flag("with-key"))
+        done = notary.ledger.backup(
+            context.word("DIR"), with_key=context.flag("with-key")
+        )
     return _show(context, done.to_dict())
 
 
 def run_restore(context: Context) -> int:
     """Bring a ledger back."""
+    published = [
+        read_file(one, "published checkpoint", limit=MAX_PUBLISHED_BYTES)
+        for one in context.texts("published")
+    ]
     with context.notary() as notary:
-        return show_status(context, notary.ledger.restore(context.word("DIR")))
+        status = notary.ledger.restore(context.word("DIR"), published=published)
+    return show_status(context, status)
 
 
 def run_succeed(context: Context) -> int:
     """Begin a log that follows another."""
     with context.notary() as notary:
-        status = notary.ledger.succeed(context.word("URL"), origin=context.text("origin"))
+        status = notary.ledger.succeed(
+            context.word("URL"), origin=context.text("origin")
+        )
     return show_status(context, status)
 
 
@@ -118,7 +134,9 @@ def run_prune(context: Context) -> int:
     """Delete old bodies."""
     before = context.required("before")
     with context.notary() as notary:
-        done = notary.ledger.prune(before=before, labels=context.texts("prune-label") or None)
+        done = notary.ledger.prune(
+            before=before, labels=context.texts("prune-label") or None
+        )
     return _show(context, done.to_dict())
 
 

@@ -12,13 +12,18 @@ import hashlib
 import os
 import re
 
-from jenkins_notary.errors import PermissionDeniedError, StorageError
+from jenkins_notary.errors import (
+    IntegrityError,
+    PermissionDeniedError,
+    StorageError,
+)
 from jenkins_notary.files.locks import FileLock
 from jenkins_notary.ledger.pins import MAX_BYTES, format_pin, parse_pin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from jenkins_notary.ledger.pins import Pin
+    from jenkins_notary.tlog.checkpoint import Checkpoint
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -79,11 +84,17 @@ def save_pin_file(path: str, pin: Pin) -> None:
         StorageError: The file cannot be written.
     """
     temporary = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
+    new = _read_checkpoint(pin)
     try:
         os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
         with FileLock(f"{path}.lock"):
             kept = load_pin_file(path)
-            if kept is None or _read_size(kept) <= _read_size(pin):
+            old = new if kept is None else _read_checkpoint(kept)
+            if old.origin != new.origin:
+                raise IntegrityError(
+                    f"pin {path}", expected=f"one of {new.origin}", got=old.origin
+                )
+            if old.size <= new.size:
                 _replace_file(path, temporary, format_pin(pin))
     except OSError as error:
         raise StorageError(
@@ -93,12 +104,12 @@ def save_pin_file(path: str, pin: Pin) -> None:
         ) from error
 
 
-def _read_size(pin: Pin) -> int:
-    """Return the tree size that a kept pin names."""
+def _read_checkpoint(pin: Pin) -> Checkpoint:
+    """Return the checkpoint that a pin holds; it was verified before it was kept."""
     from jenkins_notary.tlog.checkpoint import parse_checkpoint
     from jenkins_notary.tlog.note import parse_note
 
-    return parse_checkpoint(parse_note(pin.note).text).size
+    return parse_checkpoint(parse_note(pin.note).text)
 
 
 def _replace_file(path: str, temporary: str, data: bytes) -> None:

@@ -139,7 +139,8 @@ def read_private_file(path: str) -> bytes:
         raise PermissionDeniedError(
             f"key file {path}", got=str(error.strerror)
         ) from error
-    with os.fdopen(descriptor, "rb") as file:
+    # A folder can be opened, but no file object can be made of it.
+    try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
             raise ConfigurationError(f"key file {path}", expected="a regular file")
@@ -150,7 +151,10 @@ def read_private_file(path: str) -> bytes:
                 got=f"{stat.S_IMODE(mode):04o}",
                 advice=f"chmod 600 {path}",
             )
-        data = file.read(MAX_BYTES + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
     if len(data) > MAX_BYTES:
         raise ConfigurationError(f"key file {path}", expected=f"<= {MAX_BYTES} bytes")
     return data

@@ -103,11 +103,13 @@ class Findings:
 
     def add_error(self, what: str, where: str, error: NotaryError) -> None:
         """Add a failure that was raised by a check or a store."""
+        # The subject says which part of it: a field, a line, a subtree.
+        inner = error.subject.removeprefix(where).strip()
         self.add(
             what,
-            where,
-            expected=error.expected or error.subject,
-            got=error.got or error.advice or str(error),
+            f"{where}, {inner}" if inner else where,
+            expected=error.expected,
+            got=error.got,
         )
 
     def extend(self, kept: Iterable[Finding], total: int) -> None:

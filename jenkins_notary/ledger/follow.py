@@ -64,7 +64,7 @@ def check_rows(view: LedgerView, digests: Collection[str]) -> None:
                 f"rows of sha256:{one}",
                 expected=f"records {indexes[:20]}",
                 got=f"{found[:20]}",
-                advice="an index row was left out or added: jenkins-notary ledger verify",
+                advice="a row was left out or added: run jenkins-notary ledger verify",
             )
 
 

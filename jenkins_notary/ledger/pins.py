@@ -9,7 +9,7 @@ must say so.
 The file holds the vkey and the signed note, so that it can be shown to others as
 evidence::
 
-    {"note": "example.com/log\\n3\\n...", "vkey": "example.com/log+...", "v": 1}
+    {"note": "example.com/log\n3\n...", "vkey": "example.com/log+...", "v": 1}
 
 Source: DESIGN section 5 (pins); RFC 6962 section 5.3 (auditing).
 """

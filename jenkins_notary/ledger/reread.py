@@ -14,15 +14,14 @@ Cost: about 40 microseconds a record, and one signature check.
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from binascii import Error as BinasciiError
-from binascii import a2b_base64
+from binascii import a2b_base64, b2a_base64
 from hashlib import sha256
 
 from jenkins_notary.errors import IntegrityError, NotFoundError
 from jenkins_notary.ledger.bodies import find_bodies, verify_body
 from jenkins_notary.ledger.findings import Findings
-from jenkins_notary.ledger.rows import derive_rows, exact_range
+from jenkins_notary.ledger.rows import derive_keys, exact_range
 from jenkins_notary.ledger.rowsums import BUCKET_BITS, RowSums, encode_row
 from jenkins_notary.ports import ROW_KINDS
 from jenkins_notary.shapes import NamedTuple
@@ -114,6 +113,7 @@ class RangeResult(NamedTuple):
         first_at_ms: Commit time of the first record, or -1 when unreadable.
         last_at_ms: That of the last one.
         erased: Indexes whose envelope was erased by a record that may do so.
+        unread: Indexes of records that are broken: what they should give is unknown.
         signed: Signatures that were checked and hold.
         unchecked: Records whose signer's key nobody knows.
         bodies: Stored bodies that were re-hashed.
@@ -131,6 +131,7 @@ class RangeResult(NamedTuple):
     first_at_ms: int
     last_at_ms: int
     erased: tuple[int, ...]
+    unread: tuple[int, ...]
     signed: int
     unchecked: int
     bodies: int
@@ -210,6 +211,7 @@ class RangeCheck:
         }
         self._trust: list[tuple[int, bytes]] = []
         self._erased: list[int] = []
+        self._unread: list[int] = []
         self._first_at_ms = self._last_at_ms = -1
         self._signed = self._unchecked = self._bodies = 0
 
@@ -231,6 +233,7 @@ class RangeCheck:
             self._first_at_ms,
             self._last_at_ms,
             tuple(self._erased),
+            tuple(self._unread),
             self._signed,
             self._unchecked,
             self._bodies,
@@ -268,6 +271,7 @@ class RangeCheck:
         """Check a record whose envelope is there."""
         digest, data = stored
         where = f"record #{index}"
+        self._sums["envelope"].add(digest, digest[0] << BUCKET_BITS)
         try:
             envelope = read_envelope(data, where)
             statement = parse_statement(envelope.payload, subject=where)
@@ -276,13 +280,12 @@ class RangeCheck:
                 check_agreement(parse_leaf(entry, subject=where), data, subject=where)
                 self._findings.add("entry", where, expected="its one form")
         except IntegrityError as error:
-            self._findings.add_error("envelope", where, error)
+            self._add_broken(index, entry, stored, error)
             return
         message = signed_bytes(envelope)
-        self._sums["envelope"].add(digest, digest[0] << BUCKET_BITS)
         place, rows = index.to_bytes(8, "big"), self._rows
         rows["statement"].append(place + sha256(message).digest())
-        for kind, key, _ in derive_rows(index, leaf, statement):
+        for kind, key in derive_keys(leaf, statement):
             rows[kind].append(place + key)
         if leaf.counts_for_trust:
             self._add_trust(index, leaf)
@@ -291,6 +294,38 @@ class RangeCheck:
         if self._blobs is not None and b'"chunkSize"' in envelope.payload:
             self._check_bodies(index, statement, leaf.signer)
 
+    def _add_broken(
+        self,
+        index: int,
+        entry: bytes,
+        stored: tuple[bytes, bytes],
+        error: IntegrityError,
+    ) -> None:
+        """Note a record whose envelope is not the one, or that does not agree."""
+        digest, data = stored
+        where = f"record #{index}"
+        got = sha256(data).digest()
+        if got != digest:
+            self._findings.add(
+                "envelope",
+                where,
+                expected=f"SHA-256 {digest.hex()}",
+                got=got.hex(),
+            )
+        else:
+            self._findings.add_error("record", where, error)
+        self._unread.append(index)
+        self._add_claimed_trust(index, entry)
+
+    def _add_claimed_trust(self, index: int, entry: bytes) -> None:
+        """Note what the trust log must hold of a record whose entry stands alone."""
+        try:
+            leaf = parse_leaf(entry)
+        except IntegrityError:
+            return
+        if leaf.counts_for_trust:
+            self._add_trust(index, leaf)
+
     def _check_absent(self, index: int, entry: bytes) -> None:
         """Check a record whose envelope is not there: was it erased by a record?"""
         where = f"record #{index}"
@@ -298,13 +333,15 @@ class RangeCheck:
             leaf = parse_leaf(entry, subject=where)
         except IntegrityError as error:
             self._findings.add_error("entry", where, error)
+            self._unread.append(index)
             return
         if leaf.counts_for_trust:
             self._add_trust(index, leaf)
-        for kind, key, _ in derive_rows(index, leaf, None):
+        for kind, key in derive_keys(leaf, None):
             self._rows[kind].append(encode_row(key, index))
         is_trust = leaf.type == "trust"
         if is_trust or not self._is_erased(leaf.envelope_hex, index, leaf.signer):
+            self._unread.append(index)
             self._findings.add(
                 "envelope",
                 where,
@@ -318,6 +355,7 @@ class RangeCheck:
 
     def _add_unreadable(self, index: int, entry: bytes) -> None:
         """Note an entry that does not begin as a leaf does."""
+        self._unread.append(index)
         self._findings.add(
             "entry", f"record #{index}", expected="a leaf", got=repr(entry[:60])
         )
@@ -536,7 +574,8 @@ def read_envelope(data: bytes, where: str) -> Envelope:
         except BinasciiError:
             return parse_envelope(data, subject=where)
         # The decoder takes several spellings of one value; only one may count.
-        if b64encode(payload) == match[1] and b64encode(sig) == match[3]:
+        is_plain = b2a_base64(payload, newline=False) == match[1]
+        if is_plain and b2a_base64(sig, newline=False) == match[3]:
             keyid = match[2].decode("ascii")
             return Envelope(payload, PAYLOAD_TYPE, (Signature(keyid, sig),))
     return parse_envelope(data, subject=where)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from jenkins_notary.ledger.findings import Progress
-    from jenkins_notary.ledger.workers import Workers
+    from jenkins_notary.ledger.workers import Marks, Workers
     from jenkins_notary.ports import RowKind, Store
 
     LaterRow = tuple[RowKind, bytes, int]
@@ -31,7 +31,7 @@ DRILLED = 8
 def check_rows(
     workers: Workers,
     wanted: Mapping[RowKind, RowSums],
-    erased: bytes,
+    marks: Marks,
     *,
     findings: Findings,
     progress: Progress,
@@ -41,7 +41,7 @@ def check_rows(
     Args:
         workers: Who scans.
         wanted: By kind, the sums of the rows that the records give.
-        erased: A bit a record whose envelope was erased; see ``workers.sum_rows``.
+        marks: Records whose rows are left out.
         findings: Where differences go.
         progress: Called with (phase, done, total).
 
@@ -53,7 +53,7 @@ def check_rows(
     stored = 0
     later: list[LaterRow] = []
     progress("rows", 0, len(kinds))
-    for done, (kind, result) in enumerate(workers.sum_rows(kinds, erased), 1):
+    for done, (kind, result) in enumerate(workers.sum_rows(kinds, marks), 1):
         findings.extend(result.kept, result.total)
         stored += result.stored
         later += [(kind, key, index) for key, index in result.later]
@@ -61,7 +61,7 @@ def check_rows(
         found.merge(result.sums, result.summed)
         buckets = wanted[kind].differing(found)
         if buckets:
-            _drill(workers, kind, buckets, erased, findings=findings)
+            _drill(workers, kind, buckets, marks, findings=findings)
         progress("rows", done, len(kinds))
     return stored, later
 
@@ -70,7 +70,7 @@ def _drill(
     workers: Workers,
     kind: RowKind,
     buckets: list[int],
-    erased: bytes,
+    marks: Marks,
     *,
     findings: Findings,
 ) -> None:
@@ -80,12 +80,14 @@ def _drill(
     wanted = {
         pair for bucket in chosen for pair in _derive_bucket(store, kind, bucket, size)
     }
-    optional = erased if kind == "statement" else bytes(len(erased))
+    optional = bytearray(marks.erased if kind == "statement" else len(marks.erased))
     for _, key, index in store.scan_rows(kind):
         if not 0 <= index < size or index >> BUCKET_BITS not in chosen:
             continue
         if (key, index) in wanted:
             wanted.discard((key, index))
+        elif marks.unread[index >> 3] & 1 << (index & 7):
+            continue
         elif not optional[index >> 3] & 1 << (index & 7):
             findings.add(
                 "row",
@@ -95,10 +97,10 @@ def _drill(
             )
         else:
             # The one row that may stand; a second one is foreign.
-            changed = bytearray(optional)
-            changed[index >> 3] &= ~(1 << (index & 7))
-            optional = bytes(changed)
+            optional[index >> 3] ^= 1 << (index & 7)
     for key, index in sorted(wanted, key=lambda pair: pair[1]):
+        if marks.unread[index >> 3] & 1 << (index & 7):
+            continue
         findings.add(
             "row",
             f"{kind} row of record #{index}",

@@ -12,6 +12,7 @@ from jenkins_notary.values.jobid import parse_job_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from jenkins_notary.ports import RowKind
     from jenkins_notary.values.leaf import Leaf
     from jenkins_notary.values.statement import Statement
 
@@ -29,28 +30,39 @@ def derive_rows(index: int, leaf: Leaf, statement: Statement | None) -> list[Row
         leaf: Its leaf.
         statement: Its statement; None once erased, when only the leaf's rows stay.
     """
-    rows = [Row("subject", bytes.fromhex(one), index) for one in leaf.subjects]
+    return [Row(kind, key, index) for kind, key in derive_keys(leaf, statement)]
+
+
+def derive_keys(leaf: Leaf, statement: Statement | None) -> list[tuple[RowKind, bytes]]:
+    """Return (kind, key) of each row of :func:`derive_rows`."""
+    keys: list[tuple[RowKind, bytes]] = [
+        ("subject", bytes.fromhex(one)) for one in leaf.subjects
+    ]
     if leaf.job_hex is not None:
-        rows.append(Row("job", bytes.fromhex(leaf.job_hex), index))
+        keys.append(("job", bytes.fromhex(leaf.job_hex)))
     if leaf.signer:
-        rows.append(Row("signer", bytes.fromhex(leaf.signer[2:]), index))
+        keys.append(("signer", bytes.fromhex(leaf.signer[2:])))
     if statement is not None:
-        rows += derive_named_rows(index, statement)
-    return rows
+        keys += _derive_named_keys(statement)
+    return keys
 
 
 def derive_named_rows(index: int, statement: Statement) -> list[Row]:
     """Return the rows that hold or come from what an erasure destroys."""
+    return [Row(kind, key, index) for kind, key in _derive_named_keys(statement)]
+
+
+def _derive_named_keys(statement: Statement) -> list[tuple[RowKind, bytes]]:
+    """Return (kind, key) of each row of :func:`derive_named_rows`."""
     names = {key for job in _job_ids(statement) if (key := name_key(job)) is not None}
     commits = {
         one.others["gitCommit"]
         for one in statement.subjects
-        if _is_commit(one.others.get("gitCommit"))
+        if one.others and _is_commit(one.others.get("gitCommit"))
     }
-    return [
-        *(Row("name", key, index) for key in sorted(names)),
-        *(Row("commit", bytes.fromhex(one), index) for one in sorted(commits)),
-    ]
+    keys: list[tuple[RowKind, bytes]] = [("name", key) for key in sorted(names)]
+    keys += [("commit", bytes.fromhex(one)) for one in sorted(commits)]
+    return keys
 
 
 def name_key(job_id: str) -> bytes | None:

@@ -33,7 +33,7 @@ from jenkins_notary.ledger.reread import PAGE, Scope, check_tile, read_entries
 from jenkins_notary.ledger.rowcheck import check_envelopes, check_rows, show_key
 from jenkins_notary.ledger.rowsums import KEY_BYTES, RowSums
 from jenkins_notary.ledger.view import LedgerView
-from jenkins_notary.ledger.workers import Workers
+from jenkins_notary.ledger.workers import Marks, Workers
 from jenkins_notary.ports import ROW_KINDS
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.checkpoint import Checkpoint, open_checkpoint, trust_extension
@@ -178,6 +178,7 @@ class _Verification:
         self._sums = {kind: RowSums(sums_key) for kind in kinds}
         self._sums_key = sums_key
         self._erased = bytearray()
+        self._unread = bytearray()
         self._counts = {"erased": 0, "signed": 0, "unchecked": 0, "bodies": 0}
         self._last_at_ms = -1
 
@@ -191,6 +192,7 @@ class _Verification:
         trust = _decode(head.trust, "trust", self._findings)
         scope = self._make_scope(signed, main, trust)
         self._erased = bytearray(main.size // 8 + 1)
+        self._unread = bytearray(main.size // 8 + 1)
         options = self._options
         with Workers(
             self._store,
@@ -348,6 +350,8 @@ class _Verification:
             self._sums[kind].merge(sums, count)
         for index in result.erased:
             self._erased[index >> 3] |= 1 << (index & 7)
+        for index in result.unread:
+            self._unread[index >> 3] |= 1 << (index & 7)
         self._counts["erased"] += len(result.erased)
         self._counts["signed"] += result.signed
         self._counts["unchecked"] += result.unchecked
@@ -410,7 +414,7 @@ class _Verification:
         rows, later = check_rows(
             workers,
             {kind: self._sums[kind] for kind in ROW_KINDS},
-            bytes(self._erased),
+            Marks(bytes(self._erased), bytes(self._unread)),
             findings=self._findings,
             progress=self._progress,
         )

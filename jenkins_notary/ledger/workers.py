@@ -56,6 +56,19 @@ class ScanResult(NamedTuple):
     total: int
 
 
+class Marks(NamedTuple):
+    """Marked records: a bit for each index, the least significant first.
+
+    Attributes:
+        erased: Their envelopes were erased: one ``statement`` row may stand or be
+            gone.
+        unread: They are broken, and were reported: rows of theirs are not judged.
+    """
+
+    erased: bytes
+    unread: bytes
+
+
 class _Setup(NamedTuple):
     """What a process needs to begin: all of it can be pickled."""
 
@@ -137,29 +150,31 @@ class Workers:
             yield check.check(start, stop)
 
     def sum_rows(
-        self, kinds: Sequence[RowKind], erased: bytes
+        self, kinds: Sequence[RowKind], marks: Marks
     ) -> Iterator[tuple[RowKind, ScanResult]]:
         """Yield the sums of the store's rows of each kind."""
         if self._executor is not None:
-            results = self._executor.map(_sum_rows, kinds, [erased] * len(kinds))
+            results = self._executor.map(_sum_rows, kinds, [marks] * len(kinds))
             yield from zip(kinds, results, strict=True)
             return
         for kind in kinds:
-            yield kind, sum_rows(self.store, self.scope, kind, erased)
+            yield kind, sum_rows(self.store, self.scope, kind, marks)
 
 
-def sum_rows(store: Store, scope: Scope, kind: RowKind, erased: bytes) -> ScanResult:
+def sum_rows(store: Store, scope: Scope, kind: RowKind, marks: Marks) -> ScanResult:
     """Return the sums of a store's rows of a kind, those of later records apart.
 
     Args:
         store: The ledger.
         scope: What is checked.
         kind: Which rows.
-        erased: A bit a record, least significant first: its envelope was erased. One
-            ``statement`` row may then stand or be gone, so it is left out.
+        marks: Records whose rows are left out.
     """
     sums, findings = RowSums(scope.sums_key), Findings()
-    optional = bytearray(erased if kind == "statement" and any(erased) else b"")
+    # One row may stand or be gone; a second one is foreign.
+    optional = bytearray(marks.erased if kind == "statement" else b"")
+    unread = marks.unread if any(marks.unread) else b""
+    optional = optional if any(optional) else bytearray()
     size, stored, held, highest = scope.size, 0, 0, -1
     later: list[tuple[bytes, int]] = []
     pages: dict[int, list[bytes]] = {}
@@ -171,6 +186,8 @@ def sum_rows(store: Store, scope: Scope, kind: RowKind, erased: bytes) -> ScanRe
             elif len(later) < _LATER or index > highest:
                 later = [*later[1 - _LATER :], (key, index)]
             highest = max(highest, index)
+            continue
+        if unread and unread[index >> 3] & 1 << (index & 7):
             continue
         if optional and optional[index >> 3] & 1 << (index & 7):
             optional[index >> 3] ^= 1 << (index & 7)
@@ -234,8 +251,8 @@ def _check_range(bounds: tuple[int, int]) -> RangeResult:
     return _check.check(*bounds)
 
 
-def _sum_rows(kind: RowKind, erased: bytes) -> ScanResult:
+def _sum_rows(kind: RowKind, marks: Marks) -> ScanResult:
     """Sum rows in a process of the pool."""
     assert _check is not None  # noqa: S101 - _begin() has run
     assert _store is not None  # noqa: S101 - _begin() has run
-    return sum_rows(_store, _check.scope, kind, erased)
+    return sum_rows(_store, _check.scope, kind, marks)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jenkins_notary.ledger.export import export_tiles
 from jenkins_notary.files.export_folder import FolderTarget
+from jenkins_notary.ledger.export import export_tiles
 from jenkins_notary.ledger.receipts import make_receipt
 from jenkins_notary.ledger.sequencer import read_hashes
 from jenkins_notary.tlog.canonical import encode_base64
@@ -49,20 +49,33 @@ def export(ledger: Ledger, folder: Path) -> None:
     (folder / "vkey").write_text(ledger.key.vkey + "\n")
 
 
-def fsck(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the real fsck on an export."""
-    return subprocess.run(
-        [
-            str(require_part("fsck")),
-            "--ui=false",
-            f"--storage_url=file://{folder / 'log'}/",
-            f"--public_key={folder / 'vkey'}",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
+def fsck(folder: Path) -> str:
+    """Return what the real fsck says of an export, "hangs" if it comes to no end.
+
+    The exit code says nothing: version 1.0.4 ends with 0 after "fsck failed", and where
+    a tile does not fit while others are still being read, it waits for ever.
+    """
+    program = [
+        str(require_part("fsck")),
+        "--ui=false",
+        f"--storage_url=file://{folder / 'log'}/",
+        f"--public_key={folder / 'vkey'}",
+    ]
+    try:
+        done = subprocess.run(
+            program, capture_output=True, text=True, check=False, timeout=8
+        )
+    except subprocess.TimeoutExpired:
+        return "hangs"
+    return done.stderr
+
+
+def is_accepted(folder: Path, size: int) -> bool:
+    """Return whether the real fsck has found an export of a size sound."""
+    said = fsck(folder)
+    is_sound = f"Successfully fsck'd log with size {size}" in said
+    assert is_sound != ("fsck failed" in said or said == "hangs"), said
+    return is_sound
 
 
 def flip(path: Path, place: int) -> None:
@@ -81,10 +94,7 @@ def test_fsck_accepts_an_export(size: int, tmp_path: Path) -> None:
     fill(ledger, size)
     export(ledger, tmp_path)
 
-    done = fsck(tmp_path)
-
-    assert done.returncode == 0, done.stderr
-    assert f"Successfully fsck'd log with size {size}" in done.stderr
+    assert is_accepted(tmp_path, size)
 
 
 @pytest.mark.real("fsck")
@@ -94,7 +104,7 @@ def test_fsck_accepts_an_export_that_was_continued(tmp_path: Path) -> None:
         fill(ledger, size)
         export(ledger, tmp_path)
 
-        assert fsck(tmp_path).returncode == 0
+        assert is_accepted(tmp_path, size)
 
 
 @pytest.mark.real("fsck")
@@ -118,7 +128,7 @@ def test_fsck_refuses_an_export_after_one_byte_was_changed(
     export(ledger, tmp_path)
     flip(tmp_path / "log" / path, place)
 
-    assert fsck(tmp_path).returncode != 0
+    assert not is_accepted(tmp_path, 300)
 
 
 @pytest.mark.real("fsck")
@@ -126,7 +136,7 @@ def test_fsck_refuses_the_key_of_another_log(tmp_path: Path) -> None:
     export(Ledger(), tmp_path)
     (tmp_path / "vkey").write_text(Ledger(origin="other.example.com/x").key.vkey)
 
-    assert fsck(tmp_path).returncode != 0
+    assert not is_accepted(tmp_path, 1)
 
 
 def sumdbcheck(command: str, vkey: str, *files: Path) -> int:
@@ -184,18 +194,19 @@ def test_sumdb_accepts_notes_and_proofs(
 @pytest.mark.real("sumdbcheck")
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.9])
 @pytest.mark.parametrize(
-    ("command", "names", "changed"),
-    [(command, names, name) for command, names in CHECKS for name in names],
+    ("check", "changed"), [(check, name) for check in CHECKS for name in check[1]]
 )
 def test_sumdb_refuses_after_one_byte_was_changed(
-    command: str,
-    names: list[str],
+    check: tuple[str, list[str]],
     changed: str,
     share: float,
     files: tuple[Ledger, dict[str, Path]],
 ) -> None:
     ledger, paths = files
-    path = paths[changed]
-    flip(path, int(path.stat().st_size * share))
+    data = paths[changed].read_bytes()
+    # Go takes the leaf from its own file and does not look at the `extra` line.
+    start = data.index(b"\nindex") if changed == "receipt" else 0
+    flip(paths[changed], start + int((len(data) - start) * share))
 
-    assert sumdbcheck(command, ledger.key.vkey, *(paths[name] for name in names)) == 1
+    given = [paths[name] for name in check[1]]
+    assert sumdbcheck(check[0], ledger.key.vkey, *given) == 1

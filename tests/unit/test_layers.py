@@ -23,14 +23,16 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "jenkins_notary"
 
 AGENT = (
-    *("errors", "version", "values", "tlog"),
+    *("errors", "shapes", "version", "values", "tlog"),
     *("assets.asset", "assets.files", "agent"),
 )
 """What an agent runs without the package: the standard library and these alone."""
 
 QUICK = (
-    *("errors", "version", "values", "tlog", "ports", "trust", "ledger"),
-    *("assets.files", "engines.sqlite", "config", "api", "cli.main"),
+    *("errors", "shapes", "version", "values", "tlog", "ports", "trust", "ledger"),
+    *("assets.files", "assets.selection", "engines.sqlite", "config"),
+    *("api.notary", "api.session", "api.notarize", "api.authenticate", "api.results"),
+    *("cli.main", "cli.notarize", "cli.authenticate"),
 )
 """What every `notarize` and `authenticate` loads."""
 

@@ -30,8 +30,8 @@ GO_NOTE = (
     "If you think cryptography is the answer to your problem,\n"
     "then you don't know what your problem is.\n"
     "\n"
-    "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqf"
-    "qdngotpRZb6KE6RyyBwJnAM=\n"
+    "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKv"
+    "qfqdngotpRZb6KE6RyyBwJnAM=\n"
 )
 
 
@@ -139,6 +139,8 @@ def test_a_signature_of_another_key_is_refused() -> None:
         open_note(note, [load_log_verifier(GO_PUBLIC)])
     assert not load_log_verifier(GO_PUBLIC).verify(b"text\n", bytes(64))
     assert not load_log_verifier(GO_PUBLIC).verify(b"text\n", b"")
+    with pytest.raises(TypeError):
+        load_log_verifier(GO_PUBLIC).verify(None, b"")  # type: ignore[arg-type]  # The point.
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from jenkins_notary.errors import (
     PermissionDeniedError,
     StorageError,
 )
-from jenkins_notary.keys import pem as pem_module
 from jenkins_notary.keys.pem import (
     MAX_BYTES,
     MAX_PASSPHRASE,
@@ -32,6 +31,8 @@ from jenkins_notary.keys.signatures import KeyVerifier
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
     Kind = Literal["ed25519", "ecdsa-p256"]
 
@@ -54,17 +55,12 @@ def write(path: Path, data: bytes, mode: int = 0o600) -> str:
     return str(path)
 
 
-def to_pem(
-    key: serialization.PublicFormat | object, password: bytes | None = None
-) -> bytes:
+def to_pem(key: PrivateKeyTypes) -> bytes:
     """Return the PKCS#8 PEM of any private key, as another tool writes it."""
-    encryption: serialization.KeySerializationEncryption = (
-        serialization.NoEncryption()
-        if password is None
-        else serialization.BestAvailableEncryption(password)
-    )
-    return key.private_bytes(  # type: ignore[attr-defined, no-any-return]  # Any key.
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
     )
 
 
@@ -87,7 +83,9 @@ def test_a_key_is_loaded_as_it_was_made(
 
 
 @EVERY
-@LOCKED
+@pytest.mark.parametrize(
+    "passphrase", [None, b"correct horse"], ids=["plain", "locked"]
+)
 def test_openssl_reads_our_keys_and_we_its_own(
     tmp_path: Path, kind: Kind, passphrase: bytes | None
 ) -> None:
@@ -96,8 +94,6 @@ def test_openssl_reads_our_keys_and_we_its_own(
     given = []
     if passphrase is not None:
         write(tmp_path / "pass", passphrase + b"\n")
-        if b"\0" in passphrase:
-            pytest.skip("openssl reads no such passphrase from a file")
         given = ["-passin", f"file:{tmp_path / 'pass'}"]
 
     public = subprocess.run(
@@ -193,7 +189,7 @@ def test_a_passphrase_for_a_plain_key_is_ignored(tmp_path: Path, kind: Kind) -> 
     ids=["rsa", "p-384", "secp256k1"],
 )
 def test_a_key_of_a_foreign_kind_is_refused(
-    tmp_path: Path, make: Callable[[], object], got: str
+    tmp_path: Path, make: Callable[[], PrivateKeyTypes], got: str
 ) -> None:
     path = write(tmp_path / "key.pem", to_pem(make()))
 
@@ -215,7 +211,7 @@ PLAIN = to_pem(ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32)))
         PLAIN.replace(b"MC4CAQAw", b"MC4CAQA"),
         PLAIN.replace(b"MC4CAQAw", b"M===C4=="),
         b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
-        b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n",
+        b"-----BEGIN OPENSSH PRIVATE KEY-----\nA\n-----END OPENSSH PRIVATE KEY-----\n",
         b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
     ],
     ids=lambda data: repr(data)[:40],
@@ -297,7 +293,7 @@ def test_a_disk_that_is_full_leaves_nothing(
     def fail(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pem_module.os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
 
     with pytest.raises(StorageError, match="No space left on device"):
         write_private_file(str(tmp_path / "key.pem"), b"x")
@@ -320,7 +316,7 @@ def test_a_folder_that_cannot_be_synced_costs_no_key(
             raise OSError(22, "Invalid argument")
         return real(target, *args)
 
-    monkeypatch.setattr(pem_module.os, call, fail_on_folders)
+    monkeypatch.setattr(os, call, fail_on_folders)
 
     write_private_file(str(tmp_path / "key.pem"), b"x")
 
@@ -345,11 +341,13 @@ def test_a_file_in_the_present_folder_is_written_there(
     ],
     ids=["ed25519", "p-256"],
 )
-def test_a_public_key_is_read_as_it_was_written(make: Callable[[], object]) -> None:
+def test_a_public_key_is_read_as_it_was_written(
+    make: Callable[[], PrivateKeyTypes],
+) -> None:
     der = (
         make()
         .public_key()
-        .public_bytes(  # type: ignore[attr-defined]  # Either key.
+        .public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
     )

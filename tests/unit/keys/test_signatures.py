@@ -100,3 +100,8 @@ def test_keys_of_strangers_do_not_fill_the_memory() -> None:
 
     assert len(verifier._checks) <= 1024
     assert verifier.is_valid(EDWARDS.public_der, EDWARDS.sign(b"m"), b"m")
+
+
+def test_a_mistake_of_the_caller_is_no_bad_signature() -> None:
+    with pytest.raises(TypeError):
+        VERIFIER.is_valid(EDWARDS.public_der, bytes(64), None)  # type: ignore[arg-type]  # The point.

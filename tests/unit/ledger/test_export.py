@@ -11,8 +11,8 @@ from jenkins_notary.errors import (
     StorageError,
     UsageError,
 )
-from jenkins_notary.ledger.export import export_tiles
 from jenkins_notary.files.export_folder import FolderTarget
+from jenkins_notary.ledger.export import export_tiles
 from jenkins_notary.tlog.tiles import decode_bundle, tiles_of
 from tests.unit.ledger.ledgers import Ledger
 

@@ -96,8 +96,7 @@ def test_an_entry_that_was_changed_is_named(ledger: Ledger) -> None:
 
     report = ledger.verify()
 
-    assert {"entry", "envelope"} & findings_of(report)
-    assert {"tile", "root"} <= findings_of(report)
+    assert {"record", "tile", "root"} <= findings_of(report)
     assert any("#300" in one.where for one in report.findings)
     with pytest.raises(FaultsError, match="record #300"):
         report.raise_findings()

@@ -25,6 +25,7 @@ from jenkins_notary.values.leaf import (
     parse_leaf,
     parse_trust_entry,
 )
+from jenkins_notary.values.statement import Subject
 from jenkins_notary.values.status import Status
 from tests.unit.trust.builders import (
     ORIGIN,
@@ -33,8 +34,10 @@ from tests.unit.trust.builders import (
     author,
     digest,
     enrolment,
+    forge,
     notarization,
     sid,
+    sign_predicate,
     trust_act,
 )
 
@@ -162,8 +165,6 @@ class TestTimeTravel:
 
 
 def erasure_of(envelope_hex: str) -> bytes:
-    from jenkins_notary.values.statement import Subject
-
     return author("admin").sign("erasure", [Subject("", envelope_hex)], {})
 
 
@@ -310,8 +311,6 @@ class TestProof:
     ) -> None:
         index = log.note("TRUSTED", "app")
         envelope_hex = log.view().leaf(index)[1].envelope_hex
-        from jenkins_notary.values.statement import Subject
-
         log.append(author("ci").sign("attachment", [Subject("", envelope_hex)], {}))
         log.store.erase([bytes.fromhex(envelope_hex)], [])
 
@@ -453,6 +452,18 @@ class TestLinks:
 
         assert log.status("app") == "TRUSTED"
 
+    def test_an_envelope_of_the_same_digest_is_no_subject(self, log: Log) -> None:
+        bad = log.note("UNTRUSTED", "app", by="security")
+        envelope_hex = log.view().leaf(bad)[1].envelope_hex
+        subject = [Subject("the envelope itself", envelope_hex)]
+        facts = {"status": "UNSUPPORTED"}
+        log.append(author("security").sign("notarization", subject, facts))
+
+        verdict = log.view().verdict(envelope_hex, TrustRule())
+
+        assert verdict.status is Status.UNSUPPORTED
+        assert [record.index for record in verdict.records] == [bad + 1]
+
     def test_the_history_holds_all_that_can_matter(self, log: Log) -> None:
         first = log.note("TRUSTED", "index", "config", by="stranger")
         log.note(None, "index")
@@ -463,6 +474,38 @@ class TestLinks:
         history = log.view().history(digest("index"))
 
         assert [record.index for record in history] == [first, second, third]
+
+
+class TestStanding:
+    def test_it_names_how_the_signer_stands(self, log: Log) -> None:
+        first = log.note("TRUSTED", "a")
+        stranger = log.note("TRUSTED", "b", by="stranger")
+        gone = log.note("TRUSTED", "c")
+        envelope_hex = log.view().leaf(gone)[1].envelope_hex
+        log.append(
+            trust_act("revoke", signerId=sid("ci"), fromIndex=stranger),
+            erasure_of(envelope_hex),
+        )
+        last = log.note("TRUSTED", "d")
+        log.store.erase([bytes.fromhex(envelope_hex)], [])
+        view = log.view()
+
+        found = [
+            view.standing(one) for one in view.records([first, stranger, gone, last])
+        ]
+
+        assert found == ["enrolled", "not enrolled", "erased", "revoked"]
+
+    def test_a_signer_without_a_key_is_only_not_enrolled(self, log: Log) -> None:
+        (index,) = log.append(sign_predicate("log", {}, "stranger"))
+
+        assert log.view().standing(log.view().record(index)) == "not enrolled"
+
+    def test_a_bad_signature_is_found(self, log: Log) -> None:
+        (index,) = log.append(forge(notarization("TRUSTED", ["a"]), sid("security")))
+
+        with pytest.raises(IntegrityError, match="a good signature"):
+            log.view().standing(log.view().record(index))
 
 
 class TestConsistency:

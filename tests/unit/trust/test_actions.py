@@ -87,6 +87,7 @@ def test_an_action_is_read(predicate: dict[str, object], action: object) -> None
     assert parse_action(predicate) == action
 
 
+FOLLOWING = {"action": "genesis", **genesis_facts(["admin"])}
 MANY = [describe_signer(key(f"many{place}")) for place in range(17)]
 
 
@@ -120,6 +121,18 @@ MANY = [describe_signer(key(f"many{place}")) for place in range(17)]
         (
             {"action": "administrators", "administrators": MANY, "threshold": 17},
             "threshold 17 of 17",
+        ),
+        ({**FOLLOWING, "inherits": "x"}, "inherits is no object"),
+        ({**FOLLOWING, "inherits": {}}, "inherits None records"),
+        ({**FOLLOWING, "inherits": {"size": 0}}, "inherits 0 records"),
+        ({**FOLLOWING, "inherits": {"size": True}}, "inherits True records"),
+        ({**FOLLOWING, "inherits": {"size": 1}}, "no genesis"),
+        (
+            {
+                **FOLLOWING,
+                "inherits": {"size": 1, "genesis": "\ud800", "checkpoint": "x"},
+            },
+            "inherits holds no UTF-8",
         ),
         ({"action": "enrol"}, "no signerId"),
         ({"action": "enrol", "signerId": sid("ci"), "publicKey": "MCow"}, "hash"),

@@ -311,3 +311,41 @@ def test_a_notarization_is_no_trust_record() -> None:
     log.add(notarization("TRUSTED", ["app"], ("admin",), action="enrol"))
 
     assert log.trust().signers.keys() == {sid("admin")}
+
+
+class TestInheritance:
+    """A log that follows another one starts with the genesis of that one."""
+
+    def facts(self, *names: str) -> dict[str, Any]:
+        old = {**genesis_facts(["alpha"]), "origin": "old.example.com/1"}
+        inherits = {
+            "genesis": trust_act("genesis", ["alpha"], **old).decode(),
+            "checkpoint": "a note",
+            "size": 3,
+        }
+        return {**genesis_facts(names), "inherits": inherits}
+
+    def test_the_old_administrators_stay(self) -> None:
+        trust = Trust(VERIFIER)
+        facts = self.facts("beta")
+        trust.apply(prove(trust_act("genesis", ["beta", "alpha"], **facts), 0))
+        act = trust_act(
+            "enrol", ["alpha"], origin="old.example.com/1", **enrolment("a")
+        )
+        late = trust_act(
+            "enrol", ["alpha"], origin="old.example.com/1", **enrolment("b")
+        )
+        trust.apply(prove(act, 2))
+        trust.apply(prove(late, 3))
+
+        assert trust.origin == ORIGIN
+        assert sid("alpha") in trust.administrators
+        assert sid("a") in trust.signers
+        assert sid("b") not in trust.signers
+        assert [one.index for one in trust.ignored] == [3]
+
+    def test_the_new_administrators_must_sign_too(self) -> None:
+        envelope = trust_act("genesis", ["alpha"], **self.facts("beta"))
+
+        with pytest.raises(IntegrityError, match="signed by the administrators"):
+            Trust(VERIFIER).apply(prove(envelope, 0))
