@@ -301,6 +301,30 @@ def test_an_entry_that_was_added_behind_the_head_is_found(
     assert_found(opened().verify(), "#604 or later", "beyond the head")
 
 
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("UPDATE main_entry SET packed = X'02ff' WHERE at = 300", ["main log", "#300"]),
+        ("DELETE FROM main_entry WHERE at = 300", ["main log", "#300"]),
+        ("UPDATE trust_entry SET packed = X'02ff' WHERE at = 1", ["trust log", "#1"]),
+        ("UPDATE envelope SET packed = X'03ff' WHERE id = 1", ["envelope", "deflate"]),
+        ("UPDATE envelope SET packed = X'09ff' WHERE id = 1", ["envelope", "codec"]),
+        ("UPDATE head SET main = 'text'", ["head", "type"]),
+        ("UPDATE checkpoint SET note = 'text'", ["checkpoint", "type"]),
+        ("DELETE FROM head", ["head", "got none"]),
+    ],
+)
+def test_what_cannot_be_read_back_is_found(
+    sql: str, words: list[str], path: Path, opened: Callable[[], Ledger]
+) -> None:
+    store = SqliteStore.open(str(path))
+    ledger = opened()
+    store.close()
+    tamper(path, sql)
+
+    assert_found(ledger.verify(), *words)
+
+
 def test_a_truncated_file_is_found(path: Path) -> None:
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size // 2)

@@ -7,15 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jenkins_notary.engines.memory import MemoryStore
 from jenkins_notary.errors import FaultsError
 from jenkins_notary.ledger.author import describe_signer
 from jenkins_notary.ledger.findings import Findings, raise_findings
 from jenkins_notary.ledger.reread import format_plain, read_envelope
 from jenkins_notary.ledger.rows import exact_range
 from jenkins_notary.ledger.rowsums import BUCKET, RowSums
+from jenkins_notary.ledger.transfer import Transfer
 from jenkins_notary.ports import ROW_KINDS, Row
 from jenkins_notary.values.envelope import Signature, format_envelope, parse_envelope
-from jenkins_notary.values.leaf import Leaf, format_leaf
+from jenkins_notary.values.leaf import Leaf, format_leaf, parse_leaf
 from jenkins_notary.values.statement import Subject
 from jenkins_notary.values.status import Status
 from tests.unit.ledger.ledgers import Ledger, digest, person
@@ -350,6 +352,34 @@ def test_a_head_time_that_is_wrong_is_found(ledger: Ledger) -> None:
     ledger.store._head = ledger.store._head._replace(at_ms=1)
 
     assert [one.where for one in ledger.verify().findings] == ["commit time"]
+
+
+@pytest.mark.parametrize("count", [10, 5000], ids=["one-range", "two-ranges"])
+def test_commit_times_that_run_backwards_are_found(count: int) -> None:
+    made = Ledger()
+    made.fill(count)
+    copy = Ledger()
+    copy.store = MemoryStore()
+    transfer = Transfer(copy.store)
+    last = min(4096, count)
+    for first in range(0, count + 1, 1000):
+        entries = made.store.entries("main", first, min(first + 1000, count + 1))
+        data = made.store._envelopes
+        transfer.add(
+            [
+                (
+                    entry.replace(b'{"at":1', b'{"at":2') if index < last else entry,
+                    data[bytes.fromhex(parse_leaf(entry).envelope_hex)],
+                )
+                for index, entry in enumerate(entries, first)
+            ]
+        )
+
+    report = copy.verify(signatures=False)
+
+    assert ("commit time", f"record #{last}") in {
+        (one.what, one.where) for one in report.findings
+    }
 
 
 def test_records_that_are_not_signed_yet_are_a_warning(ledger: Ledger) -> None:
