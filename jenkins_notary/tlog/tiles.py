@@ -40,7 +40,9 @@ from jenkins_notary.tlog.merkle import hash_pairs, root_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import TypeVar
 
+    Value = TypeVar("Value")
     FetchTile = Callable[[int, int, int], bytes]
 
 TILE_HEIGHT = 8
@@ -51,6 +53,9 @@ TILE_WIDTH = 1 << TILE_HEIGHT
 
 MAX_ENTRY_SIZE = 65_535
 """Bytes of the longest entry: what its length field holds."""
+
+_NODE_HEIGHT = 4
+"""Nodes over ``2**4`` hashes and more are kept: 31 of a tile's 255."""
 
 _MAX_LEVEL = 63
 _MAX_PATH = 64
@@ -185,17 +190,33 @@ def tiles_of(size: int) -> Iterator[Tile]:
 class TileHashReader:
     """Read subtree hashes out of the tiles of one tree: a ``HashReader`` for proofs.
 
-    Tiles and the nodes computed inside them are kept, the least recently used dropped.
+    Tiles are kept, the least recently used dropped. What is dear in a tile are the
+    nodes over its 256 hashes; those from 16 hashes up are kept for many more tiles
+    than the tiles themselves, so that a long-lived reader computes a dozen hashes a
+    tile, wherever it looks.
+
     Not for several threads at once; one is cheap to make.
 
     Cost: one tile for each 8 levels; a proof in a tree of a million leaves reads 3
-    tiles and computes at most 500 hashes, none when it was near an earlier one.
+    tiles and computes at most 500 hashes, 40 when their nodes are kept.
     """
 
-    __slots__ = ("_fetch_tile", "_kept", "_kept_limit", "_size")
+    __slots__ = (
+        "_fetch_tile",
+        "_nodes",
+        "_nodes_limit",
+        "_size",
+        "_tiles",
+        "_tiles_limit",
+    )
 
     def __init__(
-        self, size: int, fetch_tile: FetchTile, *, tiles_kept: int = 64
+        self,
+        size: int,
+        fetch_tile: FetchTile,
+        *,
+        tiles_kept: int = 64,
+        nodes_kept: int = 4096,
     ) -> None:
         """Hold where tiles come from.
 
@@ -203,12 +224,15 @@ class TileHashReader:
             size: Leaves in the tree; only hashes of this tree are read.
             fetch_tile: ``fetch_tile(level, n, width)`` returns exactly ``width``
                 hashes, the width that the tile has in a tree of this size.
-            tiles_kept: How many tiles to remember; one takes up to 40 kB.
+            tiles_kept: How many tiles to remember; one takes 8 kB.
+            nodes_kept: For how many tiles to remember the nodes; one takes 2 kB.
         """
         self._size = size
         self._fetch_tile = fetch_tile
-        self._kept_limit = tiles_kept
-        self._kept: dict[tuple[int, int], list[list[bytes]]] = {}
+        self._tiles_limit = tiles_kept
+        self._nodes_limit = nodes_kept
+        self._tiles: dict[tuple[int, int], bytes] = {}
+        self._nodes: dict[tuple[int, int], list[list[bytes]]] = {}
 
     def __call__(self, level: int, index: int) -> bytes:
         """Return the hash of the perfect subtree of ``2**level`` leaves at an index.
@@ -224,22 +248,38 @@ class TileHashReader:
             )
         tile_level, height = divmod(level, TILE_HEIGHT)
         width_bits = TILE_HEIGHT - height
-        rows = self._rows(tile_level, index >> width_bits)
-        # Rows above the tile's own hashes are computed when first asked for.
-        while len(rows) <= height:
+        tile = tile_level, index >> width_bits
+        place = index & ((1 << width_bits) - 1)
+        if height < _NODE_HEIGHT:
+            start, stop = (place << height), (place + 1) << height
+            data = self._tile(*tile)[start * HASH_SIZE : stop * HASH_SIZE]
+            return _climb(_cut(data), height)
+        rows = self._rows(tile)
+        # Rows above the first are computed when first asked for.
+        while len(rows) <= height - _NODE_HEIGHT:
             rows.append(hash_pairs(rows[-1]))
-        return rows[height][index & ((1 << width_bits) - 1)]
+        return rows[height - _NODE_HEIGHT][place]
 
-    def _rows(self, level: int, n: int) -> list[list[bytes]]:
-        """Return the rows known of a tile, its own hashes first."""
-        rows = self._kept.pop((level, n), None)
-        if rows is None:
+    def _tile(self, level: int, n: int) -> bytes:
+        """Return the hashes of a tile, as wide as it is in this tree."""
+        data = self._tiles.pop((level, n), None)
+        if data is None:
             whole = (self._size >> (TILE_HEIGHT * level)) - n * TILE_WIDTH
             width = min(whole, TILE_WIDTH)
-            rows = [_split(level, n, width, self._fetch_tile(level, n, width))]
-        self._kept[level, n] = rows
-        if len(self._kept) > self._kept_limit:
-            del self._kept[next(iter(self._kept))]
+            data = self._fetch_tile(level, n, width)
+            _check_length(level, n, width, data)
+        _keep(self._tiles, (level, n), data, self._tiles_limit)
+        return data
+
+    def _rows(self, tile: tuple[int, int]) -> list[list[bytes]]:
+        """Return the rows of nodes known of a tile, those over 16 hashes first."""
+        rows = self._nodes.pop(tile, None)
+        if rows is None:
+            row = _cut(self._tile(*tile))
+            for _ in range(_NODE_HEIGHT):
+                row = hash_pairs(row)
+            rows = [row]
+        _keep(self._nodes, tile, rows, self._nodes_limit)
         return rows
 
 
@@ -276,7 +316,9 @@ def grow_tiles(
         if level == 0 and width + len(fresh) < TILE_WIDTH:
             break
         if width:
-            fresh = _split(level, n, width, read_tail(level, n, width)) + fresh
+            tail = read_tail(level, n, width)
+            _check_length(level, n, width, tail)
+            fresh = _cut(tail) + fresh
         roots = []
         for start in range(0, len(fresh), TILE_WIDTH):
             hashes = fresh[start : start + TILE_WIDTH]
@@ -289,8 +331,8 @@ def grow_tiles(
     return grown
 
 
-def _split(level: int, n: int, width: int, data: bytes) -> list[bytes]:
-    """Return the hashes of a tile; refuse one of the wrong length, by name."""
+def _check_length(level: int, n: int, width: int, data: bytes) -> None:
+    """Refuse a tile of the wrong length, by name."""
     if len(data) != width * HASH_SIZE:
         raise IntegrityError(
             tile_path(level, n, width),
@@ -298,7 +340,27 @@ def _split(level: int, n: int, width: int, data: bytes) -> list[bytes]:
             got=f"{len(data)}",
             advice="the stored tile was cut or replaced; verify the whole ledger",
         )
+
+
+def _cut(data: bytes) -> list[bytes]:
+    """Return the single hashes of a tile, or of a part of one."""
     return [data[start : start + HASH_SIZE] for start in range(0, len(data), HASH_SIZE)]
+
+
+def _climb(hashes: list[bytes], height: int) -> bytes:
+    """Return the node that stands a number of rows above ``2**height`` hashes."""
+    for _ in range(height):
+        hashes = hash_pairs(hashes)
+    return hashes[0]
+
+
+def _keep(
+    kept: dict[tuple[int, int], Value], key: tuple[int, int], value: Value, limit: int
+) -> None:
+    """Keep a value as the latest used, and drop the least recently used one."""
+    kept[key] = value
+    if len(kept) > limit:
+        del kept[next(iter(kept))]
 
 
 def _number_path(n: int, width: int) -> str:

@@ -33,7 +33,7 @@ The caller parses YAML or JSON; this is the value that comes out (as YAML)::
 Whatever is not in this schema is refused, not skipped: a check that an older program
 does not know (a branch, kinds of evidence, test results, the severity of findings,
 exemptions) must not silently pass. All faults are reported together, each with its
-path. That is why the checker is written here: msgspec, ends at
+path. That is why the checker is written here: msgspec ends at
 the first fault, and this room imports no library.
 
 Left out: what a policy decides (``gate``).
