@@ -42,6 +42,11 @@ _ERRNOS = {
     **dict.fromkeys((errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO), StorageError),
     **dict.fromkeys((errno.EACCES, errno.EPERM), PermissionDeniedError),
     errno.ENOENT: NotFoundError,
+    # A path that cannot be: a file where a folder is needed, a loop, too long a name.
+    **dict.fromkeys(
+        (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG),
+        UsageError,
+    ),
 }
 
 

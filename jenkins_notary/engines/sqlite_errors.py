@@ -5,6 +5,8 @@ Source: SQLite "Result and Error Codes"; the low byte is the primary code.
 
 from __future__ import annotations
 
+import os
+
 from jenkins_notary.errors import (
     IntegrityError,
     InternalError,
@@ -23,6 +25,8 @@ _BUSY_CODES = frozenset({5, 6})  # SQLITE_BUSY, SQLITE_LOCKED
 _DAMAGED_CODES = frozenset({1, 11, 18, 19, 20, 26})
 # ERROR (a table is missing), CORRUPT, TOOBIG, CONSTRAINT, MISMATCH, NOTADB
 DISK_CODES = frozenset({8, 10, 13, 14, 22})  # READONLY, IOERR, FULL, CANTOPEN, NOLFS
+# Reading needs an index of the log in a file of 32 KiB, too.
+_ROOM_BYTES = 64 << 10
 _FORBIDDEN_CODES = frozenset({3, 23})  # PERM, AUTH
 
 
@@ -50,9 +54,18 @@ def translate_error(error: Error, path: str) -> NotaryError:
         return StorageError(
             subject,
             expected="a disk that can be read and written",
-            got=got,
+            got=f"a full one ({got})" if _is_full(path) else got,
             advice="nothing was written: free space or correct the rights",
         )
     if code in _FORBIDDEN_CODES:
         return PermissionDeniedError(subject, expected="access", got=got)
     return InternalError(subject, expected="an answer of SQLite", got=got)
+
+
+def _is_full(path: str) -> bool:
+    """Return whether a disk has no room for one more page: SQLite often hides it."""
+    try:
+        disk = os.statvfs(os.path.dirname(path))
+    except (AttributeError, OSError):
+        return False
+    return disk.f_bavail * disk.f_frsize < _ROOM_BYTES

@@ -27,6 +27,7 @@ SQLite Database File" sections 2.6 (fork) and 2.1 (network file systems).
 from __future__ import annotations
 
 import os
+import stat
 import time
 from _thread import allocate_lock
 from contextlib import contextmanager
@@ -372,11 +373,14 @@ def create_file(path: str, schema: str, *, allow_network: bool = False) -> None:
     with new_file(path) as temporary:
         db = sqlite3.connect(temporary, isolation_level=None)
         try:
-            # No sync here: the whole file is synced once, before it gets its name.
+            # No sync here: the whole file is synced once, before it gets its name. WAL
+            # mode comes last: from a log, the pages would be moved into the file by
+            # the close, which tells nobody that the disk was full.
             db.executescript(
-                "PRAGMA synchronous=OFF; PRAGMA journal_mode=WAL; BEGIN;"
+                "PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY; BEGIN;"
                 f"PRAGMA application_id={APPLICATION_ID};"
                 f"PRAGMA user_version={SCHEMA_VERSION};{schema};COMMIT;"
+                "PRAGMA journal_mode=WAL;"
             )
         except sqlite3.Error as error:
             raise translate_error(error, path) from error
@@ -388,7 +392,7 @@ def _check_exists(path: str) -> None:
     """Check that there is a file, and that this may be known."""
     subject = f"ledger {path}"
     try:
-        os.stat(path)
+        is_folder = stat.S_ISDIR(os.stat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFoundError(
             subject,
@@ -399,6 +403,10 @@ def _check_exists(path: str) -> None:
     except OSError as error:
         kind = PermissionDeniedError if error.errno == EACCES else StorageError
         raise kind(subject, expected="to open it", got=str(error.strerror)) from error
+    if is_folder:
+        raise ConfigurationError(
+            subject, expected="a file", got="a folder", advice="name another --ledger"
+        )
 
 
 def _size_of(path: str) -> int:

@@ -85,16 +85,37 @@ def test_every_own_type_is_known_by_its_uri(word: str) -> None:
     "uri",
     [
         "",
-        "urn:jenkins-notary:v1",
-        "urn:jenkins-notary::v1",
-        "urn:jenkins-notary:trust:v2",
-        "urn:jenkins-notary:unheard:v1",
         "URN:jenkins-notary:trust:v1",
+        "urn:jenkins-notary",
+        "urn:other:jenkins-notary:trust:v1",
         "https://slsa.dev/provenance/v1 ",
+        "https://in-toto.io/attestation/release/v0.1",
     ],
 )
-def test_any_other_type_is_an_attestation(uri: str) -> None:
+def test_any_foreign_type_is_an_attestation(uri: str) -> None:
     assert type_of(uri) == "attestation"
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        pytest.param("urn:jenkins-notary:", id="no word"),
+        pytest.param("urn:jenkins-notary:v1", id="no version"),
+        pytest.param("urn:jenkins-notary::v1", id="empty word"),
+        pytest.param("urn:jenkins-notary:trust:", id="empty version"),
+        pytest.param("urn:jenkins-notary:trust:v2", id="newer version"),
+        pytest.param("urn:jenkins-notary:trust:v1:x", id="something behind"),
+        pytest.param("urn:jenkins-notary:trust:v1 ", id="a blank behind"),
+        pytest.param("urn:jenkins-notary:Trust:v1", id="upper case"),
+        pytest.param("urn:jenkins-notary:unheard:v1", id="unknown word"),
+    ],
+)
+def test_an_own_type_that_is_not_known_is_refused(uri: str) -> None:
+    # As an attestation it would not count for trust, whatever it changes.
+    with pytest.raises(IntegrityError, match=r"that this version knows; .*upgrade"):
+        type_of(uri)
+    with pytest.raises(IntegrityError, match=r"upgrade$"):
+        parse_statement(make(uri))
 
 
 @pytest.mark.parametrize(
