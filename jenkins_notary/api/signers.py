@@ -62,22 +62,46 @@ def enrol_signer(
         orgs: Orgs that it joins.
         co_signers: Further administrators' keys.
     """
-    if signer_or_pem.lower().startswith("0x"):
-        signer = parse_signer_id(signer_or_pem)
-        public_der = _find_key(session.view(), signer)
-    else:
-        from jenkins_notary.keys.pem import MAX_BYTES, parse_public_pem
-
-        with open_file(signer_or_pem) as stream:
-            text = stream.read(MAX_BYTES)
-        public_der = parse_public_pem(text, subject=f"public key {signer_or_pem}")
-        signer = signer_id(public_der)
+    signer, public_der = _resolve(session, signer_or_pem)
     facts = {
         "action": "enrol",
         "signerId": signer,
         "publicKey": b64encode(public_der).decode(),
         "level": level,
         "orgs": [check_org(org) for org in orgs],
+    }
+    return record_trust(session, facts, co_signers)
+
+
+def set_administrators(
+    session: Session,
+    signers_or_pems: Sequence[str],
+    *,
+    threshold: int,
+    co_signers: Sequence[Signer],
+) -> RecordView:
+    """Replace the administrators; those before must sign, as their threshold asks.
+
+    Args:
+        session: An open ledger.
+        signers_or_pems: The new ones, each as for :func:`enrol_signer`; all of them.
+        threshold: How many of the new ones must sign a trust record.
+        co_signers: Further present administrators' keys.
+    """
+    keys = dict(_resolve(session, one) for one in signers_or_pems)
+    if not 1 <= threshold <= len(keys):
+        raise UsageError(
+            "--threshold",
+            expected=f"1 to {len(keys)} administrators",
+            got=f"{threshold}",
+        )
+    facts = {
+        "action": "administrators",
+        "administrators": [
+            {"id": signer, "publicKey": b64encode(public_der).decode()}
+            for signer, public_der in keys.items()
+        ],
+        "threshold": threshold,
     }
     return record_trust(session, facts, co_signers)
 
@@ -162,6 +186,19 @@ def check_org(org: str) -> str:
     return org
 
 
+def _resolve(session: Session, signer_or_pem: str) -> tuple[str, bytes]:
+    """Return (signer id, public key) of a PEM file, or of an id that has signed."""
+    if signer_or_pem.lower().startswith("0x"):
+        signer = parse_signer_id(signer_or_pem)
+        return signer, _find_key(session.view(), signer)
+    from jenkins_notary.keys.pem import MAX_BYTES, parse_public_pem
+
+    with open_file(signer_or_pem) as stream:
+        text = stream.read(MAX_BYTES)
+    public_der = parse_public_pem(text, subject=f"public key {signer_or_pem}")
+    return signer_id(public_der), public_der
+
+
 def _enrolled(session: Session, text: str) -> str:
     """Return a signer id that is enrolled."""
     signer = parse_signer_id(text)
@@ -227,6 +264,22 @@ class Signers:
             self._session,
             signer,
             from_index=from_index,
+            co_signers=self._session.co_signers(),
+        )
+
+    def set_administrators(
+        self, signers_or_pems: Sequence[str], *, threshold: int = 1
+    ) -> RecordView:
+        """Replace the administrators, and how many must sign a trust record.
+
+        Args:
+            signers_or_pems: The new ones, all of them: PEM files or signer ids.
+            threshold: How many of them must sign.
+        """
+        return set_administrators(
+            self._session,
+            signers_or_pems,
+            threshold=threshold,
             co_signers=self._session.co_signers(),
         )
 

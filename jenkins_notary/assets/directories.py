@@ -38,7 +38,12 @@ from jenkins_notary.assets.asset import (
     raise_faults,
 )
 from jenkins_notary.assets.files import HashedFile, explain_os_error, hash_each
-from jenkins_notary.errors import IntegrityError, NotaryError, UsageError
+from jenkins_notary.errors import (
+    IntegrityError,
+    NotaryError,
+    NotFoundError,
+    UsageError,
+)
 from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
@@ -294,6 +299,22 @@ def _bad_manifest(got: str) -> IntegrityError:
     return IntegrityError("directory manifest", expected="schema version 1", got=got)
 
 
+def _explain_no_folder(path: str, error: OSError | ValueError) -> NotaryError:
+    """Return the failure that says why a directory was not entered."""
+    if isinstance(error, FileNotFoundError):
+        return NotFoundError(
+            printable(path), expected="a directory", got="no such directory"
+        )
+    if isinstance(error, NotADirectoryError):
+        return UsageError(
+            printable(path),
+            expected="a directory",
+            got="a file",
+            advice="name it without dir://",
+        )
+    return explain_os_error(path, error)
+
+
 def _walk(path: str) -> _Tree:
     """List everything below ``path`` without following a link; faults are kept."""
     tree = _Tree(path)
@@ -307,7 +328,8 @@ def _walk(path: str) -> _Tree:
             with os.scandir(full) as found:
                 names = [entry.name for entry in found]
         except (OSError, ValueError) as error:
-            tree.faults.append(explain_os_error(full, error))
+            explain = explain_os_error if relative else _explain_no_folder
+            tree.faults.append(explain(full, error))
             continue
         count += len(names)
         if count > MAX_FILES or depth > MAX_DEPTH:

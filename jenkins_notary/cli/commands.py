@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "signer list": ("signer", "List the signers that the ledger knows."),
     "signer enrol": ("signer", "Let a key's records count."),
     "signer revoke": ("signer", "Stop a key's records from counting."),
+    "signer administrators": ("signer", "Name who administers the ledger, anew."),
     "signer level": ("signer", "Set how much a signer's word weighs."),
     "org list": ("org", "List the orgs and their signers."),
     "org add": ("org", "Add signers to an org."),

@@ -1,4 +1,4 @@
-"""Administer whose records count: ``signer list|enrol|revoke|level``."""
+"""Administer whose records count: ``signer list|enrol|revoke|level|administrators``."""
 
 from __future__ import annotations
 
@@ -46,6 +46,17 @@ def declare_level(parser: Parser) -> None:
     """Add the options of ``signer level``."""
     parser.argument("SIGNER", "the 0x... id")
     parser.argument("LEVEL", "an integer from 0")
+    add_all(parser, add_co_keys, add_ledger, add_key)
+
+
+def declare_administrators(parser: Parser) -> None:
+    """Add the options of ``signer administrators``."""
+    parser.argument(
+        "SIGNER", "a PEM file, or the 0x... id of who has signed a record", count="+"
+    )
+    parser.option(
+        "--threshold", "how many administrators must sign a trust record", metavar="N"
+    )
     add_all(parser, add_co_keys, add_ledger, add_key)
 
 
@@ -104,6 +115,15 @@ def run_level(context: Context) -> int:
     return show_records(context, [record])
 
 
+def run_administrators(context: Context) -> int:
+    """Replace the administrators."""
+    with context.notary() as notary:
+        record = notary.signers.set_administrators(
+            context.words("SIGNER"), threshold=context.integer("threshold", 1)
+        )
+    return show_records(context, [record])
+
+
 COMMANDS = {
     "signer list": Command(declare_list, run_list, "signer list -o json"),
     "signer enrol": Command(
@@ -120,6 +140,13 @@ signer enrol 0x0123456789abcdef0123456789abcdef01234567
         run_revoke,
         "signer revoke 0x0123456789abcdef0123456789abcdef01234567 --from 1200",
         f"Cannot be taken back. {_ADMINISTRATOR}",
+    ),
+    "signer administrators": Command(
+        declare_administrators,
+        run_administrators,
+        "signer administrators first.pub.pem second.pub.pem third.pub.pem --threshold 2",
+        "Names all of them anew. Enough of the present administrators must sign: "
+        "--key and --co-key.",
     ),
     "signer level": Command(
         declare_level,

@@ -32,7 +32,13 @@ from struct import error as StructError  # noqa: N812 - the module names it in l
 
 from jenkins_notary.errors import IntegrityError
 from jenkins_notary.values.envelope import MAX_BYTES as MAX_ENVELOPE_BYTES
-from jenkins_notary.values.envelope import Signature, format_envelope, parse_envelope
+from jenkins_notary.values.envelope import (
+    PAYLOAD_TYPE,
+    Envelope,
+    Signature,
+    format_envelope,
+    parse_envelope,
+)
 from jenkins_notary.values.leaf import MAX_BYTES as MAX_LEAF_BYTES
 
 ERASED, RAW, LEAF, ENVELOPE, ENVELOPE_PARTS = range(5)
@@ -116,10 +122,25 @@ def unpack_envelope(packed: object, *, subject: str = "envelope") -> bytes:
     Raises:
         IntegrityError: Altered, too long, or written by a newer program.
     """
+    found = unpack_parts(packed, subject=subject)
+    if isinstance(found, bytes):
+        return found
+    return format_envelope(found.payload, found.signatures)
+
+
+def unpack_parts(packed: object, *, subject: str = "envelope") -> Envelope | bytes:
+    """Return the envelope in a stored value: in parts if that is how it is stored.
+
+    The parts are a claim like the bytes: none of them was checked for its form. The
+    envelope's bytes are those that :func:`format_envelope` makes of them.
+
+    Raises:
+        IntegrityError: Altered, too long, or written by a newer program.
+    """
     codec, body = _split(packed, subject)
     if codec == RAW:
         return body
-    if codec not in {ENVELOPE, ENVELOPE_PARTS}:
+    if codec != ENVELOPE_PARTS and codec != ENVELOPE:  # noqa: PLR1714 - it is hot
         raise _unknown(codec, subject)
     raw = _inflate(body, STATEMENT_WORDS, MAX_ENVELOPE_BYTES, subject)
     return raw if codec == ENVELOPE else _put_together(raw, subject)
@@ -168,7 +189,7 @@ def _take_apart(envelope: bytes) -> bytes | None:
     return b"".join([*parts, _LENGTH.pack(len(payload))])
 
 
-def _put_together(raw: bytes, subject: str) -> bytes:
+def _put_together(raw: bytes, subject: str) -> Envelope:
     """Return the envelope of its parts; inverse of :func:`_take_apart`."""
     end = len(raw) - _LENGTH.size
     signatures = []
@@ -187,7 +208,7 @@ def _put_together(raw: bytes, subject: str) -> bytes:
         ) from error
     if place != end:
         raise IntegrityError(subject, expected="an envelope's parts", got="a cut one")
-    return format_envelope(payload, tuple(signatures))
+    return Envelope(payload, PAYLOAD_TYPE, tuple(signatures))
 
 
 def _split(packed: object, subject: str) -> tuple[int, bytes]:

@@ -22,7 +22,12 @@ import os
 import time
 from _thread import allocate_lock
 
-from jenkins_notary.errors import HeadMovedError, IntegrityError, UnavailableError
+from jenkins_notary.errors import (
+    HeadMovedError,
+    IntegrityError,
+    StorageError,
+    UnavailableError,
+)
 from jenkins_notary.ledger.rows import derive_rows, exact_range
 from jenkins_notary.ports import Appended, Batch, Head, Row
 from jenkins_notary.shapes import NamedTuple
@@ -148,7 +153,8 @@ class Sequencer:
                 in the store is not the one that was signed.
             UsageError: The leaf would be longer than a tile can hold.
             UnavailableError: Races were lost for a minute, or the store is away.
-            StorageError: The disk is full or read-only; nothing was written.
+            StorageError: The disk is full or read-only; nothing was written, unless
+                the message says that only the checkpoint is missing.
         """
         # All that can be wrong with an envelope is found here, in its own thread.
         waiting = _Waiting([_prepare(data, self._authors) for data in envelopes])
@@ -239,7 +245,17 @@ class Sequencer:
             rows,
         )
         self._store.commit(batch, onto=head)
-        self._publish(main_after, trust_after)
+        try:
+            self._publish(main_after, trust_after)
+        except StorageError as error:
+            # Not "nothing was written": whoever tries again writes a second record.
+            raise StorageError(
+                f"checkpoint of {self.origin} at size {main_after.size}",
+                expected="room to publish it",
+                got=error.got,
+                advice=f"{len(entries)} records are in the log, from #{main.size}: "
+                "free space, and the next write publishes them",
+            ) from error
         return results
 
     def _find_known(self, prepared: Sequence[_Prepared]) -> dict[bytes, Appended]:

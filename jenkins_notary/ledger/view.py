@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 
 from jenkins_notary.errors import IntegrityError, NotFoundError, UsageError
+from jenkins_notary.ledger.author import format_time
 from jenkins_notary.ledger.rows import exact_range
 from jenkins_notary.ledger.sequencer import read_hashes
 from jenkins_notary.tlog.checkpoint import open_checkpoint
@@ -141,7 +142,7 @@ class LedgerView:
             raise NotFoundError(
                 "ledger at that time",
                 expected="a time at which it had its first record",
-                got=f"{at_ms} ms",
+                got=format_time(at_ms),
             )
         return self.at_size(size)
 

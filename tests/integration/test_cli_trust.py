@@ -155,6 +155,23 @@ def test_level_can_be_changed(other: str) -> None:
     assert "level 7" in command("signer", "list").text
 
 
+def test_administrators_are_named_anew_by_those_before(
+    other: str, tmp_path: Path
+) -> None:
+    pems = []
+    for key in (["--key", "other.pem"], []):
+        pems.append(str(tmp_path / f"{len(pems)}.pub.pem"))
+        shown = command("key", "show", "--pem", *key).text
+        (tmp_path / pems[-1]).write_text(shown)
+
+    both = command("signer", "administrators", *pems, "--threshold", "2")
+    alone = command("signer", "level", other, "7")
+    together = command("signer", "level", other, "7", "--co-key", "other.pem")
+    too_many = command("signer", "administrators", *pems, "--threshold", "3")
+
+    assert (both.code, alone.code, together.code, too_many.code) == (0, 77, 0, 64)
+
+
 def test_other_than_an_administrator_is_refused(other: str) -> None:
     done = command("signer", "enrol", other, "--key", "other.pem")
 

@@ -196,6 +196,62 @@ def test_what_was_acknowledged_survives_kill_9(
     assert home.is_dir()
 
 
+LOOP = """
+import os, sys
+from jenkins_notary.cli.main import main
+quiet = open(os.devnull, "wb")
+for number in range(10_000):
+    name = f"{sys.argv[1]}-{number}"
+    with open(name, "w") as file:
+        file.write(name)
+    argv = ["notarize", name]
+    assert main(argv, os.environ, stdin=None, stdout=sys.stdout.buffer, stderr=quiet) == 0
+"""
+
+
+def test_what_was_acknowledged_survives_kill_9_while_it_commits(
+    home: Path, chance: random.Random
+) -> None:
+    assert program("ledger", "init").code == 0
+    acknowledged: dict[str, int] = {}
+
+    for number in range(KILLS):
+        # Two writers, over and over: they die while they commit, not while they start.
+        writers = [
+            subprocess.Popen(
+                [sys.executable, "-c", LOOP, f"{number}.{which}"],
+                stdout=subprocess.PIPE,
+            )
+            for which in range(2)
+        ]
+        time.sleep(chance.uniform(0.15, 0.5))
+        for writer in writers:
+            writer.kill()
+        for writer in writers:
+            stdout, _ = writer.communicate()
+            assert writer.returncode == -9
+            for line in stdout.decode().split("\n")[:-1]:
+                _, index, _, name = line.split()
+                acknowledged[name] = int(index[1:])
+        assert program("ledger", "status").code == 0
+
+    print("acknowledged", len(acknowledged), "in", KILLS * 2, "killed processes")
+    size = assert_sound()["size"]
+    assert isinstance(size, int)
+    # Beside them: the genesis, and at most one record of each killed process.
+    assert 1 + len(acknowledged) <= size <= 1 + len(acknowledged) + KILLS * 2
+    digests = {
+        f"sha256:{hashlib.sha256(name.encode()).hexdigest()}": index
+        for name, index in acknowledged.items()
+    }
+    found = program(
+        "authenticate", "-", "-o", "json", stdin="\n".join(digests).encode()
+    )
+    assert found.code == 0, found
+    assert {one["digest"]: one["index"] for one in found.json["assets"]} == digests
+    assert home.is_dir()
+
+
 def test_killed_first_use_is_finished_by_the_next_call(
     home: Path, chance: random.Random
 ) -> None:

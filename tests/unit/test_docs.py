@@ -6,7 +6,10 @@ example of that format; all examples of one format set belong together.
 
 from __future__ import annotations
 
+import configparser
+import inspect
 import json
+import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,11 +19,13 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from jenkins_notary import config, errors
+from jenkins_notary import Notary, config, errors
 from jenkins_notary.api import results
 from jenkins_notary.api.copies import BackupResult
 from jenkins_notary.api.gate import GateDecision
+from jenkins_notary.api.keeper import LedgerKeeper
 from jenkins_notary.api.receipts import ReceiptView, verify_receipt
+from jenkins_notary.api.signers import Signers
 from jenkins_notary.assets.asset import KINDS
 from jenkins_notary.assets.directories import parse_manifest
 from jenkins_notary.cli.commands import find_command
@@ -174,6 +179,8 @@ def make_record() -> results.RecordView:
     record = ProvenRecord(1, leaf, envelope, statement)
     return results.RecordView(record, "enrolled", None)
 
+
+API_PARTS = {"Notary": Notary, "ledger": LedgerKeeper, "signers": Signers}
 
 MADE: dict[str, Callable[[], Any]] = {
     "AssetRecord": make_asset_record,
@@ -382,15 +389,18 @@ def list_anchors(page: Path) -> set[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda one: str(one.relative_to(ROOT)))
 def test_command_lines_that_are_shown_exist(page: Path) -> None:
     blocks = FENCE.findall(page.read_text(encoding="utf-8").replace("\\\n", " "))
-    text = "\n".join(body for kind, _, body in blocks if kind in {"groovy", "sh"})
-    for line in re.findall(r"(?:^|\| )\s*jenkins-notary (.+)$", text, re.MULTILINE):
+    shells = {"console", "groovy", "sh"}
+    text = "\n".join(body for kind, _, body in blocks if kind in shells)
+    for line in re.findall(
+        r"^(?:\$ |.*\| )?\s*jenkins-notary (.+)$", text, re.MULTILINE
+    ):
         words = find_command(line.split())
 
         assert words, line
         options = make_parser(words).options
         known = {one.flag for one in options} | {one.short for one in options}
         known |= {f"--no-{one.flag[2:]}" for one in options if one.kind == "flag"}
-        own = re.split(r" [|>&]", QUOTED.sub("X", line))[0]
+        own = re.split(r" [|>&#]", QUOTED.sub("X", line))[0]
         given = re.findall(r"(?<= )--?[a-z][\w-]*", own)
         assert [one for one in given if one not in known] == [], line
 
@@ -401,7 +411,8 @@ def test_command_lines_that_are_shown_exist(page: Path) -> None:
 def test_no_page_speaks_of_a_machine_or_holds_a_tab(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
 
-    assert re.findall(r"/(?:work|root|tmp|Users)/|/home/\w", text) == []
+    # Example output may show the home of anybody, who is called me.
+    assert re.findall(r"/(?:work|root|tmp|Users)/|/home/(?!me/)\w", text) == []
     assert "\t" not in text
     assert re.findall("@[A-Z]+@", text) == []
 
@@ -411,3 +422,79 @@ def test_status_that_is_shown_has_the_root_of_the_checkpoint() -> None:
     signed = open_checkpoint(note, [load_log_verifier(read_vkey())]).checkpoint
 
     assert make_status().root == signed.root.hex()
+
+
+@pytest.mark.parametrize("part", API_PARTS)
+def test_api_page_lists_every_method(part: str) -> None:
+    page = (ROOT / "docs/python-api.md").read_text(encoding="utf-8")
+    section = re.split(rf"\n##+ `?(?:notary\.)?{part}`?\n", page)[1].split("\n##")[0]
+    cells = re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)
+    methods = {
+        name
+        for name, one in vars(API_PARTS[part]).items()
+        if not name.startswith("_") and not isinstance(one, property)
+    }
+
+    assert set(re.findall(r"`(\w+)`", " ".join(cells))) == methods
+
+
+def test_api_page_names_every_argument_of_the_class() -> None:
+    page = (ROOT / "docs/python-api.md").read_text(encoding="utf-8")
+    shown = re.findall(r"`Notary\(([^`]*)\)`", page.replace("\n", " "))
+    (call,) = [one for one in shown if one]
+    names = [one.partition("=")[0].strip() for one in call.split(",")]
+
+    assert names == [*inspect.signature(Notary).parameters]
+
+
+def test_python_that_is_shown_runs(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = (ROOT / "docs/python-api.md").read_text(encoding="utf-8")
+    (code,) = [body for kind, _, body in FENCE.findall(page) if kind == "python"]
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in [one for one in os.environ if one.startswith(("XDG_", "JENKINS_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist/app.jar").write_bytes(b"jar")
+    with Notary(key="build.pem") as notary:
+        notary.generate_key()
+    ledger = f"sqlite:///{tmp_path}/ledger.db"
+    code = code.replace("sqlite:////var/lib/notary/ledger.db", ledger)
+    exec(compile(code, "python-api.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+
+    assert lines[0].startswith("1 sha256:")
+    assert lines[1] == "True 0 record #1"
+    assert lines[2] == "[1]"
+    assert lines[3].endswith(" True")
+
+
+def test_every_decision_is_listed() -> None:
+    index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^- \[(.*)\]\(decisions/(.*)\)$", index, re.MULTILINE)
+    found = sorted((ROOT / "docs/decisions").glob("*.md"))
+
+    assert [path for _, path in listed] == [one.name for one in found]
+    for (title, _), path in zip(listed, found, strict=True):
+        text = path.read_text(encoding="utf-8")
+
+        assert text.startswith(f"# {title}\n")
+        assert re.findall(r"^\*\*(\w+)\.\*\*", text, re.MULTILINE)[:2] == [
+            "Context",
+            "Decision",
+        ]
+
+
+def test_dependencies_page_agrees_with_the_setup() -> None:
+    page = (ROOT / "docs/decisions/0011-dependencies.md").read_text(encoding="utf-8")
+    alive = page.partition("**Liveness**")[2].partition("**Rejected.**")[0]
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    runtime = setup["options"]["install_requires"]
+
+    named = set(re.findall(r"^\| ([a-z0-9-]+) \| \d", alive, re.MULTILINE))
+    assert named == set(re.findall(r"(?m)^[\w-]+", runtime))
