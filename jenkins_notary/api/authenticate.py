@@ -14,7 +14,7 @@ from jenkins_notary.ledger.author import format_time
 from jenkins_notary.ledger.receipts import make_receipt
 from jenkins_notary.ledger.view import parse_as_of
 from jenkins_notary.shapes import NamedTuple
-from jenkins_notary.values.digest import digest_hex
+from jenkins_notary.values.digest import digest_hex, parse_digest
 from jenkins_notary.values.status import Status
 
 TYPE_CHECKING = False
@@ -69,9 +69,9 @@ def authenticate_assets(
         readable = [one for one in read if not isinstance(one, Unread)]
         check_rows(view, {digest_hex(one.digest) for one in readable})
     return [
-        _failed(one.word, one.error)
+        fail_asset(one.word, one.error)
         if isinstance(one, Unread)
-        else _judge(session, view, one, rule=rule, state=state, against=against)
+        else judge_asset(session, view, one, rule=rule, state=state, against=against)
         for one in read
     ]
 
@@ -111,20 +111,20 @@ def collect_each(
                 yield Unread(word, fault)
 
 
-def _judge(
+def judge_asset(
     session: Session,
     view: LedgerView,
     asset: Asset,
     *,
     rule: TrustRule,
     state: AsOf,
-    against: str | None,
+    against: str | None = None,
 ) -> AssetVerdict:
     """Return the ledger's word on one asset."""
     try:
         verdict = view.verdict(digest_hex(asset.digest), rule)
     except NotaryError as error:
-        return _failed(asset.name, error)
+        return fail_asset(asset.name, error)
     status, reason = verdict.status, verdict.reason
     if asset.dirty and status is Status.TRUSTED:
         status, reason = Status.UNKNOWN, "the work tree differs from its commit"
@@ -132,7 +132,12 @@ def _judge(
     statement = None if record is None else record.statement
     changes = None
     if status is Status.UNKNOWN and asset.manifest is not None:
-        changes = _compare(session, view, asset, against)
+        try:
+            changes = _compare(session, view, asset, against)
+        except NotaryError as error:
+            # What the user asked to compare with must be there; a hint need not.
+            if against is not None:
+                return _failed(asset.name, error)
     receipt = None
     if record is not None and record.index < view.checkpoint.size:
         receipt = make_receipt(view, record.index).decode()
@@ -154,7 +159,7 @@ def _judge(
     )
 
 
-def _failed(name: str, error: NotaryError) -> AssetVerdict:
+def fail_asset(name: str, error: NotaryError) -> AssetVerdict:
     """Return the answer for an asset that could not be read or judged."""
     return AssetVerdict(
         name,
@@ -202,14 +207,10 @@ def _compare(
     from jenkins_notary.evidence.bodies import read_body
     from jenkins_notary.values.body import parse_body
 
-    earlier = against
+    earlier = _read_hint(session, asset.name) if against is None else against
     if earlier is None:
-        try:
-            with open(hint_path(session, asset.name), encoding="ascii") as file:
-                earlier = file.read(100)
-        except OSError:
-            return None
-    wanted = digest_hex(earlier)
+        return None
+    wanted = digest_hex(parse_digest(earlier))
     for record in view.records(view.find_digest(wanted)):
         for one in _attachments(record):
             if one.get("label") == "manifest":
@@ -223,8 +224,18 @@ def _compare(
     return None
 
 
+def _read_hint(session: Session, name: str) -> str | None:
+    """Return which digest a directory was last recorded with, if it is known."""
+    try:
+        with open(hint_path(session, name), encoding="latin-1") as file:
+            return file.read(100)
+    except OSError:
+        return None
+
+
 def _attachments(record: object) -> list[dict[str, object]]:
     """Return the attachments that a record's statement names."""
     statement = getattr(record, "statement", None)
-    found = [] if statement is None else statement.predicate.get("attachments") or []
-    return [one for one in found if isinstance(one, dict)]
+    found = [] if statement is None else statement.predicate.get("attachments")
+    listed = found if isinstance(found, list) else []
+    return [one for one in listed if isinstance(one, dict)]

@@ -1,4 +1,4 @@
-"""Copy a ledger, bring it back, follow it with another, give it a new key."""
+"""Copy a ledger, bring it back, follow it with another one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from jenkins_notary.errors import (
 )
 from jenkins_notary.keys.log_key import (
     generate_log_key,
-    load_log_key,
     load_log_verifier,
 )
 from jenkins_notary.keys.pem import read_private_file, write_private_file
@@ -34,8 +33,7 @@ from jenkins_notary.ledger.backup import (
 )
 from jenkins_notary.ledger.genesis import check_origin, make_origin
 from jenkins_notary.ledger.pins import Pin
-from jenkins_notary.ledger.rotation import open_followed_view, rotate_ledger_key
-from jenkins_notary.ledger.sequencer import Sequencer
+from jenkins_notary.ledger.rotation import open_followed_view
 from jenkins_notary.ledger.succession import check_continuable, succeed_log
 from jenkins_notary.ledger.verify import VerifyOptions, verify_ledger
 from jenkins_notary.shapes import NamedTuple
@@ -152,9 +150,17 @@ def restore(
     first = session.expected_vkey(pin, manifest.vkey)
     copy = SqliteStore.open(os.path.join(folder, LEDGER))
     try:
-        view, vkeys = open_followed_view(
-            copy, first, load_log_verifier, session.signatures
-        )
+        try:
+            view, vkeys = open_followed_view(
+                copy, first, load_log_verifier, session.signatures
+            )
+        except IntegrityError as error:
+            raise IntegrityError(
+                f"backup {folder}",
+                expected=f"a checkpoint signed by {first} or a key that followed it",
+                got=error.got,
+                advice="take a backup of this log, from after its key was rotated",
+            ) from error
         verifiers = [load_log_verifier(one) for one in vkeys]
         _check_whole(copy, manifest, vkeys, progress)
         seen = [_read_published(one) for one in published]
@@ -200,8 +206,9 @@ def succeed(
     import socket
 
     places = find_places(url, None, session.environ)
-    if os.path.exists(places.ledger):
-        raise UsageError(f"ledger {places.ledger_url}", expected="none", got="one")
+    for there in (places.ledger, places.log_key):
+        if os.path.exists(there):
+            raise UsageError(f"file {there}", expected="none yet", got="one")
     name = origin or make_origin(socket.gethostname())
     check_origin(name)
     old, vkeys = open_followed_view(
@@ -212,12 +219,9 @@ def succeed(
     report.raise_findings()
     last_note = _newer_note(session.load_pin(old.checkpoint.origin), old, verifiers)
     os.makedirs(os.path.dirname(places.ledger), mode=0o700, exist_ok=True)
-    unfinished = f"{places.ledger}.new"
-    for left in (places.log_key, unfinished):
-        # Without its ledger, a key here is what an interrupted call left behind.
-        if os.path.exists(left):
-            os.unlink(left)
-    signer = generate_log_key(places.log_key, name)
+    unfinished, waiting = f"{places.ledger}.new", f"{places.log_key}.new"
+    _clear(unfinished, waiting)
+    signer = generate_log_key(waiting, name)
     SqliteStore.create(unfinished).close()
     store = SqliteStore.open(unfinished)
     try:
@@ -236,11 +240,11 @@ def succeed(
         note = store.checkpoint() or b""
     except BaseException:
         store.close()
-        os.unlink(unfinished)
-        os.unlink(places.log_key)
+        _clear(unfinished, waiting)
         raise
     store.close()
     copy_bodies(old, session.blobs, FileBlobs(places.blobs), progress=progress)
+    os.rename(waiting, places.log_key)
     os.rename(unfinished, places.ledger)
     session.save_pin(name, Pin(signer.vkey, note))
     lost = 0 if last_note is None else _read_size(last_note) - old.size
@@ -250,38 +254,11 @@ def succeed(
     )
 
 
-def rotate_key(session: Session, *, co_signers: Sequence[Signer]) -> None:
-    """Give the ledger a new key; interrupted, it is finished by another call.
-
-    Raises:
-        PermissionDeniedError: The keys are not those of enough administrators.
-        NotFoundError: The ledger's key is not here.
-    """
-    path = session.places.log_key
-    old = load_log_key(path)
-    session.view()
-    waiting = f"{path}.new"
-    try:
-        new = generate_log_key(waiting, old.name)
-    except FileExistsError:
-        new = load_log_key(waiting)
-    known = [text for _, text in session.view().trust().ledger_keys]
-    if not any(new.vkey in text for text in known):
-        session.check_administrators(co_signers)
-        rotate_ledger_key(
-            session.sequencer(),
-            session.author(*co_signers),
-            old,
-            new,
-            new_vkey=new.vkey,
-        )
-    session.store.put_setting("vkey", new.vkey.encode())
-    os.replace(waiting, path)
-    verifiers = [load_log_verifier(one.vkey) for one in (old, new)]
-    # An empty append signs the committed head again, now with the new key.
-    Sequencer(session.store, new, verifiers, session.clock).append([])
-    session.forget()
-    session.view()
+def _clear(unfinished: str, waiting: str) -> None:
+    """Remove what an interrupted succession left behind."""
+    for left in (unfinished, f"{unfinished}-wal", f"{unfinished}-shm", waiting):
+        if os.path.exists(left):
+            os.unlink(left)
 
 
 def upgrade(session: Session) -> list[str]:

@@ -46,7 +46,7 @@ def erase_records(
         NotFoundError: Nothing holds the text.
         UsageError: No record was named, or one that cannot be erased.
     """
-    if containing is not None and containing.lower() in reason.lower():
+    if containing is not None and containing.casefold() in reason.casefold():
         raise UsageError(
             "reason", expected="one without the text that is erased", got="that text"
         )

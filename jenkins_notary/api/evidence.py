@@ -283,11 +283,9 @@ def bodies_of(record: ProvenRecord) -> list[Body]:
         return []
     predicate = record.statement.predicate
     named = [predicate.get("body")] if "body" in predicate else []
-    named += [
-        one.get("body")
-        for one in predicate.get("attachments") or []
-        if isinstance(one, dict)
-    ]
+    listed = predicate.get("attachments")
+    attachments = listed if isinstance(listed, list) else []
+    named += [one.get("body") for one in attachments if isinstance(one, dict)]
     return [parse_body(one, subject=f"record #{record.index} body") for one in named]
 
 
@@ -306,8 +304,9 @@ def open_file(path: str) -> BinaryIO:
         if os.path.exists(path) and not os.path.isfile(path):
             raise UsageError(f"file {path}", expected="a regular file")
         return open(path, "rb")
-    except FileNotFoundError as error:
-        raise NotFoundError(f"file {path}", got="no such file") from error
+    except (FileNotFoundError, ValueError) as error:
+        # ValueError: a path with a NUL or what is no Unicode text names no file.
+        raise NotFoundError(f"file {path!a}", got="no such file") from error
     except PermissionError as error:
         raise PermissionDeniedError(f"file {path}", got="not readable") from error
     except OSError as error:
@@ -445,7 +444,8 @@ def _is_of_job(record: ProvenRecord, text: str) -> bool:
 
 def _job_ids(statement: Statement) -> list[JobId]:
     """Return the parsed job ids of a statement: its own and its aliases."""
-    named = [statement.job_id, *statement.predicate.get("aliases", ())]
+    aliases = statement.facts.get("aliases")
+    named = [statement.job_id, *(aliases if isinstance(aliases, list) else ())]
     parsed = []
     for one in named:
         if isinstance(one, str):

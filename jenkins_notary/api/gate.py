@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from jenkins_notary.api.authenticate import (
     Unread,
     collect_each,
     describe_as_of,
+    fail_asset,
+    judge_asset,
     view_as_of,
 )
 from jenkins_notary.assets.asset import KINDS
 from jenkins_notary.errors import ConfigurationError, NotaryError
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.trust.gate import Reason, evaluate, gather_facts
-from jenkins_notary.trust.policy import parse_policy
+from jenkins_notary.trust.policy import MAX_BYTES, parse_policy
 from jenkins_notary.values.digest import digest_hex
 
 TYPE_CHECKING = False
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from jenkins_notary.api.results import AsOf
+    from jenkins_notary.api.results import AssetVerdict
     from jenkins_notary.api.session import Session
     from jenkins_notary.assets.asset import Asset
     from jenkins_notary.ledger.view import LedgerView
@@ -28,53 +32,49 @@ if TYPE_CHECKING:
     from jenkins_notary.trust.verdict import TrustRule
 
 DENIED = 5
+_DIRTY = Reason(
+    "",
+    "status",
+    "a work tree that is its commit",
+    "one with changes",
+    "commit or undo the changes",
+)
 
 
 class GateDecision(NamedTuple):
     """The gate's answer on one asset.
 
     Attributes:
-        name: The asset as asked for.
-        kind: Its kind, or "" when it could not be read.
-        digest: Its digest, or "".
+        asset: The ledger's word on it, or why there is none.
         allowed: Whether it passes.
         reasons: Every failed check.
         rules: The rules that were applied.
-        status: The ledger's word, or None when there is an error.
         policy: The policy's own digest.
-        as_of: The state of the log, or None when there is an error.
-        error: Why there is no decision, or None.
     """
 
-    name: str
-    kind: str
-    digest: str
+    asset: AssetVerdict
     allowed: bool
     reasons: tuple[Reason, ...]
     rules: tuple[str, ...]
-    status: str | None
     policy: str
-    as_of: AsOf | None
-    error: NotaryError | None
 
     @property
     def code(self) -> int:
         """Return the exit code: 0 allowed, 5 denied, or that of the error."""
-        if self.error is not None:
-            return self.error.exit_code
+        if self.asset.error is not None:
+            return self.asset.error.exit_code
         return 0 if self.allowed else DENIED
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        value = {
-            **self._asdict(),
+        """Return the JSON form: that of the verdict, with the gate's own."""
+        return {
+            **self.asset.to_dict(),
+            "allowed": self.allowed,
             "code": self.code,
             "reasons": [one._asdict() for one in self.reasons],
             "rules": list(self.rules),
-            "as_of": self.as_of and self.as_of._asdict(),
+            "policy": self.policy,
         }
-        value["error"] = None if self.error is None else self.error.to_dict()
-        return value
 
 
 def gate_assets(
@@ -111,12 +111,18 @@ def gate_assets(
     now_ms = session.clock.now_ms()
     if as_of is not None:
         now_ms = view.leaf(view.size - 1)[1].at_ms
+    judge = partial(judge_asset, session, view, rule=rule, state=state)
+    decide = partial(_decide, session, view, policy=policy, rule=rule, now_ms=now_ms)
     return [
-        _refuse(one.word, one.error, policy)
-        if isinstance(one, Unread)
-        else _decide(
-            session, view, one, policy=policy, rule=rule, state=state, now_ms=now_ms
+        GateDecision(
+            fail_asset(one.word, one.error),
+            allowed=False,
+            reasons=(),
+            rules=(),
+            policy=policy.digest,
         )
+        if isinstance(one, Unread)
+        else decide(one, judge(one))
         for one in read
     ]
 
@@ -124,18 +130,44 @@ def gate_assets(
 def load_policy(data: bytes) -> Policy:
     """Return the policy in a YAML or JSON file.
 
+    Aliases are refused: a few of them make a small file large. So are keys that stand
+    twice: the parser would drop one check without a word.
+
     Raises:
-        ConfigurationError: Not YAML.
+        ConfigurationError: Too long, or not YAML.
         FaultsError: Not a policy; every fault is named.
     """
     import yaml
 
+    if len(data) > MAX_BYTES:
+        raise ConfigurationError("policy", expected=f"at most {MAX_BYTES} bytes")
+
+    class Loader(yaml.SafeLoader):
+        """Plain YAML, each key once, no aliases."""
+
+        def compose_node(self, parent: Any, index: Any) -> Any:  # noqa: ANN401 - YAML's own
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.YAMLError("aliases, which a policy must not have")
+            node = super().compose_node(parent, index)
+            if isinstance(node, yaml.MappingNode):
+                _check_keys([key.value for key, _ in node.value])
+            return node
+
     try:
-        value = yaml.safe_load(data)
+        value = yaml.load(data, Loader)  # noqa: S506 - it is a SafeLoader
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         text = " ".join(str(error).split())
         raise ConfigurationError("policy", expected="YAML", got=text[:200]) from error
     return parse_policy(value, data, kinds=KINDS)
+
+
+def _check_keys(keys: Sequence[object]) -> None:
+    """Check that no key of a mapping stands twice."""
+    texts = [key for key in keys if isinstance(key, str)]
+    if len(set(texts)) < len(texts):
+        twice = next(key for key in texts if texts.count(key) > 1)
+        message = f"the key {twice[:80]!r} twice"
+        raise ValueError(message)
 
 
 def _check_rows(view: LedgerView, read: Sequence[Asset | Unread]) -> None:
@@ -149,13 +181,18 @@ def _decide(
     session: Session,
     view: LedgerView,
     asset: Asset,
+    verdict: AssetVerdict,
     *,
     policy: Policy,
     rule: TrustRule,
-    state: AsOf,
     now_ms: int,
 ) -> GateDecision:
     """Return the gate's answer on one asset."""
+    denied = GateDecision(
+        verdict, allowed=False, reasons=(), rules=(), policy=policy.digest
+    )
+    if verdict.error is not None:
+        return denied
     own = digest_hex(asset.digest)
     try:
         facts = gather_facts(
@@ -168,43 +205,8 @@ def _decide(
         )
         result = evaluate(policy, facts, now_ms)
     except NotaryError as error:
-        return _refuse(asset.name, error, policy)
+        return denied._replace(asset=fail_asset(asset.name, error))
     reasons = result.reasons
     if asset.dirty:
-        reasons += (
-            Reason(
-                "",
-                "status",
-                "a work tree that is its commit",
-                "one with changes",
-                "commit or undo the changes",
-            ),
-        )
-    return GateDecision(
-        asset.name,
-        asset.kind,
-        asset.digest,
-        result.allowed and not asset.dirty,
-        reasons,
-        result.rules,
-        facts.verdict.status.name,
-        policy.digest,
-        state,
-        None,
-    )
-
-
-def _refuse(name: str, error: NotaryError, policy: Policy) -> GateDecision:
-    """Return the answer on an asset that could not be read or judged."""
-    return GateDecision(
-        name,
-        "",
-        "",
-        allowed=False,
-        reasons=(),
-        rules=(),
-        status=None,
-        policy=policy.digest,
-        as_of=None,
-        error=error,
-    )
+        reasons += (_DIRTY,)
+    return denied._replace(allowed=not reasons, reasons=reasons, rules=result.rules)

@@ -65,20 +65,21 @@ def _read_json(data: bytes, path: str) -> Iterator[tuple[str, Mapping[str, objec
 def _read_csv(data: bytes, path: str) -> Iterator[tuple[str, Mapping[str, object]]]:
     """Yield (place, entry) of a CSV file."""
     import csv
+    import io
 
     try:
-        lines = data.decode("utf-8-sig").splitlines()
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(f"import {path}", expected="UTF-8 text") from error
-    reader = csv.DictReader(lines, strict=True)
-    names = reader.fieldnames or []
-    if not {"digest", "hash"} & set(names):
-        raise UsageError(
-            f"import {path}",
-            expected="a header line with digest and name",
-            got=",".join(names)[:80],
-        )
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
+        names = reader.fieldnames or []
+        if not {"digest", "hash"} & set(names):
+            raise UsageError(
+                f"import {path}",
+                expected="a header line with digest and name",
+                got=",".join(names)[:80],
+            )
         for entry in reader:
             yield f"line {reader.line_num}", entry
     except csv.Error as error:

@@ -209,7 +209,7 @@ class LedgerKeeper:
 
     def rotate_key(self) -> None:
         """Give the ledger a new key of its own; readers with a pin follow."""
-        from jenkins_notary.api.copies import rotate_key
+        from jenkins_notary.api.rotation import rotate_key
 
         rotate_key(self._session, co_signers=self._session.co_signers())
 

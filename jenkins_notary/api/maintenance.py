@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def describe_ledger(session: Session) -> LedgerStatus:
     """Return where the ledger stands, checked against the pin."""
-    view = session.view()
+    view = session.followed_view()
     _, last = view.leaf(view.size - 1)
     return LedgerStatus(
         view.checkpoint.origin,
@@ -112,7 +112,7 @@ def audit(
         return draw.sample(range(population), min(population, count))
 
     result = audit_ledger(
-        session.view(),
+        session.followed_view(),
         pin,
         session.first_vkey(),
         sample=None if full else sample,
@@ -130,7 +130,7 @@ def export(session: Session, folder: str, *, progress: Progress) -> ExportResult
         folder: A new one, or an earlier export of this ledger, which then grows.
         progress: Called with (phase, done, total).
     """
-    view = session.view()
+    view = session.followed_view()
     return export_tiles(
         session.store,
         view.checkpoint,

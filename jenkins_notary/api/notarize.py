@@ -52,6 +52,8 @@ def record_assets(
         UsageError: An attribute, reason, job or superseded index is wrong.
     """
     facts = {**describe_claim(session, claim), "attachments": list(bodies) or None}
+    # Without the ledger's key nothing can be recorded, and no key is to be made.
+    session.sequencer()
     if claim.status in NEGATIVE:
         assets = [_with_linked(session, asset) for asset in assets]
     author = session.author()

@@ -19,7 +19,7 @@ import os
 
 from jenkins_notary.api.claim import Claim
 from jenkins_notary.api.session import Choices, Session
-from jenkins_notary.errors import NotFoundError, UsageError
+from jenkins_notary.errors import AmbiguousError, NotFoundError, UsageError
 from jenkins_notary.values.status import Status
 
 TYPE_CHECKING = False
@@ -317,11 +317,18 @@ class Notary:
 
         Raises:
             NotFoundError: No record names it.
+            AmbiguousError: A pattern names several assets.
         """
         from jenkins_notary.api.evidence import Query, find_records
 
-        (found,) = self._collect([asset], None, unnamed=True)
-        query = Query(digest=found.digest, limit=limit, as_of=as_of)
+        found = self._collect([asset], None, unnamed=True)
+        if len(found) > 1:
+            raise AmbiguousError(
+                asset,
+                expected="one asset",
+                got=f"{len(found)}: {', '.join(one.name for one in found[:10])}",
+            )
+        query = Query(digest=found[0].digest, limit=limit, as_of=as_of)
         return find_records(self._session, query, receipts=receipts)
 
     def envelope(self, one: RecordView) -> bytes:

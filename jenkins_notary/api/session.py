@@ -18,6 +18,7 @@ from jenkins_notary.errors import (
     IntegrityError,
     NotFoundError,
     PermissionDeniedError,
+    UsageError,
 )
 from jenkins_notary.files.locks import FileLock
 from jenkins_notary.files.pins import PinFiles
@@ -111,7 +112,8 @@ class Session:
         return [load_signer(o, passphrase=passphrase) for o in self.choices.co_keys]
 
     def close(self) -> None:
-        """Release the ledger."""
+        """Release the ledger; the next call opens it anew."""
+        self.forget()
         if self._store is not None:
             self._store.close()
             self._store = None
@@ -146,12 +148,15 @@ class Session:
     def view(self) -> LedgerView:
         """Return the ledger at its newest checkpoint, checked against the pin.
 
+        Whoever needs one state throughout keeps what is returned.
+
         Raises:
             NotFoundError: There is no ledger, or none that was initialized.
             IntegrityError: The checkpoint is not signed by the expected key, or the
                 log is not the one that was seen before.
         """
-        if self._view is None:
+        # Another process may have written since this one last looked.
+        if self._view is None or self.store.checkpoint() != self._view.note:
             self._view = self._open_view()
         return self._view
 
@@ -234,11 +239,24 @@ class Session:
             NotFoundError: The ledger's key is not here: it can only be read.
         """
         if self._sequencer is None:
+            from jenkins_notary.keys.log_key import load_log_verifier
+
+            if os.path.exists(self.waiting_key):
+                from jenkins_notary.api.rotation import finish_rotation
+
+                finish_rotation(self)
             signer = self._load_log_key()
-            self._sequencer = Sequencer(
-                self.store, signer, self.verifiers(), self.clock
-            )
+            # A writer accepts its own checkpoints only: one whose key was rotated out
+            # must not sign beyond the rotation.
+            verifiers = [load_log_verifier(signer.vkey)]
+            self._check_current(signer, verifiers)
+            self._sequencer = Sequencer(self.store, signer, verifiers, self.clock)
         return self._sequencer
+
+    @property
+    def waiting_key(self) -> str:
+        """Return where a new ledger key waits for its rotation to be recorded."""
+        return f"{self.places.log_key}.new"
 
     def author(self, *co_signers: Signer) -> Author:
         """Return who signs the records of one call; its record id is new."""
@@ -302,6 +320,7 @@ class Session:
             log_signer = generate_log_key(self.places.log_key, chosen)
         except FileExistsError:
             log_signer = load_log_key(self.places.log_key)
+            _check_name(log_signer, origin, self.places.log_key)
         if not os.path.exists(self.places.ledger):
             SqliteStore.create(self.places.ledger).close()
         self.store.put_setting("origin", log_signer.name.encode())
@@ -423,7 +442,38 @@ class Session:
                 expected=f"the key of {self._setting('origin')}",
                 got=f"that of {signer.name}",
             )
+        waiting = f"{self.places.log_key}.new"
+        if os.path.exists(waiting) and self._is_in_log(load_log_key(waiting).vkey):
+            raise ConfigurationError(
+                f"key file {self.places.log_key}",
+                expected="the key that signs the log now",
+                got="the one before it: giving the ledger its new key was interrupted",
+                advice="finish it: jenkins-notary ledger rotate-key",
+            )
         return signer
+
+    def _is_in_log(self, vkey: str) -> bool:
+        """Return whether a record says that a key signs the log from then on."""
+        return any(vkey in text for _, text in self.view().trust().ledger_keys)
+
+    def _check_current(
+        self, signer: LogSigner, verifiers: Sequence[Ed25519Verifier]
+    ) -> None:
+        """Check that the ledger's key here is the one that signs the log now."""
+        from jenkins_notary.tlog.checkpoint import open_checkpoint
+
+        note = self.store.checkpoint()
+        if note is None:
+            return
+        try:
+            open_checkpoint(note, verifiers)
+        except IntegrityError as error:
+            raise ConfigurationError(
+                f"key file {self.places.log_key}",
+                expected=f"the key that signs {signer.name} now",
+                got="another: it was rotated out, or is no key of this log",
+                advice="copy the ledger's present key here",
+            ) from error
 
     def _load_or_make_signer(self) -> Signer:
         """Return the signer's key; make the default one on first use."""
@@ -460,3 +510,13 @@ class Session:
                 got="a build agent in a container, which takes the ledger with it",
                 advice="choose a ledger that stays with --ledger, or --ephemeral-ok",
             )
+
+
+def _check_name(signer: LogSigner, origin: str | None, path: str) -> None:
+    """Check that the key of an interrupted call has the name that is asked for."""
+    if origin not in {None, signer.name}:
+        raise UsageError(
+            f"origin {origin}",
+            expected=f"{signer.name}, the name in the key file {path}",
+            advice="move the key file away, if no ledger needs it",
+        )

@@ -11,8 +11,10 @@ from base64 import b64encode
 from jenkins_notary.api.evidence import open_file, show_record
 from jenkins_notary.api.results import SignerInfo
 from jenkins_notary.errors import NotFoundError, UsageError
+from jenkins_notary.trust.actions import MAX_LEVEL
 from jenkins_notary.trust.keys import parse_signer_id, signer_id
 from jenkins_notary.trust.record import claimed_key
+from jenkins_notary.values.envelope import MAX_SIGNATURES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ def enrol_signer(
         orgs: Orgs that it joins.
         co_signers: Further administrators' keys.
     """
+    check_level(level)
     signer, public_der = _resolve(session, signer_or_pem)
     facts = {
         "action": "enrol",
@@ -77,7 +80,7 @@ def set_administrators(
     session: Session,
     signers_or_pems: Sequence[str],
     *,
-    threshold: int,
+    threshold: int | None,
     co_signers: Sequence[Signer],
 ) -> RecordView:
     """Replace the administrators; those before must sign, as their threshold asks.
@@ -85,14 +88,18 @@ def set_administrators(
     Args:
         session: An open ledger.
         signers_or_pems: The new ones, each as for :func:`enrol_signer`; all of them.
-        threshold: How many of the new ones must sign a trust record.
+        threshold: How many of the new ones must sign a trust record; None for as many
+            as now.
         co_signers: Further present administrators' keys.
     """
     keys = dict(_resolve(session, one) for one in signers_or_pems)
-    if not 1 <= threshold <= len(keys):
+    if threshold is None:
+        threshold = session.view().trust().threshold
+    most = min(len(keys), MAX_SIGNATURES)
+    if not 1 <= threshold <= most:
         raise UsageError(
             "--threshold",
-            expected=f"1 to {len(keys)} administrators",
+            expected=f"1 to {most} administrators",
             got=f"{threshold}",
         )
     facts = {
@@ -132,6 +139,7 @@ def set_level(
     session: Session, text: str, level: int, co_signers: Sequence[Signer]
 ) -> RecordView:
     """Give an enrolled signer another level."""
+    check_level(level)
     signer = _enrolled(session, text)
     return record_trust(
         session, {"action": "level", "signerId": signer, "level": level}, co_signers
@@ -173,6 +181,16 @@ def record_trust(
     if index in ignored:
         raise UsageError(f"trust record #{index}", got=ignored[index])
     return show_record(view, view.record(index), receipt=False)
+
+
+def check_level(level: int) -> None:
+    """Check a level before it is recorded: a record that orders none stays for good.
+
+    Raises:
+        UsageError: Out of range.
+    """
+    if not 0 <= level <= MAX_LEVEL:
+        raise UsageError("level", expected=f"0 to {MAX_LEVEL}", got=f"{level}")
 
 
 def check_org(org: str) -> str:
@@ -268,13 +286,13 @@ class Signers:
         )
 
     def set_administrators(
-        self, signers_or_pems: Sequence[str], *, threshold: int = 1
+        self, signers_or_pems: Sequence[str], *, threshold: int | None = None
     ) -> RecordView:
         """Replace the administrators, and how many must sign a trust record.
 
         Args:
             signers_or_pems: The new ones, all of them: PEM files or signer ids.
-            threshold: How many of them must sign.
+            threshold: How many of them must sign; None for as many as now.
         """
         return set_administrators(
             self._session,

@@ -10,6 +10,8 @@ from jenkins_notary.assets.selection import (
     expand_lists,
 )
 
+from jenkins_notary.errors import UsageError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,4 +79,8 @@ def open_input(session: Session, path: str) -> BinaryIO:
 
     if path != "-":
         return open_file(path)
-    return session.choices.stdin or sys.stdin.buffer
+    if session.choices.stdin is not None:
+        return session.choices.stdin
+    if sys.stdin is None:
+        raise UsageError("-", expected="standard input", got="a closed one")
+    return sys.stdin.buffer

@@ -44,17 +44,19 @@ def run(context: Context) -> int:
 def _format_decisions(decisions: Sequence[GateDecision]) -> Iterator[str]:
     """Yield the lines of decisions: the word and the name, then the reasons."""
     for one in decisions:
-        word = "ERROR" if one.error else "ALLOWED" if one.allowed else "DENIED"
-        yield f"{word}  {one.name}"
-        as_of = one.as_of and f"{one.as_of.tree_size} records, {one.as_of.timestamp}"
+        asset = one.asset
+        word = "ERROR" if asset.error else "ALLOWED" if one.allowed else "DENIED"
+        yield f"{word}  {asset.name}"
+        state = asset.as_of
+        as_of = state and f"{state.tree_size} records, {state.timestamp}"
         yield from format_fields(
             [
-                ("digest", one.digest),
-                ("status", one.status),
+                ("digest", asset.digest),
+                ("status", asset.status and asset.status.name),
                 ("rules", " ".join(one.rules)),
                 ("policy", one.policy),
                 ("as of", as_of),
-                ("reason", None if one.error is None else str(one.error)),
+                ("reason", None if asset.error is None else str(asset.error)),
                 ("reason", [_format_reason(reason) for reason in one.reasons]),
             ]
         )

@@ -119,7 +119,7 @@ def run_administrators(context: Context) -> int:
     """Replace the administrators."""
     with context.notary() as notary:
         record = notary.signers.set_administrators(
-            context.words("SIGNER"), threshold=context.integer("threshold", 1)
+            context.words("SIGNER"), threshold=context.optional_integer("threshold")
         )
     return show_records(context, [record])
 
@@ -144,7 +144,7 @@ signer enrol 0x0123456789abcdef0123456789abcdef01234567
     "signer administrators": Command(
         declare_administrators,
         run_administrators,
-        "signer administrators first.pub.pem second.pub.pem third.pub.pem --threshold 2",
+        "signer administrators one.pub.pem two.pub.pem three.pub.pem --threshold 2",
         "Names all of them anew. Enough of the present administrators must sign: "
         "--key and --co-key.",
     ),

@@ -42,6 +42,7 @@ from jenkins_notary.values.envelope import (
 from jenkins_notary.values.leaf import MAX_BYTES as MAX_LEAF_BYTES
 
 ERASED, RAW, LEAF, ENVELOPE, ENVELOPE_PARTS = range(5)
+_DEFLATED_ENVELOPES = frozenset({ENVELOPE, ENVELOPE_PARTS})
 
 MAX_ENTRY_BYTES = MAX_LEAF_BYTES + 64
 """An entry of the trust log is a leaf and its index."""
@@ -140,7 +141,7 @@ def unpack_parts(packed: object, *, subject: str = "envelope") -> Envelope | byt
     codec, body = _split(packed, subject)
     if codec == RAW:
         return body
-    if codec != ENVELOPE_PARTS and codec != ENVELOPE:  # noqa: PLR1714 - it is hot
+    if codec not in _DEFLATED_ENVELOPES:
         raise _unknown(codec, subject)
     raw = _inflate(body, STATEMENT_WORDS, MAX_ENVELOPE_BYTES, subject)
     return raw if codec == ENVELOPE else _put_together(raw, subject)

@@ -420,7 +420,7 @@ class SqliteStore:
             wanted = digests[start : start + _LOOKUPS]
             found += self._database.fetch(
                 "SELECT sha256, packed FROM envelope_id JOIN envelope USING (id)"
-                f" WHERE sha256 IN ({','.join('?' * len(wanted))})",  # noqa: S608
+                f" WHERE sha256 IN ({','.join('?' * len(wanted))})",
                 wanted,
             )
         return found

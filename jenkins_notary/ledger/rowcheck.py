@@ -10,7 +10,7 @@ from jenkins_notary.errors import IntegrityError
 from jenkins_notary.ledger.findings import Findings
 from jenkins_notary.ledger.reread import PAGE, read_entries, read_envelopes
 from jenkins_notary.ledger.rows import derive_rows
-from jenkins_notary.ledger.rowsums import BUCKET, BUCKET_BITS, RowSums
+from jenkins_notary.ledger.rowsums import BUCKET, BUCKET_BITS, RowSums, envelope_place
 from jenkins_notary.values.envelope import idempotency_key, parse_envelope
 from jenkins_notary.values.leaf import check_agreement, parse_leaf
 
@@ -194,11 +194,6 @@ def check_envelopes(
             "envelope", digest.hex(), expected="an entry that names it", got="none"
         )
     return count
-
-
-def envelope_place(digest: bytes) -> int:
-    """Return the place of an envelope in its sums: one bucket for each first byte."""
-    return digest[0] << BUCKET_BITS
 
 
 def show_key(kind: RowKind, key: bytes) -> str:

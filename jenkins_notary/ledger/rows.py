@@ -54,14 +54,12 @@ def derive_named_rows(index: int, statement: Statement) -> list[Row]:
 
 def _derive_named_keys(statement: Statement) -> list[tuple[RowKind, bytes]]:
     """Return (kind, key) of each row of :func:`derive_named_rows`."""
-    names = {key for job in _job_ids(statement) if (key := name_key(job)) is not None}
-    commits = {
-        one.others["gitCommit"]
-        for one in statement.subjects
-        if one.others and _is_commit(one.others.get("gitCommit"))
-    }
+    names = {name_key(job) for job in _job_ids(statement)} - {None}
+    digests = [one.others for one in statement.subjects if one.others]
     keys: list[tuple[RowKind, bytes]] = [("name", key) for key in sorted(names)]
-    keys += [("commit", bytes.fromhex(one)) for one in sorted(commits)]
+    if digests:
+        found = {one["gitCommit"] for one in digests if _is_commit(one.get("gitCommit"))}
+        keys += [("commit", bytes.fromhex(one)) for one in sorted(found)]
     return keys
 
 
@@ -101,10 +99,12 @@ def exact_range(key: bytes) -> tuple[bytes, bytes]:
 
 def _job_ids(statement: Statement) -> list[str]:
     """Return every job id that a statement is found by: its own, and aliases."""
-    named = statement.facts.get("aliases")
-    listed = named[:MAX_ALIASES] if isinstance(named, list) else []
-    aliases = [one for one in listed if isinstance(one, str)]
-    return [*filter(None, [statement.job_id]), *aliases]
+    own = statement.job_id
+    found = [own] if own else []
+    aliases = statement.facts.get("aliases")
+    if isinstance(aliases, list):
+        found += [one for one in aliases[:MAX_ALIASES] if isinstance(one, str)]
+    return found
 
 
 def _is_commit(text: object) -> bool:

@@ -28,7 +28,7 @@ from hashlib import blake2s
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 BUCKET_BITS = 12
 BUCKET = 1 << BUCKET_BITS
@@ -42,6 +42,11 @@ def encode_row(key: bytes, index: int) -> bytes:
     """Return the bytes of a row that are hashed; the index is below 2**64."""
     # The index has a fixed length, so that no two rows give the same bytes.
     return index.to_bytes(8, "big") + key
+
+
+def envelope_place(digest: bytes) -> int:
+    """Return the place of an envelope in its sums: one bucket for each first byte."""
+    return digest[0] << BUCKET_BITS
 
 
 class RowSums:
@@ -70,10 +75,23 @@ class RowSums:
 
     def add_rows(self, bucket: int, rows: Sequence[bytes]) -> None:
         """Add rows of one bucket, as :func:`encode_row` gives them."""
-        prefix, from_bytes = self._key, int.from_bytes
-        total = sum([from_bytes(blake2s(prefix + row).digest(), "big") for row in rows])
+        prefix = self._key
+        digests = [blake2s(prefix + row).digest() for row in rows]
+        total = sum(map(int.from_bytes, digests))
         self.sums[bucket] = self.sums.get(bucket, 0) + total
         self.count += len(rows)
+
+    def add_all(self, pairs: Iterable[tuple[bytes, int]]) -> None:
+        """Add rows of any buckets, as (key, index); many at a time are faster."""
+        by_bucket: dict[int, list[bytes]] = {}
+        for key, index in pairs:
+            bucket = index >> BUCKET_BITS
+            if bucket in by_bucket:
+                by_bucket[bucket].append(index.to_bytes(8) + key)
+            else:
+                by_bucket[bucket] = [index.to_bytes(8) + key]
+        for bucket, rows in by_bucket.items():
+            self.add_rows(bucket, rows)
 
     def like(self) -> RowSums:
         """Return the sums of no rows, with the same key."""

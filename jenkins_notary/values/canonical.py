@@ -68,7 +68,13 @@ def load_json(data: bytes, *, subject: str, limit: int = 64 << 20) -> object:
             subject, expected=f"at most {limit} bytes", got=f"{len(data)} bytes"
         )
     try:
-        return _decoder.decode(data.decode("utf-8"))
+        text = data.decode("utf-8")
+        try:
+            value, end = _scan(text, 0)
+        except StopIteration:
+            end = -1
+        # White space around the value, and every error, is for the decoder.
+        return value if end == len(text) else _decoder.decode(text)
     except (ValueError, RecursionError) as error:
         raise IntegrityError(
             subject, expected="valid JSON", got=str(error)[:120] or type(error).__name__
@@ -117,3 +123,4 @@ _decoder = json.JSONDecoder(
     parse_int=_parse_integer,
     parse_float=_parse_float,
 )
+_scan = _decoder.scan_once

@@ -24,6 +24,7 @@ item's name), ``Run.getUrl``; Blue Ocean's organization routes.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from jenkins_notary.errors import UsageError
 from jenkins_notary.shapes import NamedTuple
@@ -94,14 +95,11 @@ def check_job_name(name: str, *, subject: str | None = None) -> None:
     Raises:
         UsageError: Malformed or too long.
     """
-    whole = name if subject is None else subject
-    if _FORBIDDEN.search(name):
-        raise _malformed(whole, 'a name without control characters and :#?*\\"<>|')
-    segments = name.split("/")
-    if any(part.strip() in {"", ".", ".."} for part in segments):
-        raise _malformed(whole, "a name without empty, '.' or '..' segments")
-    if len(name.encode()) > MAX_NAME_BYTES or len(segments) > MAX_SEGMENTS:
-        raise _malformed(whole, f"a name of at most {MAX_NAME_BYTES} bytes")
+    # Only names of a bounded length are remembered.
+    find_fault = _find_fault if len(name) > MAX_NAME_BYTES else _find_known_fault
+    expected = find_fault(name)
+    if expected is not None:
+        raise _malformed(name if subject is None else subject, expected)
 
 
 def parse_job_prefix(text: str) -> tuple[str | None, str]:
@@ -145,6 +143,22 @@ def format_instance(url: str) -> str:
     if not _INSTANCE.fullmatch(instance):
         raise UsageError("controller URL", expected="a plain host name", got=host[:80])
     return instance
+
+
+def _find_fault(name: str) -> str | None:
+    """Return what a full name should be instead, None for a good one."""
+    if _FORBIDDEN.search(name):
+        return 'a name without control characters and :#?*\\"<>|'
+    segments = name.split("/")
+    if any(part.strip() in {"", ".", ".."} for part in segments):
+        return "a name without empty, '.' or '..' segments"
+    if len(name.encode()) > MAX_NAME_BYTES or len(segments) > MAX_SEGMENTS:
+        return f"a name of at most {MAX_NAME_BYTES} bytes"
+    return None
+
+
+# A ledger names the same jobs again and again.
+_find_known_fault = lru_cache(maxsize=4096)(_find_fault)
 
 
 def _parse_url(url: str) -> JobId:

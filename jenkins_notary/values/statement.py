@@ -72,6 +72,9 @@ OTHER_TYPE = "attestation"
 """The leaf type of a statement whose predicate type is none of the known ones."""
 
 
+_NO_OTHERS: Mapping[str, str] = {}
+
+
 class Subject(NamedTuple):
     """One subject of a statement.
 
@@ -83,7 +86,7 @@ class Subject(NamedTuple):
 
     name: str
     sha256_hex: str
-    others: Mapping[str, str] = {}
+    others: Mapping[str, str] = _NO_OTHERS
 
 
 class Statement(NamedTuple):
@@ -232,7 +235,7 @@ def _parse_subject(value: object, subject: str) -> Subject:
     if not isinstance(name, str):
         raise IntegrityError(f"{subject} subject", expected="a name that is text")
     if len(digests) == 1:
-        return Subject(name, digests["sha256"])
+        return Subject(name, digests["sha256"], _NO_OTHERS)
     others = {key: text for key, text in digests.items() if key != "sha256"}
     if not all(isinstance(text, str) for text in others.values()):
         raise IntegrityError(f"{subject} subject", expected="digests that are text")

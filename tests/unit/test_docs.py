@@ -140,16 +140,7 @@ def make_receipt_view() -> ReceiptView:
 
 def make_decision() -> GateDecision:
     return GateDecision(
-        name="app.jar",
-        kind="file",
-        digest="",
-        allowed=True,
-        reasons=(),
-        rules=(),
-        status=None,
-        policy="",
-        as_of=None,
-        error=None,
+        asset=make_verdict(), allowed=True, reasons=(), rules=(), policy=""
     )
 
 

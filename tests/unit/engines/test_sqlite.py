@@ -242,7 +242,7 @@ def test_file_that_is_no_database_is_damaged(path: str, content: bytes) -> None:
 
 
 def test_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises((StorageError, IntegrityError)):
+    with pytest.raises(ConfigurationError, match="got a folder"):
         SqliteStore.open(str(tmp_path))
 
 
