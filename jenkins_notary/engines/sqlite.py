@@ -351,11 +351,19 @@ class SqliteStore:
 
         A row that is committed meanwhile is seen if it sorts behind the current page.
         """
+        for page in self.scan_row_pages(kind):
+            for key, at in page:
+                yield Row(kind, key, at)
+
+    def scan_row_pages(self, kind: RowKind) -> Iterator[list[tuple[bytes, int]]]:
+        """Yield the rows of :meth:`scan_rows` in pages of bare (key, index)."""
         table = f"SELECT key, at FROM {_ROWS[kind]}"  # noqa: S608
         found = self._database.fetch(f"{table} ORDER BY key, at LIMIT {_PAGE}")
         while found:
             for key, at in found:
-                yield self._row(kind, key, at)
+                if type(key) is not bytes or type(at) is not int:
+                    raise self._wrong(f"{kind} row", at if type(key) is bytes else key)
+            yield found
             found = self._database.fetch(
                 f"{table} WHERE (key, at) > (?, ?) ORDER BY key, at LIMIT {_PAGE}",
                 found[-1],

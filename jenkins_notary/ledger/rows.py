@@ -54,7 +54,7 @@ def derive_named_rows(index: int, statement: Statement) -> list[Row]:
 
 def _derive_named_keys(statement: Statement) -> list[tuple[RowKind, bytes]]:
     """Return (kind, key) of each row of :func:`derive_named_rows`."""
-    names = {name_key(job) for job in _job_ids(statement)} - {None}
+    names = {key for job in _job_ids(statement) if (key := name_key(job)) is not None}
     digests = [one.others for one in statement.subjects if one.others]
     keys: list[tuple[RowKind, bytes]] = [("name", key) for key in sorted(names)]
     if digests:

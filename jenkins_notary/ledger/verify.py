@@ -411,6 +411,7 @@ class _Verification:
         self, workers: Workers, size: int, trust_size: int
     ) -> tuple[int, int]:
         """Check rows, envelopes, tiles, and what lies beyond the head."""
+        sum_envelopes = workers.sum_envelopes()
         rows, later = check_rows(
             workers,
             {kind: self._sums[kind] for kind in ROW_KINDS},
@@ -427,9 +428,11 @@ class _Verification:
                     expected=f"none beyond the {present} records",
                     got=show_key(kind, key),
                 )
+        envelopes = RowSums(self._sums_key)
+        envelopes.merge(*sum_envelopes())
         check_envelopes(
             self._store,
-            self._sums["envelope"],
+            (self._sums["envelope"], envelopes),
             lambda: self._read_sizes(size, trust_size)[0],
             self._findings,
         )

@@ -7,9 +7,12 @@ this process, because starting others takes longer.
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import islice
+
 from jenkins_notary.ledger.findings import Findings
 from jenkins_notary.ledger.reread import RangeCheck
-from jenkins_notary.ledger.rowsums import BUCKET_BITS, RowSums
+from jenkins_notary.ledger.rowsums import RowSums, envelope_place
 from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
@@ -32,6 +35,8 @@ _LATER = 20
 
 _HELD = 1 << 15
 """Rows that are gathered before they are summed: it is faster in bulk."""
+
+_PAGE = 1000
 
 
 class ScanResult(NamedTuple):
@@ -149,6 +154,12 @@ class Workers:
         for start, stop in ranges:
             yield check.check(start, stop)
 
+    def sum_envelopes(self) -> Callable[[], tuple[dict[int, int], int]]:
+        """Begin to sum the store's envelopes; what is returned waits for the sums."""
+        if self._executor is not None:
+            return self._executor.submit(_sum_envelopes).result
+        return partial(sum_envelopes, self.store, self.scope)
+
     def sum_rows(
         self, kinds: Sequence[RowKind], marks: Marks
     ) -> Iterator[tuple[RowKind, ScanResult]]:
@@ -170,55 +181,97 @@ def sum_rows(store: Store, scope: Scope, kind: RowKind, marks: Marks) -> ScanRes
         kind: Which rows.
         marks: Records whose rows are left out.
     """
-    sums, findings = RowSums(scope.sums_key), Findings()
-    # One row may stand or be gone; a second one is foreign.
-    optional = bytearray(marks.erased if kind == "statement" else b"")
-    unread = marks.unread if any(marks.unread) else b""
-    optional = optional if any(optional) else bytearray()
-    size, stored, held, highest = scope.size, 0, 0, -1
-    later: list[tuple[bytes, int]] = []
-    pages: dict[int, list[bytes]] = {}
-    for _, key, index in store.scan_rows(kind):
-        stored += 1
-        if not 0 <= index < size:
-            if index < 0:
-                findings.add("row", f"{kind} row {key[:64].hex()}", got=f"#{index}")
-            elif len(later) < _LATER or index > highest:
-                later = [*later[1 - _LATER :], (key, index)]
-            highest = max(highest, index)
-            continue
-        if unread and unread[index >> 3] & 1 << (index & 7):
-            continue
-        if optional and optional[index >> 3] & 1 << (index & 7):
-            optional[index >> 3] ^= 1 << (index & 7)
-            continue
-        row = index.to_bytes(8, "big") + key
-        bucket = index >> BUCKET_BITS
-        if bucket in pages:
-            pages[bucket].append(row)
-        else:
-            pages[bucket] = [row]
-        held += 1
-        if held == _HELD:
-            _add_pages(sums, pages)
-            held = 0
-    _add_pages(sums, pages)
-    return ScanResult(
-        sums.sums,
-        sums.count,
-        stored,
-        tuple(later),
-        highest,
-        tuple(findings.kept),
-        findings.total,
-    )
+    scan = _RowScan(scope, kind, marks)
+    for page in _row_pages(store, kind):
+        scan.add(page)
+    return scan.result()
 
 
-def _add_pages(sums: RowSums, pages: dict[int, list[bytes]]) -> None:
-    """Add the rows that were gathered by bucket, and forget them."""
-    for bucket, rows in pages.items():
-        sums.add_rows(bucket, rows)
-    pages.clear()
+def sum_envelopes(store: Store, scope: Scope) -> tuple[dict[int, int], int]:
+    """Return the sums of a store's envelopes, and how many there are."""
+    sums = RowSums(scope.sums_key)
+    held: list[tuple[bytes, int]] = []
+    for digest in store.scan_envelopes():
+        held.append((digest, envelope_place(digest)))
+        if len(held) == _HELD:
+            sums.add_all(held)
+            held.clear()
+    sums.add_all(held)
+    return sums.sums, sums.count
+
+
+class _RowScan:
+    """What a scan over the rows of one kind has shown so far."""
+
+    def __init__(self, scope: Scope, kind: RowKind, marks: Marks) -> None:
+        """Start before the first row."""
+        self._kind = kind
+        self._size = scope.size
+        self._sums = RowSums(scope.sums_key)
+        self._findings = Findings()
+        # One row may stand or be gone; a second one is foreign.
+        optional = bytearray(marks.erased if kind == "statement" else b"")
+        self._optional = optional if any(optional) else bytearray()
+        self._unread = marks.unread if any(marks.unread) else b""
+        self._stored, self._highest = 0, -1
+        self._later: list[tuple[bytes, int]] = []
+        self._held: list[tuple[bytes, int]] = []
+
+    def add(self, page: list[tuple[bytes, int]]) -> None:
+        """Take the next rows."""
+        self._stored += len(page)
+        indexes = [index for _, index in page]
+        is_marked = self._unread or self._optional
+        if is_marked or min(indexes) < 0 or max(indexes) >= self._size:
+            page = [pair for pair in page if self._counts(*pair)]
+        self._held += page
+        # It is faster in bulk.
+        if len(self._held) >= _HELD:
+            self._sums.add_all(self._held)
+            self._held.clear()
+
+    def _counts(self, key: bytes, index: int) -> bool:
+        """Return whether a row must be one that a checked record gives."""
+        if index < 0:
+            where = f"{self._kind} row {key[:64].hex()}"
+            self._findings.add("row", where, got=f"#{index}")
+            return False
+        if index >= self._size:
+            if len(self._later) < _LATER or index > self._highest:
+                self._later = [*self._later[1 - _LATER :], (key, index)]
+            self._highest = max(self._highest, index)
+            return False
+        byte, bit = index >> 3, 1 << (index & 7)
+        if self._unread and self._unread[byte] & bit:
+            return False
+        if self._optional and self._optional[byte] & bit:
+            self._optional[byte] ^= bit
+            return False
+        return True
+
+    def result(self) -> ScanResult:
+        """Return what all rows have shown."""
+        self._sums.add_all(self._held)
+        return ScanResult(
+            self._sums.sums,
+            self._sums.count,
+            self._stored,
+            tuple(self._later),
+            self._highest,
+            tuple(self._findings.kept),
+            self._findings.total,
+        )
+
+
+def _row_pages(store: Store, kind: RowKind) -> Iterator[list[tuple[bytes, int]]]:
+    """Yield (key, index) of all rows of a kind in pages, as the engine has them."""
+    scan = getattr(store, "scan_row_pages", None)
+    if scan is not None:
+        yield from scan(kind)
+        return
+    rows = store.scan_rows(kind)
+    while page := [(key, index) for _, key, index in islice(rows, _PAGE)]:
+        yield page
 
 
 _check: RangeCheck | None = None
@@ -249,6 +302,13 @@ def _check_range(bounds: tuple[int, int]) -> RangeResult:
     """Check a range in a process of the pool."""
     assert _check is not None  # noqa: S101 - _begin() has run
     return _check.check(*bounds)
+
+
+def _sum_envelopes() -> tuple[dict[int, int], int]:
+    """Sum envelopes in a process of the pool."""
+    assert _check is not None  # noqa: S101 - _begin() has run
+    assert _store is not None  # noqa: S101 - _begin() has run
+    return sum_envelopes(_store, _check.scope)
 
 
 def _sum_rows(kind: RowKind, marks: Marks) -> ScanResult:
