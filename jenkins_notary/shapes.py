@@ -45,8 +45,12 @@ else:
 
         @classmethod
         def _make(cls, values: Iterable[object]) -> Self:
-            """Return one whose fields are an iterable's values."""
-            return cls(*values)
+            """Return one whose fields are an iterable's values; it has them all."""
+            one = tuple.__new__(cls, values)
+            if len(one) != len(cls._fields):
+                message = f"{cls.__name__}() takes {len(cls._fields)}, got {len(one)}"
+                raise TypeError(message)
+            return one
 
         def _asdict(self) -> dict[str, object]:
             """Return the fields by name."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from jenkins_notary.api.claim import MANIFEST_LABEL
 from jenkins_notary.api.results import AsOf, AssetVerdict
 from jenkins_notary.errors import NotaryError, NotFoundError
 from jenkins_notary.ledger.author import format_time
@@ -137,10 +138,8 @@ def judge_asset(
         except NotaryError as error:
             # What the user asked to compare with must be there; a hint need not.
             if against is not None:
-                return _failed(asset.name, error)
-    receipt = None
-    if record is not None and record.index < view.checkpoint.size:
-        receipt = make_receipt(view, record.index).decode()
+                return fail_asset(asset.name, error)
+    receipt = None if record is None else make_receipt(view, record.index).decode()
     return AssetVerdict(
         asset.name,
         asset.kind,
@@ -213,7 +212,7 @@ def _compare(
     wanted = digest_hex(parse_digest(earlier))
     for record in view.records(view.find_digest(wanted)):
         for one in _attachments(record):
-            if one.get("label") == "manifest":
+            if one.get("label") == MANIFEST_LABEL:
                 body = parse_body(one.get("body"))
                 if body.sha256_hex == wanted:
                     old = b"".join(read_body(session.blobs, body))

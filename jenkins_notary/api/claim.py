@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
     from jenkins_notary.values.status import Status
 
+MANIFEST_LABEL = "manifest"
+"""The label of a directory's manifest among the attachments."""
+
 
 class Claim(NamedTuple):
     """What is said of all assets of a call.

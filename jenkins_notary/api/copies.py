@@ -179,6 +179,8 @@ def restore(
         copy.backup(places.ledger, progress=lambda *at: progress("copying", *at))
     finally:
         copy.close()
+    # What was open here before is not what lies here now.
+    session.close()
 
 
 def succeed(

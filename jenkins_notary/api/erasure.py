@@ -60,28 +60,31 @@ def erase_records(
             raise NotFoundError("text to erase", got="no record that holds it")
     elif not indexes:
         raise UsageError("erase", expected="record indexes or --containing TEXT")
-    result = erase(
-        view,
-        session.sequencer(),
-        chosen,
-        author=session.author(*co_signers),
-        store=session.store,
-        blobs=session.blobs,
-        reason=reason,
-    )
+    with session.writing() as sequencer:
+        result = erase(
+            view,
+            sequencer,
+            chosen,
+            author=session.author(*co_signers),
+            store=session.store,
+            blobs=session.blobs,
+            reason=reason,
+        )
     session.refresh()
     return result
 
 
 def resume_erasures(session: Session, *, progress: Progress) -> ErasureResult:
     """Destroy what erasure records name and an interrupted call left."""
-    return finish_erasures(
+    result = finish_erasures(
         session.view(),
         session.store,
         session.blobs,
         session.signatures,
         progress=progress,
     )
+    session.refresh()
+    return result
 
 
 def prune(
@@ -109,14 +112,15 @@ def prune(
             expected="an administrator's key",
             got=author.signers[0].keyid,
         )
-    result = prune_bodies(
-        view,
-        session.sequencer(),
-        session.blobs,
-        author,
-        before_ms=before_ms,
-        labels=labels,
-        progress=progress,
-    )
+    with session.writing() as sequencer:
+        result = prune_bodies(
+            view,
+            sequencer,
+            session.blobs,
+            author,
+            before_ms=before_ms,
+            labels=labels,
+            progress=progress,
+        )
     session.refresh()
     return result

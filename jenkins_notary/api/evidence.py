@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import io
 import os
+from contextlib import suppress
+from itertools import chain
 
 from jenkins_notary.api.authenticate import view_as_of
+from jenkins_notary.api.claim import MANIFEST_LABEL
 from jenkins_notary.api.notarize import describe_job
 from jenkins_notary.api.results import RecordView
 from jenkins_notary.errors import (
@@ -198,7 +201,7 @@ def store_bodies(
         stored.append(
             {
                 "name": one.name,
-                "label": "manifest",
+                "label": MANIFEST_LABEL,
                 "mime": "application/json",
                 "body": format_body(body),
             }
@@ -228,13 +231,24 @@ def find_log(
     logs = [one for one in found if _is_log(one.record, stage)]
     counting = [one.record for one in logs if one.standing == "enrolled"]
     if not counting:
+        stages = sorted({s for one in found if (s := _stage_of(one.record))})
         raise NotFoundError(
-            f"log of {job}",
+            f"log of {job}" + (f", stage {stage}" if stage else ""),
             expected="one by an enrolled signer",
             got=f"none, and {len(logs)} by others" if logs else "none notarized",
-            advice=f"jenkins-notary log put {job} FILE",
+            advice=f"there are logs of stages, see --stage: {', '.join(stages)[:200]}"
+            if stages
+            else f"jenkins-notary log put {job} FILE",
         )
     return counting[-1]
+
+
+def _stage_of(record: ProvenRecord) -> str | None:
+    """Return the stage that a log record is of, None for any other record."""
+    if record.leaf.type != "log" or record.statement is None:
+        return None
+    stage = record.statement.predicate.get("stage")
+    return stage if isinstance(stage, str) else None
 
 
 def _is_log(record: ProvenRecord, stage: str | None) -> bool:
@@ -265,15 +279,23 @@ def body_of(record: ProvenRecord) -> Body:
 def find_body(session: Session, digest: str) -> tuple[ProvenRecord, Body]:
     """Return the record that attaches a body, and the body, by the body's digest.
 
+    Cost: a lookup. A file that was attached by ``notarize`` is no subject of its
+    record, since nobody vouches for it: then the log is read from its end.
+
     Raises:
         NotFoundError: No record attaches it.
     """
     wanted = digest_hex(parse_digest(digest))
-    view = session.view()
-    for record in view.records(view.find_digest(wanted)):
-        for one in bodies_of(record):
-            if one.sha256_hex == wanted:
-                return record, one
+    view = session.followed_view()
+    records = view.records(view.find_digest(wanted))
+    if session.blobs.has(wanted):
+        records = chain(records, view.records(range(view.size - 1, -1, -1)))
+    for record in records:
+        # A foreign statement may name anything as a body; it hides no other one.
+        with suppress(IntegrityError):
+            for one in bodies_of(record):
+                if one.sha256_hex == wanted:
+                    return record, one
     raise NotFoundError(f"attachment {digest}", got="no record that attaches it")
 
 
@@ -361,8 +383,10 @@ def _job_candidates(view: LedgerView, text: str) -> Iterator[int]:
     """Yield the indexes of a build's or a folder's records."""
     if "#" not in text and "://" not in text:
         _, folder = parse_job_prefix(text)
-        yield from view.find("name", *name_range(folder), newest_first=True)
-        yield from view.find("name", *below_range(folder), newest_first=True)
+        # Rows are in the order of names, and an alias leads to a record once more.
+        below = {*view.find("name", *name_range(folder))}
+        below.update(view.find("name", *below_range(folder)))
+        yield from sorted(below, reverse=True)
         return
     job = parse_job_id(text)
     if job.instance is not None:
@@ -378,7 +402,7 @@ def _job_candidates(view: LedgerView, text: str) -> Iterator[int]:
             if index not in seen:
                 yield index
         return
-    indexes = [*view.find("name", *name_range(job.name, job.number))]
+    indexes = sorted({*view.find("name", *name_range(job.name, job.number))})
     ids = {
         record.statement.job_id
         for record in (view.record(index) for index in indexes)

@@ -12,6 +12,7 @@ from jenkins_notary.assets.asset import KINDS, Asset, Subject, raise_faults
 from jenkins_notary.errors import IntegrityError, NotaryError, UsageError
 from jenkins_notary.values.canonical import load_json
 from jenkins_notary.values.digest import parse_digest
+from jenkins_notary.values.status import Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,6 +91,13 @@ def _parse_entry(entry: Mapping[str, object], subject: str) -> Asset:
     """Return the asset of one entry."""
     text = entry.get("digest") or entry.get("hash")
     name = entry.get("name")
+    if entry.get("status") not in (None, "", Status.TRUSTED.name):
+        raise UsageError(
+            f"{subject} status",
+            expected="TRUSTED, or none: what is imported is recorded as trusted",
+            got=str(entry["status"])[:40],
+            advice="use untrust or unsupport for the others",
+        )
     if not isinstance(text, str) or not isinstance(name, str) or not name.strip():
         raise UsageError(subject, expected="a digest and a name")
     if len(name) > MAX_NAME:

@@ -42,6 +42,13 @@ class LedgerKeeper:
         Raises:
             UsageError: There is one already.
         """
+        if not 1 <= threshold <= 1 + len(self._session.choices.co_keys):
+            raise UsageError(
+                "--threshold",
+                expected="at most as many as there are administrators' keys",
+                got=f"{threshold} of {1 + len(self._session.choices.co_keys)}",
+                advice="name further administrators with --co-key",
+            )
         made = self._session.create_if_missing(
             origin=origin,
             threshold=threshold,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from jenkins_notary.api.claim import MANIFEST_LABEL
 from jenkins_notary.api.results import AssetRecord
 from jenkins_notary.errors import NotFoundError, UsageError
 from jenkins_notary.ledger.author import format_time
@@ -53,6 +54,9 @@ def record_assets(
     """
     facts = {**describe_claim(session, claim), "attachments": list(bodies) or None}
     # Without the ledger's key nothing can be recorded, and no key is to be made.
+    if claim.supersedes:
+        _check_supersedes(session, claim, assets)
+    session.finish_rotation()
     session.sequencer()
     if claim.status in NEGATIVE:
         assets = [_with_linked(session, asset) for asset in assets]
@@ -62,7 +66,12 @@ def record_assets(
         author.sign("notarization", *_describe_group(group, facts, place, len(groups)))
         for place, group in enumerate(groups)
     ]
-    indexes = session.append(envelopes)
+    envelopes += [
+        author.sign("attachment", *_describe_attachment(one, assets, facts["job"]))
+        for one in bodies
+        if one.get("label") != MANIFEST_LABEL
+    ]
+    indexes = session.append(envelopes)[: len(groups)]
     view = session.view()
     job = facts.get("job")
     results = []
@@ -86,16 +95,19 @@ def record_assets(
             )
             for asset in group
         ]
+    _warn(session, results, claim)
+    for asset in assets:
+        if asset.dirty:
+            session.notify(
+                f"{asset.name} has changes that are in no commit: it is recorded as "
+                "dirty, and never authenticates by this record"
+            )
     return results
 
 
 def describe_claim(session: Session, claim: Claim) -> dict[str, Any]:
     """Return the predicate's facts that all records of a call share."""
-    check_attributes(claim.attributes)
-    if claim.reason is not None and len(claim.reason) > MAX_REASON:
-        raise UsageError("reason", expected=f"at most {MAX_REASON} characters")
-    if claim.supersedes:
-        _check_supersedes(session, claim)
+    check_claim(session, claim)
     return {
         "status": claim.status.name,
         "job": describe_job(session.environ, claim.job),
@@ -103,6 +115,18 @@ def describe_claim(session: Session, claim: Claim) -> dict[str, Any]:
         "reason": claim.reason or None,
         "supersedes": sorted(set(claim.supersedes)) or None,
     }
+
+
+def check_claim(session: Session, claim: Claim) -> None:
+    """Check what can be checked of a claim without a ledger.
+
+    Raises:
+        UsageError: An attribute, the reason or the job is wrong.
+    """
+    check_attributes(claim.attributes)
+    if claim.reason is not None and len(claim.reason) > MAX_REASON:
+        raise UsageError("reason", expected=f"at most {MAX_REASON} characters")
+    describe_job(session.environ, claim.job)
 
 
 def describe_job(
@@ -212,6 +236,40 @@ def _describe_asset(asset: Asset, first: int) -> dict[str, Any]:
     return described
 
 
+def _describe_attachment(
+    attachment: Mapping[str, Any], assets: Sequence[Asset], job: object
+) -> tuple[list[Subject], dict[str, Any]]:
+    """Return (subjects, predicate facts) of an attachment's own record.
+
+    By it the body is found by its own digest; that digest gets no status.
+    """
+    body = attachment["body"]
+    about = [one for asset in assets for one in to_subjects(asset)]
+    subjects = [Subject(attachment["name"], body["sha256"]), *about]
+    return subjects[:MAX_SUBJECTS], {"job": job, **attachment}
+
+
+def _warn(session: Session, results: Sequence[AssetRecord], claim: Claim) -> None:
+    """Say where a record changes nothing, so that nobody relies on it."""
+    view = session.view()
+    trust, signer = view.trust(), results[0].signer
+    if signer not in trust.signers:
+        session.notify(
+            f"{signer} is not enrolled: its records do not count until an "
+            f"administrator runs jenkins-notary signer enrol {signer}"
+        )
+    elif trust.is_revoked(signer, results[0].index):
+        session.notify(f"{signer} is revoked: its records do not count")
+    elif claim.status in NEGATIVE:
+        for one in results:
+            verdict = view.verdict(digest_hex(one.digest), TrustRule())
+            if verdict.status is not claim.status:
+                session.notify(
+                    f"{one.name} is still {verdict.status.name} ({verdict.reason}): "
+                    "the word of a signer with a higher level counts"
+                )
+
+
 def _with_linked(session: Session, asset: Asset) -> Asset:
     """Return an asset with every digest that records link to its own.
 
@@ -225,18 +283,26 @@ def _with_linked(session: Session, asset: Asset) -> Asset:
     own = digest_hex(asset.digest)
     linked = find_links(own, view.history(own), view.trust(), TrustRule())
     known = {digest_hex(one.digest) for one in asset.subjects}
+    # A verdict follows links by itself. A record has room for so many and no more,
+    # and too many links must not be a way to prevent an UNTRUST.
+    room = max(0, MAX_SUBJECTS - len(asset.subjects))
     further = tuple(
         AssetSubject(f"linked to {asset.name}", f"sha256:{one}")
-        for one in sorted(linked - known)
+        for one in sorted(linked - known)[:room]
     )
     return asset._replace(subjects=asset.subjects + further)
 
 
-def _check_supersedes(session: Session, claim: Claim) -> None:
-    """Check that superseded records exist and are negative."""
+def _check_supersedes(session: Session, claim: Claim, assets: Sequence[Asset]) -> None:
+    """Check that superseded records exist, are negative, and are about the assets."""
     if claim.status is not Status.TRUSTED or not claim.reason:
         raise UsageError("--supersede", expected="a TRUSTED record and a --reason")
     view = session.view()
+    own = {digest_hex(one.digest) for asset in assets for one in asset.subjects}
+    linked = (
+        find_links(one, view.history(one), view.trust(), TrustRule()) for one in own
+    )
+    about = own.union(*linked)
     for index in claim.supersedes:
         try:
             _, leaf = view.leaf(index)
@@ -247,4 +313,10 @@ def _check_supersedes(session: Session, claim: Claim) -> None:
                 f"--supersede {index}",
                 expected="an UNTRUSTED or UNSUPPORTED record",
                 got=leaf.type if leaf.status is None else leaf.status.name,
+            )
+        if about.isdisjoint(leaf.subjects):
+            raise UsageError(
+                f"--supersede {index}",
+                expected="a record on one of the assets, or on what is linked to one",
+                got="a record on others",
             )

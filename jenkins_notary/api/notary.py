@@ -159,14 +159,16 @@ class Notary:
         Raises:
             NotaryError: Nothing was recorded.
         """
+        from jenkins_notary.api.notarize import check_claim
+
+        claim = Claim(
+            Status.TRUSTED, job, attributes or {}, reason, supersedes, attachments
+        )
+        # What is wrong is found before anything is made.
+        check_claim(self._session, claim)
         found = self._collect(assets, name)
         self._session.create_if_missing(ephemeral_ok=ephemeral_ok)
-        return self._record(
-            found,
-            Claim(
-                Status.TRUSTED, job, attributes or {}, reason, supersedes, attachments
-            ),
-        )
+        return self._record(found, claim)
 
     def untrust(
         self,
@@ -461,13 +463,15 @@ class Notary:
         _, body = find_body(self._session, digest)
         yield from read_body(self._session.blobs, body)
 
-    def import_records(self, path: str, *, job: str | None = None) -> list[AssetRecord]:
+    def import_records(
+        self, path: str, *, job: str | None = None, ephemeral_ok: bool = False
+    ) -> list[AssetRecord]:
         """Record the digests of a CSV or JSON file as TRUSTED, in one commit."""
         from jenkins_notary.api.imports import read_import
         from jenkins_notary.api.notarize import record_assets
 
         assets = read_import(path)
-        self._session.create_if_missing()
+        self._session.create_if_missing(ephemeral_ok=ephemeral_ok)
         return record_assets(self._session, assets, Claim(Status.TRUSTED, job))
 
     def show_key(self) -> KeyInfo:

@@ -95,6 +95,10 @@ def _ledger_path(text: str) -> str:
             expected="sqlite:///PATH",
             got=f"engine {scheme[:-3]}, which this version does not have",
         )
+    if text.startswith("sqlite:") and not text.startswith("sqlite:///"):
+        raise ConfigurationError(
+            f"ledger {text[:80]!r}", expected="sqlite:///PATH or a path", got="neither"
+        )
     # A URL names an absolute path; SQLAlchemy's four slashes mean the same here.
     path = "/" + text[len("sqlite://") :].lstrip("/") if scheme else text
     if not path.strip("/ ") or "\0" in path:

@@ -2,11 +2,11 @@
 
 1. The new key is written as ``<ledger>.key.new``.
 2. The rotation is recorded, under the old key.
-3. The new key takes the old one's place, and signs the committed head again.
+3. The new key signs the committed head again, then takes the old one's place.
 
-Between 2 and 3 nobody may write with the old key: such a checkpoint would be beyond the
-rotation, and readers refuse it. So every writer that finds a waiting key looks whether
-its rotation was recorded, and then finishes it first.
+Between 2 and the end nobody may write with the old key: such a checkpoint would be
+beyond the rotation, and readers refuse it. So every writer that finds a waiting key
+looks whether its rotation was recorded, and then finishes it first.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
+from jenkins_notary.files.locks import FileLock
 from jenkins_notary.keys.log_key import (
     generate_log_key,
     load_log_key,
@@ -38,9 +39,17 @@ def rotate_key(session: Session, *, co_signers: Sequence[Signer]) -> None:
         PermissionDeniedError: The keys are not those of enough administrators.
         NotFoundError: The ledger's key is not here.
     """
+    # No writer may sign with the old key behind the record of the new one.
+    session.view()
+    with FileLock(session.lock_path):
+        _rotate(session, co_signers)
+
+
+def _rotate(session: Session, co_signers: Sequence[Signer]) -> None:
+    """Rotate while nobody writes."""
     path = session.places.log_key
     old = load_log_key(path)
-    session.view()
+    session.refresh()
     waiting = session.waiting_key
     try:
         new = generate_log_key(waiting, old.name)
@@ -59,18 +68,22 @@ def rotate_key(session: Session, *, co_signers: Sequence[Signer]) -> None:
 
 
 def finish_rotation(session: Session) -> None:
-    """Put a waiting key in its place, if its rotation was recorded."""
+    """Put a waiting key in its place, if its rotation was recorded.
+
+    The caller holds the ledger's lock alone.
+    """
     path, waiting = session.places.log_key, session.waiting_key
     old, new = load_log_key(path), load_log_key(waiting)
     if not _is_recorded(session, new):
         return
     session.store.put_setting("vkey", new.vkey.encode())
+    verifiers = [load_log_verifier(one.vkey) for one in (old, new)]
+    # An empty append signs the committed head again, now with the new key: before its
+    # file is moved, for who finds it in its place takes all of this as done.
+    Sequencer(session.store, new, verifiers, session.clock).append([])
     # Two writers may finish at once; both put the same key there.
     with suppress(FileNotFoundError):
         os.replace(waiting, path)
-    verifiers = [load_log_verifier(one.vkey) for one in (old, new)]
-    # An empty append signs the committed head again, now with the new key.
-    Sequencer(session.store, new, verifiers, session.clock).append([])
     session.forget()
     session.view()
 

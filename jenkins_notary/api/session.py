@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from jenkins_notary.api.places import find_places
 from jenkins_notary.engines.sqlite import SqliteStore
@@ -18,28 +18,34 @@ from jenkins_notary.errors import (
     IntegrityError,
     NotFoundError,
     PermissionDeniedError,
+    StorageError,
     UsageError,
 )
 from jenkins_notary.files.locks import FileLock
 from jenkins_notary.files.pins import PinFiles
 from jenkins_notary.ledger.author import Author
-from jenkins_notary.ledger.pins import Pin, check_pin
+from jenkins_notary.ledger.pins import Pin, check_pin, size_of
 from jenkins_notary.ledger.sequencer import Sequencer
-from jenkins_notary.ledger.view import open_view
+from jenkins_notary.ledger.view import LedgerView, open_view
 from jenkins_notary.shapes import NamedTuple
+from jenkins_notary.tlog.checkpoint import open_checkpoint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import BinaryIO
 
     from jenkins_notary.api.places import Places
     from jenkins_notary.blobs.files import FileBlobs
     from jenkins_notary.keys.log_key import LogSigner
     from jenkins_notary.keys.signatures import KeyVerifier
-    from jenkins_notary.ledger.view import LedgerView
     from jenkins_notary.ports import Signer
     from jenkins_notary.tlog.note import Ed25519Verifier
+
+
+_BUILD_VARIABLES = frozenset(
+    {"BUILD_URL", "JOB_NAME", "GITLAB_CI", "GITHUB_ACTIONS", "TF_BUILD"}
+)
 
 
 class SystemClock:
@@ -207,13 +213,17 @@ class Session:
         Raises:
             PermissionDeniedError: They are not.
         """
-        trust = self.view().trust()
+        view = self.view()
+        trust = view.trust()
         ours = [one.keyid for one in (self.signer(), *co_signers)]
-        if len(set(ours) & set(trust.administrators)) < trust.threshold:
+        valid = {
+            one for one in trust.administrators if not trust.is_revoked(one, view.size)
+        }
+        if len(valid & set(ours)) < trust.threshold:
             raise PermissionDeniedError(
                 "trust record",
                 expected=f"signatures of {trust.threshold} of the administrators "
-                + ", ".join(sorted(trust.administrators)),
+                + ", ".join(sorted(valid)),
                 got=", ".join(ours),
                 advice="use an administrator's key: --key FILE, --co-key FILE",
             )
@@ -228,9 +238,36 @@ class Session:
         # The pin is checked first, so that nothing is added to a log that was
         # exchanged for another or an older one.
         self.view()
-        indexes = [one.index for one in self.sequencer().append(envelopes)]
+        with self.writing() as sequencer:
+            indexes = [one.index for one in sequencer.append(envelopes)]
         self.refresh()
         return indexes
+
+    @contextmanager
+    def writing(self) -> Iterator[Sequencer]:
+        """Give the ledger's writer, with a key that stays its key meanwhile.
+
+        Any number of writers go on at once; a rotation of the key waits for them, and
+        they for it. The key is read anew each time.
+        """
+        self.finish_rotation()
+        with FileLock(self.lock_path, shared=True):
+            self._sequencer = None
+            yield self.sequencer()
+
+    @property
+    def lock_path(self) -> str:
+        """Return the ledger's lock file."""
+        return f"{self.places.ledger}.lock"
+
+    def finish_rotation(self) -> None:
+        """Finish a rotation of the ledger's key that was recorded and interrupted."""
+        if os.path.exists(self.waiting_key):
+            from jenkins_notary.api.rotation import finish_rotation
+
+            with FileLock(self.lock_path):
+                if os.path.exists(self.waiting_key):
+                    finish_rotation(self)
 
     def sequencer(self) -> Sequencer:
         """Return the ledger's writer.
@@ -239,12 +276,10 @@ class Session:
             NotFoundError: The ledger's key is not here: it can only be read.
         """
         if self._sequencer is None:
+            # A ledger that is not there is the first thing to say.
+            self.store  # noqa: B018 - opened for its failure
             from jenkins_notary.keys.log_key import load_log_verifier
 
-            if os.path.exists(self.waiting_key):
-                from jenkins_notary.api.rotation import finish_rotation
-
-                finish_rotation(self)
             signer = self._load_log_key()
             # A writer accepts its own checkpoints only: one whose key was rotated out
             # must not sign beyond the rotation.
@@ -292,9 +327,16 @@ class Session:
         is_there = self._store is not None or os.path.exists(self.places.ledger)
         if is_there and self.store.checkpoint() is not None:
             return False
+        if self.choices.log is not None:
+            raise NotFoundError(
+                f"ledger {self.places.ledger_url}",
+                expected=f"the log of {self.choices.log}",
+                got="none there",
+                advice="name the right --ledger; a new one would have another key",
+            )
         self._refuse_ephemeral(ephemeral_ok=ephemeral_ok)
         os.makedirs(os.path.dirname(self.places.ledger), mode=0o700, exist_ok=True)
-        with FileLock(f"{self.places.ledger}.lock"):
+        with FileLock(self.lock_path):
             if os.path.exists(self.places.ledger) and self.store.checkpoint():
                 return False
             self._create(origin, threshold, co_signers)
@@ -332,7 +374,7 @@ class Session:
             threshold=threshold,
         )
         note = self.store.checkpoint() or b""
-        self._pins.save(log_signer.name, Pin(log_signer.vkey, note))
+        self._remember(log_signer.name, Pin(log_signer.vkey, note))
         self.notify(f"created ledger {self.places.ledger_url} ({log_signer.vkey})")
         self.notify(
             f"signer {signer.keyid} is its administrator and first enrolled signer"
@@ -346,6 +388,15 @@ class Session:
         self._vkeys = self._vkeys or (vkey,)
         try:
             view = open_view(self.store, self.verifiers(), self.signatures)
+        except NotFoundError as error:
+            if pin is None:
+                raise
+            raise IntegrityError(
+                f"ledger {self.places.ledger_url}",
+                expected="a checkpoint, as seen before",
+                got="none",
+                advice="it was altered: run jenkins-notary ledger verify",
+            ) from error
         except IntegrityError:
             view = self._follow_keys()
         if view.checkpoint.origin != origin:
@@ -356,9 +407,34 @@ class Session:
             )
         if pin is None:
             self._meet(view)
+        elif size_of(pin) > view.checkpoint.size:
+            view = self._open_pinned(pin, view)
         if pin is None or check_pin(pin, view):
-            self._pins.save(origin, Pin(self._vkeys[0], view.note))
+            self._remember(origin, Pin(self._vkeys[0], view.note))
         return view
+
+    def _open_pinned(self, pin: Pin, view: LedgerView) -> LedgerView:
+        """Return the view at the pinned checkpoint if the ledger holds all of it.
+
+        A published checkpoint is not made durable of its own, for it can be made again
+        from the head. After a power cut the pin's can be the newer of the two. Where
+        the ledger does not hold what it signs, the given view is returned, which the
+        pin then refuses.
+        """
+        with suppress(IntegrityError):
+            opened = open_checkpoint(pin.note, self.verifiers())
+            newer = LedgerView(self.store, opened.checkpoint, pin.note, self.signatures)
+            newer.check_consistent(newer.checkpoint.size, newer.computed_root())
+            newer.check_consistent(view.checkpoint.size, view.checkpoint.root)
+            return newer
+        return view
+
+    def _remember(self, origin: str, pin: Pin) -> None:
+        """Move the pin; what was asked for is answered even where that fails."""
+        try:
+            self._pins.save(origin, pin)
+        except StorageError as error:
+            self.notify(f"what was seen of {origin} cannot be remembered: {error}")
 
     def _follow_keys(self) -> LedgerView:
         """Open the newest checkpoint by the keys that followed the expected one."""
@@ -442,26 +518,12 @@ class Session:
                 expected=f"the key of {self._setting('origin')}",
                 got=f"that of {signer.name}",
             )
-        waiting = f"{self.places.log_key}.new"
-        if os.path.exists(waiting) and self._is_in_log(load_log_key(waiting).vkey):
-            raise ConfigurationError(
-                f"key file {self.places.log_key}",
-                expected="the key that signs the log now",
-                got="the one before it: giving the ledger its new key was interrupted",
-                advice="finish it: jenkins-notary ledger rotate-key",
-            )
         return signer
-
-    def _is_in_log(self, vkey: str) -> bool:
-        """Return whether a record says that a key signs the log from then on."""
-        return any(vkey in text for _, text in self.view().trust().ledger_keys)
 
     def _check_current(
         self, signer: LogSigner, verifiers: Sequence[Ed25519Verifier]
     ) -> None:
         """Check that the ledger's key here is the one that signs the log now."""
-        from jenkins_notary.tlog.checkpoint import open_checkpoint
-
         note = self.store.checkpoint()
         if note is None:
             return
@@ -499,10 +561,7 @@ class Session:
         in_container = "KUBERNETES_SERVICE_HOST" in self.environ or any(
             os.path.exists(mark) for mark in ("/.dockerenv", "/run/.containerenv")
         )
-        in_build = any(
-            name in self.environ
-            for name in ("BUILD_URL", "GITLAB_CI", "GITHUB_ACTIONS", "TF_BUILD")
-        )
+        in_build = not _BUILD_VARIABLES.isdisjoint(self.environ)
         if in_container and in_build:
             raise ConfigurationError(
                 f"ledger {self.places.ledger_url}",

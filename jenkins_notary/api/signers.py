@@ -11,7 +11,7 @@ from base64 import b64encode
 from jenkins_notary.api.evidence import open_file, show_record
 from jenkins_notary.api.results import SignerInfo
 from jenkins_notary.errors import NotFoundError, UsageError
-from jenkins_notary.trust.actions import MAX_LEVEL
+from jenkins_notary.trust.actions import DEFAULT_LEVEL, MAX_LEVEL
 from jenkins_notary.trust.keys import parse_signer_id, signer_id
 from jenkins_notary.trust.record import claimed_key
 from jenkins_notary.values.envelope import MAX_SIGNATURES
@@ -50,7 +50,7 @@ def enrol_signer(
     session: Session,
     signer_or_pem: str,
     *,
-    level: int,
+    level: int | None,
     orgs: Sequence[str],
     co_signers: Sequence[Signer],
 ) -> RecordView:
@@ -60,12 +60,22 @@ def enrol_signer(
         session: An open ledger.
         signer_or_pem: A PEM file of the public key, or a signer id whose key is taken
             from a record that it signed; its hash must be the id.
-        level: The level that it gets.
+        level: The level that it gets; None for the one it has, or 1.
         orgs: Orgs that it joins.
         co_signers: Further administrators' keys.
     """
-    check_level(level)
     signer, public_der = _resolve(session, signer_or_pem)
+    known = session.view().trust().signers.get(signer)
+    if known is not None and known.revoked_from is not None:
+        raise UsageError(
+            f"signer {signer}",
+            expected="one that is not revoked",
+            got=f"revoked from #{known.revoked_from}, which cannot be taken back",
+            advice="enrol a new key: jenkins-notary key generate",
+        )
+    if level is None:
+        level = DEFAULT_LEVEL if known is None else known.level
+    check_level(level)
     facts = {
         "action": "enrol",
         "signerId": signer,
@@ -125,6 +135,7 @@ def revoke_signer(
         co_signers: Further administrators' keys.
     """
     signer = _enrolled(session, text)
+    _check_revocable(session, signer)
     size = session.view().size
     start = size if from_index is None else from_index
     if not 0 < start <= size:
@@ -204,6 +215,24 @@ def check_org(org: str) -> str:
     return org
 
 
+def _check_revocable(session: Session, signer: str) -> None:
+    """Refuse to revoke an administrator without whom nobody could administer."""
+    view = session.view()
+    trust = view.trust()
+    left = [
+        one
+        for one in trust.administrators
+        if one != signer and not trust.is_revoked(one, view.size)
+    ]
+    if signer in trust.administrators and len(left) < trust.threshold:
+        raise UsageError(
+            f"signer {signer}",
+            expected=f"at least {trust.threshold} administrators besides",
+            got=f"{len(left)}",
+            advice="first name others: jenkins-notary signer administrators",
+        )
+
+
 def _resolve(session: Session, signer_or_pem: str) -> tuple[str, bytes]:
     """Return (signer id, public key) of a PEM file, or of an id that has signed."""
     if signer_or_pem.lower().startswith("0x"):
@@ -265,9 +294,19 @@ class Signers:
         return self._session.view().trust().orgs()
 
     def enrol(
-        self, signer_or_pem: str, *, level: int = 1, orgs: Sequence[str] = ()
+        self,
+        signer_or_pem: str,
+        *,
+        level: int | None = None,
+        orgs: Sequence[str] = (),
     ) -> RecordView:
-        """Enrol a signer by its PEM file, or by its id if it has signed a record."""
+        """Enrol a signer by its PEM file, or by its id if it has signed a record.
+
+        Args:
+            signer_or_pem: The PEM file of its public key, or its id.
+            level: Its level; None for the one it has, or 1.
+            orgs: Orgs that it joins.
+        """
         return enrol_signer(
             self._session,
             signer_or_pem,

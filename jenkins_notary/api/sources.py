@@ -9,7 +9,6 @@ from jenkins_notary.assets.selection import (
     collect_assets,
     expand_lists,
 )
-
 from jenkins_notary.errors import UsageError
 
 TYPE_CHECKING = False
@@ -38,6 +37,7 @@ def collect(
         NotaryError: One cannot be read.
         FaultsError: Several cannot.
     """
+    check_words(words)
     choices = session.choices
 
     def on_hash(bytes_done: int, files_done: int) -> None:
@@ -69,8 +69,28 @@ def collect(
 
 
 def read_words(session: Session, words: Sequence[str]) -> list[str]:
-    """Return the words with a list on standard input read, so each is judged."""
-    return expand_lists(words, session.choices.stdin)
+    """Return the words with a list on standard input read, so each is judged.
+
+    Raises:
+        UsageError: There are none: no answer must not look like a good one.
+    """
+    check_words(words)
+    expanded = expand_lists(words, session.choices.stdin)
+    if not expanded:
+        raise UsageError("assets", expected="at least one", got="none")
+    return expanded
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Refuse a single text, whose characters would be taken for assets.
+
+    Raises:
+        UsageError: It is one.
+    """
+    if isinstance(words, str):
+        raise UsageError(
+            "assets", expected="a list of texts", got="one text", advice="write [TEXT]"
+        )
 
 
 def open_input(session: Session, path: str) -> BinaryIO:

@@ -69,7 +69,9 @@ def format_verdicts(verdicts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield from format_fields(_list_fields(one))
         for change, paths in (one.get("changes") or {}).items():
             for path in paths:
-                yield f"  {change}  {path}"
+                # A renamed file has two paths.
+                shown = path if isinstance(path, str) else " -> ".join(path)
+                yield f"  {change}  {shown}"
 
 
 def _list_fields(one: Mapping[str, Any]) -> Iterator[tuple[str, object]]:

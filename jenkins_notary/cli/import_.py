@@ -20,13 +20,20 @@ def declare(parser: Parser) -> None:
         "the build, NAME#NUMBER or its URL; else the environment's",
         metavar="ID",
     )
+    parser.option(
+        "--ephemeral-ok", "make a ledger even on an agent that goes away with its build"
+    )
     add_all(parser, add_ledger, add_key)
 
 
 def run(context: Context) -> int:
     """Record the file's digests as TRUSTED."""
     with context.notary() as notary:
-        records = notary.import_records(context.word("FILE"), job=context.text("job"))
+        records = notary.import_records(
+            context.word("FILE"),
+            job=context.text("job"),
+            ephemeral_ok=context.flag("ephemeral-ok"),
+        )
     return show_records(context, records)
 
 

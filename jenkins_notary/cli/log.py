@@ -23,6 +23,7 @@ def declare_log(parser: Parser) -> None:
     parser.argument("JOB_ID", "a build, NAME#NUMBER or its URL")
     parser.option("--lines", "only these lines, counted from 1", metavar="A:B")
     parser.option("--grep", "only lines with this text, numbered", metavar="TEXT")
+    parser.option("--stage", "the log of this stage, not of the build", metavar="NAME")
     add_all(parser, add_as_of, add_ledger)
 
 
@@ -49,10 +50,14 @@ def run_log(context: Context) -> int:
         raise UsageError("--as-of", expected="a whole log", got="--lines or --grep")
     with context.notary() as notary:
         if grep is None and lines is None:
-            chunks = notary.read_log(job, as_of=context.text("as-of"))
+            chunks = notary.read_log(
+                job, stage=context.text("stage"), as_of=context.text("as-of")
+            )
         else:
             asked = None if lines is None else parse_lines(lines)
-            found = notary.search_log(job, grep=grep, lines=asked)
+            found = notary.search_log(
+                job, stage=context.text("stage"), grep=grep, lines=asked
+            )
             chunks = (
                 (f"{number}:".encode() if grep is not None else b"") + _ended(line)
                 for number, line in found

@@ -25,7 +25,10 @@ def declare_enrol(parser: Parser) -> None:
     """Add the options of ``signer enrol``."""
     parser.argument("SIGNER", "a PEM file, or the 0x... id of who has signed a record")
     parser.option(
-        "--level", "how much its word weighs, from 0", metavar="N", key="enrol-level"
+        "--level",
+        "how much its word weighs; else as it was, or 1",
+        metavar="N",
+        key="enrol-level",
     )
     parser.option("--org", "an org that it joins", metavar="ORG", key="enrol-org")
     add_all(parser, add_co_keys, add_ledger, add_key)
@@ -90,7 +93,7 @@ def run_enrol(context: Context) -> int:
     with context.notary() as notary:
         record = notary.signers.enrol(
             context.word("SIGNER"),
-            level=context.integer("enrol-level", 1),
+            level=context.optional_integer("enrol-level"),
             orgs=context.texts("enrol-org"),
         )
     return show_records(context, [record])

@@ -12,9 +12,15 @@ class FileLock:
     other means (exclusive creation, compare-and-swap), only with clearer errors lost.
     """
 
-    def __init__(self, path: str) -> None:
-        """Hold the lock file's path; it is made (0600) when first locked."""
+    def __init__(self, path: str, *, shared: bool = False) -> None:
+        """Hold the lock file's path; it is made (0600) when first locked.
+
+        Args:
+            path: The lock file.
+            shared: Whether others may hold it shared at the same time.
+        """
         self._path = path
+        self._shared = shared
         self._descriptor = -1
 
     def __enter__(self) -> None:
@@ -24,7 +30,7 @@ class FileLock:
             import fcntl
         except ImportError:
             return
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        fcntl.flock(self._descriptor, fcntl.LOCK_SH if self._shared else fcntl.LOCK_EX)
 
     def __exit__(self, *_: object) -> None:
         """Release the lock."""

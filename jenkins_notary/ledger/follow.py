@@ -46,9 +46,10 @@ def check_rows(view: LedgerView, digests: Collection[str]) -> None:
             if needle in entry and one in parse_leaf(entry).subjects:
                 named[one].append(index)
         if any(mark in entry for mark in _TRUST_MARKS):
+            # A leaf holds digests and closed words only: a mark stands in it if and
+            # only if it counts for the trust log.
             leaf = parse_leaf(entry, subject=f"leaf {index}")
-            if leaf.counts_for_trust:
-                trust = trust.append([hash_leaf(format_trust_entry(index, leaf))])
+            trust = trust.append([hash_leaf(format_trust_entry(index, leaf))])
     size, root = view.checkpoint.trust
     if (trust.size, trust.root()) != (size, root):
         raise IntegrityError(

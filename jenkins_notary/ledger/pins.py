@@ -69,6 +69,11 @@ def parse_pin(data: bytes, *, subject: str) -> Pin:
     return Pin(value["vkey"], value["note"].encode())
 
 
+def size_of(pin: Pin) -> int:
+    """Return the tree size that a pin's checkpoint names."""
+    return parse_checkpoint(parse_note(pin.note).text).size
+
+
 def check_pin(pin: Pin, view: LedgerView) -> bool:
     """Check that a log extends what was seen of it; return whether it has grown.
 

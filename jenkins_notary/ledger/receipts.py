@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from jenkins_notary.values.leaf import Leaf
     from jenkins_notary.values.statement import Statement
 
+RECEIPTS_KEPT = 64
 EXTRA_LIMIT = 2048
 """The longest leaf that a receipt carries whole."""
 
@@ -61,12 +62,21 @@ class CheckedReceipt(NamedTuple):
 
 
 def make_receipt(view: LedgerView, index: int) -> bytes:
-    """Return the receipt of a record of a view."""
-    entry, leaf = view.leaf(index)
-    extra = entry
-    if len(entry) > EXTRA_LIMIT:
-        extra = canonical_json({"at": leaf.at_ms, "v": 1})
-    return format_receipt(Receipt(index, view.prove(index), view.note, extra))
+    """Return the receipt of a record of a view.
+
+    Assets that were recorded together share one, so the last ones made are kept.
+    """
+    kept = view.receipts.get(index)
+    if kept is None:
+        entry, leaf = view.leaf(index)
+        extra = entry
+        if len(entry) > EXTRA_LIMIT:
+            extra = canonical_json({"at": leaf.at_ms, "v": 1})
+        kept = format_receipt(Receipt(index, view.prove(index), view.note, extra))
+        view.receipts[index] = kept
+        if len(view.receipts) > RECEIPTS_KEPT:
+            del view.receipts[next(iter(view.receipts))]
+    return kept
 
 
 def check_receipt(

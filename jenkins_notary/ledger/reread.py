@@ -256,11 +256,12 @@ class RangeCheck:
     def _check_page(self, first: int, entries: Sequence[bytes]) -> None:
         """Check the records of one page of entries."""
         starts = [_ENTRY_START.match(entry) for entry in entries]
-        digests = [a2b_hex(one[2]) for one in starts if one]
-        envelopes = _read_parts(self._reader, digests, self._findings)
+        digests = [a2b_hex(one[2]) if one else b"" for one in starts]
+        wanted = [one for one in digests if one]
+        envelopes = _read_parts(self._reader, wanted, self._findings)
         self._rows: dict[str, list[bytes]] = {kind: [] for kind in ROW_KINDS}
-        for index, (entry, begin) in enumerate(
-            zip(entries, starts, strict=True), first
+        for index, entry, begin, digest in zip(
+            range(first, first + len(entries)), entries, starts, digests, strict=True
         ):
             at_ms = -1 if begin is None else int(begin[1])
             if begin is None or at_ms >= MAX_TIME_MS:
@@ -268,7 +269,6 @@ class RangeCheck:
                 continue
             if at_ms != self._last_at_ms:
                 self._check_time(index, at_ms)
-            digest = a2b_hex(begin[2])
             stored = envelopes.get(digest)
             if stored is None:
                 self._check_absent(index, entry)

@@ -58,7 +58,9 @@ def _derive_named_keys(statement: Statement) -> list[tuple[RowKind, bytes]]:
     digests = [one.others for one in statement.subjects if one.others]
     keys: list[tuple[RowKind, bytes]] = [("name", key) for key in sorted(names)]
     if digests:
-        found = {one["gitCommit"] for one in digests if _is_commit(one.get("gitCommit"))}
+        found = {
+            one["gitCommit"] for one in digests if _is_commit(one.get("gitCommit"))
+        }
         keys += [("commit", bytes.fromhex(one)) for one in sorted(found)]
     return keys
 

@@ -93,10 +93,6 @@ class RowSums:
         for bucket, rows in by_bucket.items():
             self.add_rows(bucket, rows)
 
-    def like(self) -> RowSums:
-        """Return the sums of no rows, with the same key."""
-        return RowSums(self._key)
-
     def merge(self, sums: Mapping[int, int], count: int) -> None:
         """Add the sums of other rows, made in another process perhaps."""
         for bucket, value in sums.items():

@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     from jenkins_notary.values.leaf import Leaf
 
 PAGE = 512
+RECORDS_KEPT = 16
+"""Proven records that a view keeps; one of 500 subjects takes up to 1 MB."""
+
 _SUBJECTS = re.compile(rb'"subjects":\[([^\]]*)\]')
 _NEGATIVE_MARKS = tuple(b'"status":"%b"' % one.name.encode() for one in NEGATIVE)
 _TRUST_PAGE = 4096
@@ -86,6 +89,7 @@ class LedgerView:
         checkpoint: The verified checkpoint.
         note: Its signed note.
         size: Records that the view sees; at most ``checkpoint.size``.
+        receipts: The receipts that were made last, by index; ``receipts`` keeps them.
     """
 
     def __init__(
@@ -102,6 +106,8 @@ class LedgerView:
         self._signatures = signatures
         self._hashes = read_hashes(reader, "main", checkpoint.size)
         self._trust_entries: tuple[bytes, ...] | None = None
+        self._kept: dict[int, ProvenRecord] = {}
+        self.receipts: dict[int, bytes] = {}
         self._trust: Trust | None = None
         self._suspects: frozenset[bytes] | None = None
         self.checkpoint = checkpoint
@@ -196,6 +202,10 @@ class LedgerView:
         proof = consistency_proof(seen.size, signed.size, hashes)
         verify_consistency(seen.size, seen.root, signed.size, signed.root, proof)
 
+    def computed_root(self) -> bytes:
+        """Return the root at the checkpoint's size as the stored tiles give it."""
+        return tree_root(self.checkpoint.size, self._hashes)
+
     def root(self) -> bytes:
         """Return the root at the view's size."""
         if self.size == self.checkpoint.size:
@@ -245,17 +255,26 @@ class LedgerView:
 
     def records(self, indexes: Iterable[int]) -> Iterator[ProvenRecord]:
         """Yield proven records; see :meth:`record`."""
-        for index, (_, leaf) in _pair(indexes, self):
-            digest = bytes.fromhex(leaf.envelope_hex)
-            data = self._reader.envelopes([digest]).get(digest)
-            if data is None:
-                erased_by = self._find_erasure(leaf.envelope_hex, index)
-                yield ProvenRecord(index, leaf, None, None, erased_by)
-                continue
-            envelope, statement = check_agreement(
-                leaf, data, subject=f"record #{index}"
-            )
-            yield ProvenRecord(index, leaf, envelope, statement)
+        for index in indexes:
+            record = self._kept.pop(index, None)
+            if record is None:
+                record = self._read_record(index)
+            # Assets that were recorded together are asked for together.
+            self._kept[index] = record
+            if len(self._kept) > RECORDS_KEPT:
+                del self._kept[next(iter(self._kept))]
+            yield record
+
+    def _read_record(self, index: int) -> ProvenRecord:
+        """Read and prove a record."""
+        _, leaf = self.leaf(index)
+        digest = bytes.fromhex(leaf.envelope_hex)
+        data = self._reader.envelopes([digest]).get(digest)
+        if data is None:
+            erased_by = self._find_erasure(leaf.envelope_hex, index)
+            return ProvenRecord(index, leaf, None, None, erased_by)
+        envelope, statement = check_agreement(leaf, data, subject=f"record #{index}")
+        return ProvenRecord(index, leaf, envelope, statement)
 
     def envelope_bytes(self, record: ProvenRecord) -> bytes | None:
         """Return the envelope of a proven record, byte for byte; None once erased."""
@@ -575,11 +594,3 @@ def _out_of_order(index: int) -> IntegrityError:
         got="another place",
         advice=_ALTERED,
     )
-
-
-def _pair(
-    indexes: Iterable[int], view: LedgerView
-) -> Iterator[tuple[int, tuple[bytes, Leaf]]]:
-    """Yield (index, proven leaf) for each index, in one pass."""
-    for index in indexes:
-        yield index, view.leaf(index)

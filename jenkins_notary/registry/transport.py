@@ -114,8 +114,6 @@ class Transport:
         self._session.headers["User-Agent"] = f"jenkins-notary/{VERSION}"
         # What is hashed must be what is served: no compression on the way.
         self._session.headers["Accept-Encoding"] = "identity"
-        if settings.ca_file:
-            self._session.verify = settings.ca_file
 
     @contextmanager
     def ask(
@@ -184,6 +182,9 @@ class Transport:
                     timeout=self.settings.timeout_s,
                     allow_redirects=False,
                     stream=True,
+                    # Said with the request: the library lets REQUESTS_CA_BUNDLE win
+                    # over what its session says.
+                    verify=self.settings.ca_file or None,
                 )
             except requests.RequestException as error:
                 last = self._explain(url, error)

@@ -38,6 +38,11 @@ if TYPE_CHECKING:
 
     from jenkins_notary.ports import Verifier
     from jenkins_notary.trust.signers import Trust
+    from jenkins_notary.values.statement import Statement
+
+
+_KEPT: dict[int, tuple[Statement, Sequence[tuple[bool, set[str]]]]] = {}
+_KEPT_LIMIT = 64
 
 
 class TrustRule(NamedTuple):
@@ -142,14 +147,39 @@ def is_dirty(record: ProvenRecord, digest_hex: str) -> bool:
     return any(dirty and digest_hex in group for dirty, group in _assets(record))
 
 
-def _assets(record: ProvenRecord) -> Iterator[tuple[bool, set[str]]]:
-    """Yield (is dirty, linked digests) of each asset that a record names.
+def _assets(record: ProvenRecord) -> Sequence[tuple[bool, set[str]]]:
+    """Return (is dirty, linked digests) of the assets that are dirty or link any.
+
+    A record of hundreds of plain assets is asked about each of them, so the answer is
+    kept for the records that were asked about last.
+    """
+    statement = record.statement
+    if statement is None:
+        return ()
+    kept = _KEPT.pop(id(statement), None)
+    # An id is used again once its owner is gone; the owner itself tells.
+    if kept is None or kept[0] is not statement:
+        kept = (
+            statement,
+            [
+                (dirty, group)
+                for dirty, group in _read_assets(statement)
+                if dirty or len(group) > 1
+            ],
+        )
+    _KEPT[id(statement)] = kept
+    if len(_KEPT) > _KEPT_LIMIT:
+        _KEPT.pop(next(iter(_KEPT)), None)
+    return kept[1]
+
+
+def _read_assets(statement: Statement) -> Iterator[tuple[bool, set[str]]]:
+    """Yield (is dirty, digests) of each asset that a statement names.
 
     A place that is no subject's place is left out: a signer may write anything.
     """
-    statement = record.statement
-    listed = None if statement is None else statement.facts.get("assets")
-    if statement is None or not isinstance(listed, list):
+    listed = statement.facts.get("assets")
+    if not isinstance(listed, list):
         return
     for asset in listed:
         places = asset.get("subjects") if isinstance(asset, dict) else None
@@ -222,6 +252,9 @@ def _weigh(
             continue
         else:
             status, note = _read_positive(record, digest_hex)
+            if status is Status.UNKNOWN and last is not None:
+                # What says nothing hides nothing: a clean record before it stands.
+                continue
         if status is Status.TRUSTED:
             standing = [one for one in standing if not _lifts(record, one, trust)]
         if digest_hex in record.leaf.subjects:

@@ -123,4 +123,4 @@ _decoder = json.JSONDecoder(
     parse_int=_parse_integer,
     parse_float=_parse_float,
 )
-_scan = _decoder.scan_once
+_scan = _decoder.scan_once  # type: ignore[attr-defined]  # typeshed leaves it out

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import binascii
 import hashlib
-from base64 import b64encode
 
 from jenkins_notary.errors import IntegrityError
 from jenkins_notary.shapes import NamedTuple
@@ -84,14 +83,15 @@ def format_envelope(payload: bytes, signatures: tuple[Signature, ...]) -> bytes:
     Returns:
         Compact JSON, no final newline.
     """
-    signed = ",".join(
-        f'{{"keyid":"{one.keyid}","sig":"{b64encode(one.sig).decode()}"}}'
-        for one in signatures
-    )
+    signed = [
+        b'{"keyid":"%b","sig":"%b"}'
+        % (keyid.encode(), binascii.b2a_base64(sig, newline=False))
+        for keyid, sig in signatures
+    ]
     return b'{"payload":"%b","payloadType":"%b","signatures":[%b]}' % (
-        b64encode(payload),
+        binascii.b2a_base64(payload, newline=False),
         PAYLOAD_TYPE.encode(),
-        signed.encode(),
+        b",".join(signed),
     )
 
 
@@ -149,6 +149,6 @@ def _decode(text: object, subject: str) -> bytes:
     except (binascii.Error, ValueError) as error:
         raise IntegrityError(subject, expected="base64", got=str(error)) from error
     # The decoder skips foreign characters and stray bits; one spelling only counts.
-    if b64encode(data).decode() != text:
+    if binascii.b2a_base64(data, newline=False).decode() != text:
         raise IntegrityError(subject, expected="canonical base64", got="another form")
     return data

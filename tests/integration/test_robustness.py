@@ -9,6 +9,7 @@ import hashlib
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -171,7 +172,8 @@ def test_what_was_acknowledged_survives_kill_9(
 ) -> None:
     names = write_files(KILLS)
     assert program("ledger", "init").code == 0
-    took_s = measure("notarize", write_files(1, "warm")[0])
+    # Two run at once.
+    took_s = 2 * measure("notarize", write_files(1, "warm")[0])
     acknowledged, killed = [], 0
 
     for name, after_s in zip(names, kill_times(chance, took_s, KILLS), strict=True):
@@ -199,13 +201,12 @@ def test_what_was_acknowledged_survives_kill_9(
 LOOP = """
 import os, sys
 from jenkins_notary.cli.main import main
-quiet = open(os.devnull, "wb")
+streams = {"stdin": None, "stdout": sys.stdout.buffer, "stderr": open(os.devnull, "wb")}
 for number in range(10_000):
     name = f"{sys.argv[1]}-{number}"
     with open(name, "w") as file:
         file.write(name)
-    argv = ["notarize", name]
-    assert main(argv, os.environ, stdin=None, stdout=sys.stdout.buffer, stderr=quiet) == 0
+    assert main(["notarize", name], os.environ, **streams) == 0
 """
 
 
@@ -410,9 +411,6 @@ def subprocess_of(script: Path, *argv: str) -> Ran:
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
-@pytest.mark.xfail(
-    reason="a writer that holds the old key signs beyond the rotation", strict=True
-)
 @pytest.mark.parametrize("step", ["setting", "replace"])
 def test_ledger_works_on_after_a_killed_rotation(
     home: Path, stop_before: Callable[[str], None], step: str
@@ -425,3 +423,54 @@ def test_ledger_works_on_after_a_killed_rotation(
     assert program("authenticate", "file0", "file1").code == 0
     assert program("ledger", "status").code == 0
     assert home.is_dir()
+
+
+@pytest.mark.xfail(
+    reason="a writer that read the old key publishes behind the rotation", strict=False
+)
+def test_writers_go_on_while_the_key_is_rotated(home: Path) -> None:
+    names = write_files(48)
+    assert program("ledger", "init").code == 0
+
+    writers, rotations = [], []
+    for number in range(0, len(names), 8):
+        writers += [start("notarize", name) for name in names[number : number + 8]]
+        rotations.append(program("ledger", "rotate-key", "-q"))
+    done = [finish(one) for one in writers]
+
+    assert [one.code for one in rotations] == [0] * len(rotations), rotations
+    failed = [one for one in done if one.code]
+    assert failed == []
+    assert program("authenticate", *names).code == 0
+    assert_sound()
+    assert home.is_dir()
+
+
+@pytest.mark.xfail(
+    reason="a pin ahead of the published checkpoint is taken for a rollback",
+    strict=True,
+)
+def test_checkpoint_that_a_power_cut_took_is_made_again(home: Path) -> None:
+    write_files(3)
+    assert program("notarize", "file0").code == 0
+    older = read_checkpoint(home)
+    assert program("notarize", "file1").code == 0
+    # A commit is synced, the publication behind it is not; the pin file is.
+    db = sqlite3.connect(next(home.rglob("ledger.db")))
+    db.execute("UPDATE checkpoint SET size = 2, note = ?", (older,))
+    db.commit()
+    db.close()
+
+    assert program("authenticate", "file0").code == 0
+    assert program("notarize", "file2").code == 0
+    assert program("authenticate", "file0", "file1", "file2").code == 0
+    assert_sound()
+
+
+def read_checkpoint(home: Path) -> bytes:
+    """Return the checkpoint note that a ledger's file holds."""
+    db = sqlite3.connect(next(home.rglob("ledger.db")))
+    ((note,),) = db.execute("SELECT note FROM checkpoint").fetchall()
+    db.close()
+    assert isinstance(note, bytes)
+    return note

@@ -15,9 +15,10 @@ from jenkins_notary.engines.packing import (
     pack_envelope,
     unpack_entry,
     unpack_envelope,
+    unpack_parts,
 )
 from jenkins_notary.errors import IntegrityError
-from jenkins_notary.values.envelope import Signature, format_envelope
+from jenkins_notary.values.envelope import Signature, format_envelope, parse_envelope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +54,11 @@ def test_envelope_comes_back_from_its_parts(
     raw = format_envelope(payload, tuple(signatures))
 
     assert unpack_envelope(pack_envelope(raw)) == raw
+    found = unpack_parts(pack_envelope(raw))
+    if isinstance(found, bytes):
+        assert found == raw
+    else:
+        assert found == parse_envelope(raw)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +177,7 @@ def test_stream_that_grows_beyond_the_longest_value_is_refused(
         unpack(packed)
 
 
-@pytest.mark.parametrize("unpack", [unpack_entry, unpack_envelope])
+@pytest.mark.parametrize("unpack", [unpack_entry, unpack_envelope, unpack_parts])
 @pytest.mark.parametrize(
     "packed",
     [

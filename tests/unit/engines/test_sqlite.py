@@ -34,6 +34,7 @@ from jenkins_notary.errors import (
     UsageError,
 )
 from jenkins_notary.ports import ROW_KINDS, Batch, Head, Row
+from jenkins_notary.values.envelope import Signature, format_envelope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -789,6 +790,39 @@ def test_altered_file_is_an_integrity_error(
 
     with pytest.raises(IntegrityError, match=r"ledger\.db"):
         reads[read]()
+
+
+def test_envelopes_in_parts_are_those_of_their_bytes(store: SqliteStore) -> None:
+    signatures = (Signature("0x" + "ab" * 20, b"sig"),)
+    raws = [format_envelope(b'{"n":%d}' % n, signatures) for n in range(1200)]
+    raws.append(b"no envelope")
+    digests = [hashlib.sha256(raw).digest() for raw in raws]
+    envelopes = dict(zip(digests, raws, strict=True))
+    store.commit(make_batch(0)._replace(envelopes=envelopes), onto=None)
+
+    asked = [*digests, b"n" * 32, *digests[:3]]
+    parts = store.envelope_parts(asked)
+
+    assert store.envelopes(asked) == envelopes
+    assert parts.keys() == envelopes.keys()
+    assert parts[digests[-1]] == b"no envelope"
+    assert {
+        digest: one
+        if isinstance(one, bytes)
+        else format_envelope(one.payload, one.signatures)
+        for digest, one in parts.items()
+    } == envelopes
+
+
+def test_an_altered_envelope_is_named_in_parts_too(
+    store: SqliteStore, path: str
+) -> None:
+    store.commit(make_batch(0), onto=None)
+    digests = list(store.scan_envelopes())
+    alter(path, "UPDATE envelope SET packed = x'04ff'")
+
+    with pytest.raises(IntegrityError, match=digests[0].hex()):
+        store.envelope_parts(digests)
 
 
 def test_scan_needs_no_more_memory_for_more_rows(store: SqliteStore) -> None:

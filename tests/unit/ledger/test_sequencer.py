@@ -111,7 +111,7 @@ class TestCrash:
     ) -> None:
         envelope = app()
         store.before_publish = fail(StorageError("disk"))
-        with pytest.raises(StorageError):
+        with pytest.raises(StorageError, match="1 records are in the log, from #"):
             log.append(envelope)
         store.before_publish = lambda: None
 

@@ -11,12 +11,19 @@ from jenkins_notary.engines.memory import MemoryStore
 from jenkins_notary.errors import FaultsError
 from jenkins_notary.ledger.author import describe_signer
 from jenkins_notary.ledger.findings import Findings, raise_findings
-from jenkins_notary.ledger.reread import format_plain, read_envelope
+from jenkins_notary.ledger.reread import accept_parts, format_plain, read_envelope
 from jenkins_notary.ledger.rows import exact_range
 from jenkins_notary.ledger.rowsums import BUCKET, RowSums
 from jenkins_notary.ledger.transfer import Transfer
 from jenkins_notary.ports import ROW_KINDS, Row
-from jenkins_notary.values.envelope import Signature, format_envelope, parse_envelope
+from jenkins_notary.values.envelope import (
+    MAX_BYTES,
+    PAYLOAD_TYPE,
+    Envelope,
+    Signature,
+    format_envelope,
+    parse_envelope,
+)
 from jenkins_notary.values.leaf import Leaf, format_leaf, parse_leaf
 from jenkins_notary.values.statement import Subject
 from jenkins_notary.values.status import Status
@@ -489,6 +496,49 @@ def test_an_envelope_is_read_fast_as_it_is_read_slowly(
 
 
 @given(
+    st.binary(max_size=40),
+    st.sampled_from([PAYLOAD_TYPE, "text/plain"]),
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                [
+                    person("a").keyid,
+                    "",
+                    "0x",
+                    'a"b',
+                    "a" * 300,
+                    person("a").keyid + "\n",
+                ]
+            ),
+            st.binary(max_size=70),
+        ),
+        max_size=2,
+    ),
+)
+def test_parts_are_accepted_only_if_their_bytes_read_the_same(
+    payload: bytes, payload_type: str, signatures: list[tuple[str, bytes]]
+) -> None:
+    listed = tuple(Signature(*one) for one in signatures)
+    parts = Envelope(payload, payload_type, listed)
+    data = format_envelope(payload, listed)
+
+    accepted = accept_parts(parts, data)
+
+    if accepted is not None:
+        assert accepted == parse_envelope(data)
+        assert len(listed) == 1
+    assert accept_parts(None, data) is None
+
+
+def test_parts_of_an_envelope_that_is_too_long_are_not_accepted() -> None:
+    signatures = (Signature(person("a").keyid, b"s"),)
+    parts = Envelope(b"p", PAYLOAD_TYPE, signatures)
+
+    assert accept_parts(parts, bytes(MAX_BYTES)) is parts
+    assert accept_parts(parts, bytes(MAX_BYTES + 1)) is None
+
+
+@given(
     st.lists(st.tuples(st.binary(max_size=3), st.integers(0, 3 * BUCKET)), max_size=20),
 )
 def test_sums_tell_sets_of_rows_apart_and_not_orders(
@@ -497,8 +547,7 @@ def test_sums_tell_sets_of_rows_apart_and_not_orders(
     left, right = RowSums(b"k" * 16), RowSums(b"k" * 16)
     for key, index in rows:
         left.add(key, index)
-    for key, index in reversed(rows):
-        right.add(key, index)
+    right.add_all(reversed(rows))
 
     assert left.differing(right) == []
     right.add(b"more", BUCKET)
