@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import os
 from contextlib import suppress
-from itertools import chain
 
 from jenkins_notary.api.authenticate import view_as_of
 from jenkins_notary.api.claim import MANIFEST_LABEL
@@ -279,18 +278,12 @@ def body_of(record: ProvenRecord) -> Body:
 def find_body(session: Session, digest: str) -> tuple[ProvenRecord, Body]:
     """Return the record that attaches a body, and the body, by the body's digest.
 
-    Cost: a lookup. A file that was attached by ``notarize`` is no subject of its
-    record, since nobody vouches for it: then the log is read from its end.
-
     Raises:
         NotFoundError: No record attaches it.
     """
     wanted = digest_hex(parse_digest(digest))
     view = session.followed_view()
-    records = view.records(view.find_digest(wanted))
-    if session.blobs.has(wanted):
-        records = chain(records, view.records(range(view.size - 1, -1, -1)))
-    for record in records:
+    for record in view.records(view.find_digest(wanted)):
         # A foreign statement may name anything as a body; it hides no other one.
         with suppress(IntegrityError):
             for one in bodies_of(record):

@@ -56,8 +56,7 @@ def record_assets(
     # Without the ledger's key nothing can be recorded, and no key is to be made.
     if claim.supersedes:
         _check_supersedes(session, claim, assets)
-    session.finish_rotation()
-    session.sequencer()
+    session.check_can_write()
     if claim.status in NEGATIVE:
         assets = [_with_linked(session, asset) for asset in assets]
     author = session.author()

@@ -255,6 +255,15 @@ class Session:
             self._sequencer = None
             yield self.sequencer()
 
+    def check_can_write(self) -> None:
+        """Check that the ledger and its key are here.
+
+        Raises:
+            NotFoundError: The ledger, or its key: it can only be read here.
+        """
+        self.store.engine  # noqa: B018 - opened for its failure
+        self._load_log_key()
+
     @property
     def lock_path(self) -> str:
         """Return the ledger's lock file."""

@@ -170,7 +170,7 @@ def test_attributes_and_attachments_are_recorded(app: Path) -> None:
         *("notarize", "app.jar", "-a", "release=1.2", "-a", "note=a=b,c"),
         *("--attach", "report.xml:tests", "--job", JOB),
     )
-    (record,) = command("inspect", "app.jar", "-o", "json").json["records"]
+    record = command("inspect", "app.jar", "-o", "json").json["records"][0]
 
     assert record["predicate"]["attributes"] == {"note": "a=b,c", "release": "1.2"}
     assert record["predicate"]["attachments"][0]["label"] == "tests"

@@ -425,9 +425,6 @@ def test_ledger_works_on_after_a_killed_rotation(
     assert home.is_dir()
 
 
-@pytest.mark.xfail(
-    reason="a writer that read the old key publishes behind the rotation", strict=False
-)
 def test_writers_go_on_while_the_key_is_rotated(home: Path) -> None:
     names = write_files(48)
     assert program("ledger", "init").code == 0
@@ -446,10 +443,6 @@ def test_writers_go_on_while_the_key_is_rotated(home: Path) -> None:
     assert home.is_dir()
 
 
-@pytest.mark.xfail(
-    reason="a pin ahead of the published checkpoint is taken for a rollback",
-    strict=True,
-)
 def test_checkpoint_that_a_power_cut_took_is_made_again(home: Path) -> None:
     write_files(3)
     assert program("notarize", "file0").code == 0

@@ -124,7 +124,8 @@ def test_full_disk_is_74_and_all_is_well_after(
     assert read_size(*ledger) == 2
     assert program("authenticate", "file0", *ledger).code == 0
     assert program(*argv, *ledger).code == 0
-    assert read_size(*ledger) == 3
+    # An attachment has a record of its own.
+    assert read_size(*ledger) == (4 if "--attach" in argv else 3)
     assert not list(disk.rglob("tmp/*"))
     assert not list(disk.rglob("*.new"))
 
@@ -147,7 +148,8 @@ def test_read_only_disk_is_74_and_can_be_read(
     assert read_size(*ledger) == 2
     remount(disk, "rw")
     assert program(*argv, *ledger).code == 0
-    assert read_size(*ledger) == 3
+    # An attachment has a record of its own.
+    assert read_size(*ledger) == (4 if "--attach" in argv else 3)
 
 
 @pytest.mark.parametrize("free", [0, 1, 2, 5, 12, 20, 26, 30, 34, 40, 41, 42, 43, 44])
@@ -224,12 +226,8 @@ def test_target_that_cannot_be_written_is_74(
     assert folder.is_dir()
 
 
-@pytest.mark.xfail(
-    reason="the pin is written behind the commit, whose failure is not told apart",
-    strict=True,
-)
 @pytest.mark.parametrize("how", ["full", "read-only"])
-def test_state_folder_that_cannot_be_written_is_74(
+def test_state_folder_that_cannot_be_written_is_told_and_nothing_is_done_twice(
     mount: Callable[..., Path],
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -249,12 +247,12 @@ def test_state_folder_that_cannot_be_written_is_74(
         read = program("authenticate", "file0")
         remount(disk, "rw")
 
-    assert done.code == 74, done
-    assert "set XDG_STATE_HOME" in done.stderr
-    # Whoever is told that it failed must find nothing recorded.
-    assert program("authenticate", "file1").code == 2
+    # What was recorded is acknowledged, so that nobody records it again.
+    assert done.code == 0, done
+    assert "cannot be remembered" in done.stderr
+    assert program("authenticate", "file1").code == 0
     assert read.code == 0
-    assert read_size() == 2
+    assert read_size() == 3
     assert folder.is_dir()
 
 

@@ -105,9 +105,6 @@ def test_log_of_256_mib_comes_back_byte_for_byte(folder: Path, source: str) -> N
     assert folder.is_dir()
 
 
-@pytest.mark.xfail(
-    reason="no row leads from an attachment's digest to its record", strict=True
-)
 def test_body_of_an_attachment_is_found_by_its_digest(folder: Path) -> None:
     (folder / "body").write_text("body")
     (folder / "app").write_text("app")

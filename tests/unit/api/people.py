@@ -94,9 +94,7 @@ class Person:
     def is_sound(self) -> bool:
         """Return whether the whole ledger verifies."""
         session = self.notary()._session
-        report = verify_ledger(
-            session.store, session.followed_verifiers(), KeyVerifier
-        )
+        report = verify_ledger(session.store, session.followed_verifiers(), KeyVerifier)
         return report.is_sound
 
     def close(self) -> None:

@@ -82,7 +82,7 @@ def test_verdict_has_record_job_state_and_receipt(
         pytest.param("nothing", "UNKNOWN", 2, id="unknown"),
     ],
 )
-def test_every_status_has_its_code(
+def test_every_status_has_its_code(  # noqa: PLR0917 - fixtures and the row
     admin: Person, notary: Notary, act: str, status: str, code: int
 ) -> None:
     if act == "notarize":
@@ -124,9 +124,7 @@ def test_one_unreadable_asset_is_an_answer(notary: Notary) -> None:
     assert answer.as_of is None
 
 
-def test_list_on_standard_input_is_judged_one_by_one(
-    admin: Person, work: Path
-) -> None:
+def test_list_on_standard_input_is_judged_one_by_one(admin: Person, work: Path) -> None:
     admin.record("app")
     (work / "app").write_text("app")
     asking = admin.notary(stdin=io.BytesIO(b"app\nmissing\n"))
@@ -194,9 +192,7 @@ def test_wrong_as_of_is_refused(
 
 def test_strict_finds_a_row_that_was_left_out(admin: Person) -> None:
     admin.record("app")
-    tamper(
-        admin.ledger, "DELETE FROM subject_row WHERE key = ?", _raw(digest("app"))
-    )
+    tamper(admin.ledger, "DELETE FROM subject_row WHERE key = ?", _raw(digest("app")))
 
     assert admin.verdict("app") == "UNKNOWN"
     with pytest.raises(IntegrityError, match="row was left out") as caught:
@@ -206,9 +202,7 @@ def test_strict_finds_a_row_that_was_left_out(admin: Person) -> None:
 
 def test_strict_finds_a_row_that_was_added(admin: Person) -> None:
     admin.record("app")
-    tamper(
-        admin.ledger, "INSERT INTO subject_row VALUES (?, ?)", _raw(digest("x")), 1
-    )
+    tamper(admin.ledger, "INSERT INTO subject_row VALUES (?, ?)", _raw(digest("x")), 1)
 
     assert admin.verdict("x") == "65"
     with pytest.raises(IntegrityError):
@@ -348,7 +342,7 @@ def test_directory_is_compared_with_the_record_that_is_asked_for(
         pytest.param("", 64, id="empty"),
     ],
 )
-def test_wrong_against_is_that_directorys_answer(
+def test_wrong_against_is_that_directorys_answer(  # noqa: PLR0917 - fixtures and the row
     admin: Person, notary: Notary, tree: Path, against: str, code: int
 ) -> None:
     admin.record("app")

@@ -86,7 +86,7 @@ def test_reason_must_not_hold_the_text(
         pytest.param([], "nobody", "why", NotFoundError, id="text-nowhere"),
     ],
 )
-def test_wrong_erasure_is_refused(
+def test_wrong_erasure_is_refused(  # noqa: PLR0917 - fixtures and the row
     records: Notary,
     indexes: list[int],
     containing: str | None,
@@ -107,9 +107,7 @@ def test_erasing_twice_records_it_once(records: Notary) -> None:
     assert (again.envelopes, again.bodies) == (0, 0)
 
 
-def test_strangers_erase_nothing_but_their_own(
-    reader: Person, records: Notary
-) -> None:
+def test_strangers_erase_nothing_but_their_own(reader: Person, records: Notary) -> None:
     own = reader.record("theirs")
 
     with pytest.raises(PermissionDeniedError):

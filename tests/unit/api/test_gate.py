@@ -34,7 +34,9 @@ def policy(require: dict[str, object], **match: object) -> bytes:
     return json.dumps({"version": 1, "rules": [rule]}).encode()
 
 
-def ask(notary: Notary, data: bytes, *names: str, as_of: str | None = None) -> list[int]:
+def ask(
+    notary: Notary, data: bytes, *names: str, as_of: str | None = None
+) -> list[int]:
     """Return the codes of the decisions on some names' digests."""
     words = [digest(name) for name in names]
     return [one.code for one in notary.gate(data, words, as_of=as_of)]
@@ -233,9 +235,7 @@ LAUGHS = b"".join(
     [
         pytest.param(b"a: &a [x]\n" + LAUGHS, id="billion-laughs"),
         pytest.param(b"version: 1\nrules: &r [{name: a}, *r]", id="loop"),
-        pytest.param(
-            b"version: 1\nrules: [&a {name: a}, *a]", id="alias-of-a-rule"
-        ),
+        pytest.param(b"version: 1\nrules: [&a {name: a}, *a]", id="alias-of-a-rule"),
         pytest.param(
             b"version: 1\nrules: [{name: a, match: &m {}, require: {<<: *m}}]",
             id="merge-by-alias",
@@ -282,9 +282,7 @@ def test_hostile_policy_is_refused_in_little_time(data: bytes) -> None:
         pytest.param(b"just text", id="text"),
         pytest.param(b"version: 2\nrules: [{name: a}]", id="version"),
         pytest.param(b"version: 1\nrules: []", id="no-rules"),
-        pytest.param(
-            b"version: 1\nrules: [{name: a, requires: {}}]", id="unknown-key"
-        ),
+        pytest.param(b"version: 1\nrules: [{name: a, requires: {}}]", id="unknown-key"),
         pytest.param(b"version: 1\nrules: [{name: a, match: {kind: [x]}}]", id="kind"),
     ],
 )

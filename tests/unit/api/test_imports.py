@@ -32,7 +32,9 @@ def read(tmp_path: Path, data: bytes | str) -> list[tuple[str, str, str, int | N
     "data",
     [
         pytest.param(f"digest,name,kind,size\n{A},a,file,3\n{B},b,,\n", id="csv"),
-        pytest.param(f"\ufeffname,hash,size,kind\r\na,{A},3,file\r\nb,{B},,", id="excel"),
+        pytest.param(
+            f"\ufeffname,hash,size,kind\r\na,{A},3,file\r\nb,{B},,", id="excel"
+        ),
         pytest.param(
             f'name,digest,kind,size,note\na,"{A}",file,3,x\nb,{B[7:]},,\n',
             id="further-columns-and-bare-digest",
@@ -132,7 +134,9 @@ def test_every_faulty_line_is_named(tmp_path: Path) -> None:
         pytest.param({"digest": 7, "name": "a"}, id="digest-number"),
         pytest.param({"digest": A, "name": ["a"]}, id="name-list"),
         pytest.param({"digest": A, "name": " "}, id="blank-name"),
-        pytest.param({"digest": A, "name": "a", "kind": {}, "size": []}, id="size-list"),
+        pytest.param(
+            {"digest": A, "name": "a", "kind": {}, "size": []}, id="size-list"
+        ),
         pytest.param({"digest": A, "name": "a", "kind": ["file"]}, id="kind-list"),
         pytest.param({"digest": A, "name": "a", "size": True}, id="size-boolean"),
         pytest.param({"digest": A, "name": "a", "size": 1.5}, id="size-fraction"),
@@ -148,7 +152,7 @@ def test_faulty_entry_is_named_by_its_place(
     path = tmp_path / "work" / "import.json"
     path.write_text(json.dumps([{"digest": B, "name": "good"}, entry]))
 
-    with pytest.raises(UsageError, match="entry 2|import") as caught:
+    with pytest.raises(UsageError, match=r"entry 2|import") as caught:
         notary.import_records(str(path))
 
     str(caught.value).encode()

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 def asset(name: str, *, digests: int = 1) -> Asset:
     """Return an asset with some digests."""
-    subjects = [Subject(f"{name}-{one}", digest(f"{name}-{one}")) for one in range(digests)]
+    subjects = [
+        Subject(f"{name}-{one}", digest(f"{name}-{one}")) for one in range(digests)
+    ]
     return Asset(name, "digest", None, tuple(subjects))
 
 
@@ -129,7 +131,9 @@ def test_record_says_what_was_claimed(notary: Notary, newcomer: Person) -> None:
     assert said["attributes"] == {"version": "1.2", "tests": 7, "signed-off": True}
     assert said["reason"] == "release"
     assert said["assets"] == [{"kind": "digest", "name": "app", "subjects": [0]}]
-    (attached,) = said["attachments"]  # type: ignore[misc]  # A list of one.
+    listed = said["attachments"]
+    assert isinstance(listed, list)
+    (attached,) = listed
     assert attached["label"] == "notes"
     assert attached["mime"] == "text/plain"
     assert str(newcomer.home) not in json.dumps(said)
@@ -203,9 +207,7 @@ def test_bare_digest_needs_a_name_when_it_is_trusted_only(notary: Notary) -> Non
 # Superseding
 
 
-def test_superseding_record_lifts_a_negative_one(
-    admin: Person, notary: Notary
-) -> None:
+def test_superseding_record_lifts_a_negative_one(admin: Person, notary: Notary) -> None:
     admin.record("app")
     (bad,) = notary.untrust([digest("app")], reason="CVE")
     assert admin.verdict("app") == "UNTRUSTED"
@@ -227,7 +229,7 @@ def test_superseding_record_lifts_a_negative_one(
         pytest.param([2], "", "--reason", id="empty-reason"),
     ],
 )
-def test_wrong_supersede_is_refused(
+def test_wrong_supersede_is_refused(  # noqa: PLR0917 - fixtures and the row
     admin: Person, notary: Notary, indexes: list[int], reason: str | None, words: str
 ) -> None:
     admin.record("app")
@@ -401,3 +403,25 @@ def test_files_are_recorded_by_name_and_size(notary: Notary, tmp_path: Path) -> 
     assert [one.digest for one in done] == [digest("a"), digest("bb")]
     found = notary.evidence(Query(digest=digest("bb")))
     assert [one.record.index for one in found] == [1]
+
+
+def test_superseding_needs_a_record_on_the_asset(admin: Person, notary: Notary) -> None:
+    notary.untrust([digest("other")], reason="CVE")
+
+    with pytest.raises(UsageError, match="a record on others"):
+        admin.record("app", supersedes=[1], reason="why")
+
+
+def test_signer_that_was_revoked_is_told_so(admin: Person, notary: Notary) -> None:
+    other = admin.notary(key="other.pem")
+    signer = other.generate_key().signer
+    other.notarize([digest("app")], name="app")
+    notary.signers.enrol(signer)
+    notary.signers.revoke(signer)
+    admin.notices.clear()
+
+    other.notarize([digest("b")], name="b")
+
+    assert admin.said == f"{signer} is revoked: its records do not count"
+    with pytest.raises(UsageError, match="cannot be taken back"):
+        notary.signers.enrol(signer)

@@ -17,6 +17,7 @@ from tests.unit.ledger.ledgers import log_key
 
 if TYPE_CHECKING:
     from jenkins_notary.api.notary import Notary
+    from jenkins_notary.ports import Signer
 
 
 def receipt(notary: Notary, index: int) -> bytes:
@@ -37,7 +38,11 @@ def test_receipt_and_key_alone_show_what_was_recorded(notary: Notary) -> None:
     said = verify_receipt(done.receipt.encode(), vkey=vkey).to_dict()
 
     assert said["digests"] == [digest("app")]
-    assert (said["index"], said["status"], said["type"]) == (1, "TRUSTED", "notarization")
+    assert (said["index"], said["status"], said["type"]) == (
+        1,
+        "TRUSTED",
+        "notarization",
+    )
     assert (said["signer"], said["timestamp"]) == (done.signer, done.timestamp)
     assert (said["signed_by"], said["job"]) == (None, None)
 
@@ -87,9 +92,8 @@ def test_another_key_is_refused(notary: Notary) -> None:
 def test_envelope_with_a_bad_signature_is_refused(notary: Notary) -> None:
     """The log holds it, byte for byte; that does not make it signed."""
     good = stranger("eve")
-    liar = stranger("mallory").signers[0]
-    liar.keyid = good.signers[0].keyid
-    forged = good._replace(signers=(_Impostor(good.signers[0], liar),))  # type: ignore[arg-type]  # Enough of a signer.
+    impostor = _Impostor(good.signers[0], stranger("mallory").signers[0])
+    forged = good._replace(signers=(impostor,))
     data = forged.sign("notarization", [], {"status": "TRUSTED"})
     notary._session.append([data])
     vkey = notary.ledger.status().vkey
@@ -101,10 +105,13 @@ def test_envelope_with_a_bad_signature_is_refused(notary: Notary) -> None:
 class _Impostor:
     """Shows one key and signs with another."""
 
-    def __init__(self, shown: object, used: object) -> None:
-        self.keyid = shown.keyid  # type: ignore[attr-defined]  # A signer.
-        self.public_der = shown.public_der  # type: ignore[attr-defined]  # A signer.
-        self.sign = used.sign  # type: ignore[attr-defined]  # A signer.
+    def __init__(self, shown: Signer, used: Signer) -> None:
+        self._used = used
+        self.keyid = shown.keyid
+        self.public_der = shown.public_der
+
+    def sign(self, message: bytes) -> bytes:
+        return self._used.sign(message)
 
 
 def test_envelope_that_carries_no_key_is_signed_by_nobody_known(

@@ -15,9 +15,11 @@ from jenkins_notary.errors import (
     IntegrityError,
     NotaryError,
     NotFoundError,
+    StorageError,
     UnavailableError,
     UsageError,
 )
+from jenkins_notary.files.locks import FileLock
 from jenkins_notary.keys.log_key import generate_log_key, load_log_key
 from tests.unit.api.people import JOB, ORIGIN, Person, digest, tamper
 from tests.unit.ledger.ledgers import log_key
@@ -99,9 +101,7 @@ def test_default_origin_is_made_of_the_host(newcomer: Person) -> None:
     "name",
     [one for one in COMMANDS if one not in {"notarize", "import"}],
 )
-def test_only_notarize_makes_a_ledger(
-    newcomer: Person, files: None, name: str
-) -> None:
+def test_only_notarize_makes_a_ledger(newcomer: Person, files: None, name: str) -> None:
     with pytest.raises(NotFoundError) as caught:
         COMMANDS[name](newcomer.notary())
 
@@ -236,7 +236,7 @@ def test_ledger_made_meanwhile_is_used(
     newcomer: Person, meet: Callable[[str], Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two first calls at once: the one that waits finds the other's ledger."""
-    lock = session_module.FileLock
+    lock = FileLock
 
     def made_meanwhile(path: str) -> object:
         monkeypatch.setattr(session_module, "FileLock", lock)
@@ -343,9 +343,7 @@ def test_malformed_log_key_is_a_wrong_configuration(admin: Person) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_damaged_pin_stops_every_command(
-    admin: Person, files: None, name: str
-) -> None:
+def test_damaged_pin_stops_every_command(admin: Person, files: None, name: str) -> None:
     admin.record("app")
     (pin,) = admin.pins
     pin.write_bytes(pin.read_bytes()[:-9])
@@ -557,13 +555,14 @@ def test_checkpoint_by_a_key_that_was_rotated_out_is_refused(
     thief = Sequencer(session.store, stolen, both, session.clock)
     thief.append([author.sign("notarization", [], {"status": "TRUSTED"})])
 
-    for act in (
+    acts: list[Callable[[Notary], object]] = [
         lambda one: one.authenticate([digest("app")]),
         lambda one: one.ledger.status(),
         lambda one: one.ledger.audit("audit.pin"),
         lambda one: one.ledger.export("out"),
         lambda one: one.evidence(Query(digest=digest("app"))),
-    ):
+    ]
+    for act in acts:
         with pytest.raises(IntegrityError) as caught:
             act(reader.notary())
         assert caught.value.exit_code == 65
@@ -618,3 +617,54 @@ def test_busy_ledger_is_unavailable_not_altered(
     holder.execute("ROLLBACK")
     holder.close()
     assert opened.notarize([digest("app")], name="app")[0].index == 1
+
+
+def test_missing_ledger_is_not_made_where_a_certain_log_is_expected(
+    newcomer: Person,
+) -> None:
+    other = log_key(ORIGIN).vkey
+
+    with pytest.raises(NotFoundError, match="another key"):
+        newcomer.notary(log=other).notarize([digest("app")], name="app")
+    assert not newcomer.ledger.exists()
+
+
+def test_pin_that_cannot_be_kept_is_said_and_the_answer_given(
+    admin: Person, reader: Person
+) -> None:
+    admin.record("app")
+    (reader.home / ".local").mkdir()
+    (reader.home / ".local" / "state").write_text("a file, where a folder should be")
+
+    with pytest.raises(NotaryError):
+        # What was seen cannot be read either: that is no first contact.
+        reader.verdict("app")
+
+
+def test_disk_that_is_full_for_pins_costs_no_answer(
+    admin: Person, reader: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jenkins_notary.files.pins import PinFiles
+
+    def fail(*_: object) -> None:
+        raise StorageError("pin", got="no space left on device")
+
+    admin.record("app")
+    monkeypatch.setattr(PinFiles, "save", fail)
+
+    assert reader.verdict("app") == "TRUSTED"
+    assert "cannot be remembered" in reader.said
+
+
+def test_checkpoint_that_a_power_cut_took_back_is_the_pins(
+    admin: Person,
+) -> None:
+    """The ledger holds all that the pin has seen; only its newest note was lost."""
+    older = admin.notary().ledger.status().checkpoint.encode()
+    admin.record("app")
+    admin.close()
+    tamper(admin.ledger, "UPDATE checkpoint SET note = ?, size = 1", older)
+
+    assert admin.verdict("app") == "TRUSTED"
+    assert admin.record("b") == 2
+    assert admin.is_sound()

@@ -125,7 +125,7 @@ def test_level_out_of_range_is_refused_and_not_recorded(
     assert size(notary) == 1
 
 
-def test_level_decides_whose_word_counts(
+def test_level_decides_whose_word_counts(  # noqa: PLR0917 - fixtures and the row
     admin: Person, reader: Person, notary: Notary, pem: str, theirs: str
 ) -> None:
     notary.signers.enrol(pem, level=1)
@@ -160,11 +160,12 @@ def test_members_join_and_leave(admin: Person, notary: Notary) -> None:
 
 
 def test_only_enrolled_signers_are_administered(notary: Notary, theirs: str) -> None:
-    for act in (
+    acts: list[Callable[[], object]] = [
         lambda: notary.signers.set_level(theirs, 2),
         lambda: notary.signers.change_org("acme", [theirs], joined=True),
         lambda: notary.signers.revoke(theirs),
-    ):
+    ]
+    for act in acts:
         with pytest.raises(NotFoundError, match="not enrolled"):
             act()
 
@@ -230,7 +231,7 @@ def test_only_an_administrator_writes_trust_records(
         lambda: signers.revoke(theirs),
         lambda: signers.change_org("acme", [own], joined=True),
         lambda: signers.set_administrators([pem]),
-        lambda: reader.notary().ledger.rotate_key(),
+        reader.notary().ledger.rotate_key,
     ):
         with pytest.raises(PermissionDeniedError) as caught:
             act()
@@ -250,9 +251,9 @@ def test_threshold_of_two_needs_both_keys(
     both.ledger.init(origin=ORIGIN, threshold=2)
     own = alone.show_key().signer
 
-    for one in (alone, newcomer.notary(co_keys=[str(third.key)])):
+    for few in (alone, newcomer.notary(co_keys=[str(third.key)])):
         with pytest.raises(PermissionDeniedError, match="2 of the administrators"):
-            one.signers.set_level(own, 2)
+            few.signers.set_level(own, 2)
     with pytest.raises(PermissionDeniedError):
         newcomer.notary(co_keys=[str(newcomer.key)]).signers.set_level(own, 2)
     record = both.signers.set_level(own, 2)
@@ -281,9 +282,7 @@ def test_administrators_are_replaced(
 
 
 @pytest.mark.parametrize("threshold", [0, -1, 2])
-def test_threshold_must_be_reachable(
-    notary: Notary, pem: str, threshold: int
-) -> None:
+def test_threshold_must_be_reachable(notary: Notary, pem: str, threshold: int) -> None:
     with pytest.raises(UsageError, match="--threshold"):
         notary.signers.set_administrators([pem], threshold=threshold)
 

@@ -178,7 +178,7 @@ def test_trust_entry_that_is_invented_is_found(
 
     invented = resign(ledger, ledger.view(), [*entries, entries[-1]])
 
-    with pytest.raises(IntegrityError, match="the 3 records.*got 4 others"):
+    with pytest.raises(IntegrityError, match=r"the 3 records.*got 4 others"):
         check_rows(invented, set())
 
 
@@ -196,7 +196,7 @@ def test_trust_entries_in_another_order_are_found(
 @pytest.mark.parametrize(
     "lie",
     [
-        pytest.param(lambda _, found: [], id="none"),
+        pytest.param(lambda *_: [], id="none"),
         pytest.param(lambda _, found: found[:-1], id="one-short"),
         pytest.param(lambda _, found: [*found, found[-1]], id="one-more"),
         pytest.param(lambda _, found: found[::-1], id="reversed"),

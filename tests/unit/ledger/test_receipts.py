@@ -9,6 +9,7 @@ from jenkins_notary.errors import IntegrityError, UsageError
 from jenkins_notary.keys.log_key import load_log_verifier
 from jenkins_notary.ledger.receipts import (
     EXTRA_LIMIT,
+    RECEIPTS_KEPT,
     check_receipt,
     make_receipt,
 )
@@ -47,9 +48,7 @@ def envelope_of(ledger: Ledger, index: int) -> bytes:
     return data
 
 
-def check(
-    ledger: Ledger, data: bytes, envelope: bytes | None = None
-) -> CheckedReceipt:
+def check(ledger: Ledger, data: bytes, envelope: bytes | None = None) -> CheckedReceipt:
     return check_receipt(data, ledger.verifiers, envelope=envelope)
 
 
@@ -256,3 +255,13 @@ def test_what_is_said_of_a_receipt_is_the_past(ledger: Ledger, index: int) -> No
     assert "now" not in str(said)
     assert "code" not in said
     assert "verdict" not in said
+
+
+def test_view_keeps_only_the_last_receipts() -> None:
+    ledger = Ledger()
+    ledger.fill(RECEIPTS_KEPT + 2)
+    view = ledger.view()
+    made = [make_receipt(view, index) for index in range(RECEIPTS_KEPT + 3)]
+
+    assert len(view.receipts) == RECEIPTS_KEPT
+    assert [make_receipt(view, index) for index in range(len(made))] == made
