@@ -158,7 +158,7 @@ def test_level_can_be_changed(other: str) -> None:
 def test_administrators_are_named_anew_by_those_before(
     other: str, tmp_path: Path
 ) -> None:
-    pems = []
+    pems: list[str] = []
     for key in (["--key", "other.pem"], []):
         pems.append(str(tmp_path / f"{len(pems)}.pub.pem"))
         shown = command("key", "show", "--pem", *key).text
