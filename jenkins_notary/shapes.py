@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import NamedTuple as NamedTuple  # noqa: PLC0414 - an explicit re-export
     from typing import Protocol as Protocol  # noqa: PLC0414 - an explicit re-export
-    from typing import Self
 else:
     from operator import itemgetter
 
@@ -38,13 +37,13 @@ else:
         _fields = ()
         _field_defaults = {}  # noqa: RUF012 - replaced in each class, never changed
 
-        def __new__(cls, *args: object, **kwargs: object) -> Self:
+        def __new__(cls, *args: object, **kwargs: object) -> _Base:
             if kwargs or len(args) != len(cls._fields):
                 args = _fill(cls, args, kwargs)
             return tuple.__new__(cls, args)
 
         @classmethod
-        def _make(cls, values: Iterable[object]) -> Self:
+        def _make(cls, values: Iterable[object]) -> _Base:
             """Return one whose fields are an iterable's values; it has them all."""
             one = tuple.__new__(cls, values)
             if len(one) != len(cls._fields):
@@ -56,7 +55,7 @@ else:
             """Return the fields by name."""
             return dict(zip(self._fields, self))  # noqa: B905 - Python 3.8
 
-        def _replace(self, **changes: object) -> Self:
+        def _replace(self, **changes: object) -> _Base:
             """Return a copy with other values of some fields."""
             return type(self)(**{**self._asdict(), **changes})
 
