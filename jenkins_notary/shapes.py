@@ -37,7 +37,7 @@ else:
         _fields = ()
         _field_defaults = {}  # noqa: RUF012 - replaced in each class, never changed
 
-        def __new__(cls, *args: object, **kwargs: object) -> _Base:
+        def __new__(cls, *args: object, **kwargs: object) -> _Base:  # noqa: PYI034 - Self is 3.11
             if kwargs or len(args) != len(cls._fields):
                 args = _fill(cls, args, kwargs)
             return tuple.__new__(cls, args)
