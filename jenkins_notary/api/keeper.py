@@ -49,7 +49,10 @@ class LedgerKeeper:
                 got=f"{threshold} of {1 + len(self._session.choices.co_keys)}",
                 advice="name further administrators with --co-key",
             )
-        made = self._session.create_if_missing(
+        from jenkins_notary.api.creation import create_ledger
+
+        made = not self._session.has_ledger() and create_ledger(
+            self._session,
             origin=origin,
             threshold=threshold,
             co_signers=self._session.co_signers(),

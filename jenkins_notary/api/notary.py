@@ -167,7 +167,7 @@ class Notary:
         # What is wrong is found before anything is made.
         check_claim(self._session, claim)
         found = self._collect(assets, name)
-        self._session.create_if_missing(ephemeral_ok=ephemeral_ok)
+        self._create_if_missing(ephemeral_ok=ephemeral_ok)
         return self._record(found, claim)
 
     def untrust(
@@ -471,7 +471,7 @@ class Notary:
         from jenkins_notary.api.notarize import record_assets
 
         assets = read_import(path)
-        self._session.create_if_missing(ephemeral_ok=ephemeral_ok)
+        self._create_if_missing(ephemeral_ok=ephemeral_ok)
         return record_assets(self._session, assets, Claim(Status.TRUSTED, job))
 
     def show_key(self) -> KeyInfo:
@@ -503,6 +503,13 @@ class Notary:
         return run_checks(self._session)
 
     # What the methods share
+
+    def _create_if_missing(self, *, ephemeral_ok: bool) -> None:
+        """Make the ledger if there is none."""
+        if not self._session.has_ledger():
+            from jenkins_notary.api.creation import create_ledger
+
+            create_ledger(self._session, ephemeral_ok=ephemeral_ok)
 
     def _record(self, assets: Sequence[Asset], claim: Claim) -> list[AssetRecord]:
         """Record assets with their manifests and attachments."""

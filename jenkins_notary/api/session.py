@@ -1,8 +1,8 @@
 """Open what a call needs, once: ledger, keys, bodies, pins.
 
-Nothing is opened before it is asked for. Only :meth:`Session.create_if_missing` makes a
-ledger; reading one that is not there is NotFoundError. Every view that is handed out
-was checked against the user's pin, and moves the pin forward.
+Nothing is opened before it is asked for, and nothing makes a ledger here (``creation``
+does): reading one that is not there is NotFoundError. Every view that is handed out was
+checked against the user's pin, and moves the pin forward.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from jenkins_notary.errors import (
     NotFoundError,
     PermissionDeniedError,
     StorageError,
-    UsageError,
 )
 from jenkins_notary.files.locks import FileLock
 from jenkins_notary.files.pins import PinFiles
@@ -41,11 +40,6 @@ if TYPE_CHECKING:
     from jenkins_notary.keys.signatures import KeyVerifier
     from jenkins_notary.ports import Signer
     from jenkins_notary.tlog.note import Ed25519Verifier
-
-
-_BUILD_VARIABLES = frozenset(
-    {"BUILD_URL", "JOB_NAME", "GITLAB_CI", "GITHUB_ACTIONS", "TF_BUILD"}
-)
 
 
 class SystemClock:
@@ -116,6 +110,11 @@ class Session:
 
         passphrase = self.choices.passphrase
         return [load_signer(o, passphrase=passphrase) for o in self.choices.co_keys]
+
+    def has_ledger(self) -> bool:
+        """Return whether there is a ledger with a checkpoint."""
+        is_there = self._store is not None or os.path.exists(self.places.ledger)
+        return is_there and self.store.checkpoint() is not None
 
     def close(self) -> None:
         """Release the ledger; the next call opens it anew."""
@@ -318,77 +317,6 @@ class Session:
             self._signer = self._load_or_make_signer()
         return self._signer
 
-    def create_if_missing(
-        self,
-        *,
-        origin: str | None = None,
-        threshold: int = 1,
-        co_signers: Sequence[Signer] = (),
-        ephemeral_ok: bool = False,
-    ) -> bool:
-        """Make the ledger if there is none; return whether it was made.
-
-        The signer becomes its administrator and first enrolled signer.
-
-        Raises:
-            ConfigurationError: This machine goes away with its build.
-        """
-        is_there = self._store is not None or os.path.exists(self.places.ledger)
-        if is_there and self.store.checkpoint() is not None:
-            return False
-        if self.choices.log is not None:
-            raise NotFoundError(
-                f"ledger {self.places.ledger_url}",
-                expected=f"the log of {self.choices.log}",
-                got="none there",
-                advice="name the right --ledger; a new one would have another key",
-            )
-        self._refuse_ephemeral(ephemeral_ok=ephemeral_ok)
-        os.makedirs(os.path.dirname(self.places.ledger), mode=0o700, exist_ok=True)
-        with FileLock(self.lock_path):
-            if os.path.exists(self.places.ledger) and self.store.checkpoint():
-                return False
-            self._create(origin, threshold, co_signers)
-        return True
-
-    def _create(
-        self, origin: str | None, threshold: int, co_signers: Sequence[Signer]
-    ) -> None:
-        """Make key, file and genesis; continue where an interrupted call stopped."""
-        import socket
-
-        from jenkins_notary.keys.log_key import generate_log_key, load_log_key
-        from jenkins_notary.ledger.genesis import (
-            append_genesis,
-            check_origin,
-            make_origin,
-        )
-
-        chosen = origin or make_origin(socket.gethostname())
-        check_origin(chosen)
-        signer = self.signer()
-        try:
-            log_signer = generate_log_key(self.places.log_key, chosen)
-        except FileExistsError:
-            log_signer = load_log_key(self.places.log_key)
-            _check_name(log_signer, origin, self.places.log_key)
-        if not os.path.exists(self.places.ledger):
-            SqliteStore.create(self.places.ledger).close()
-        self.store.put_setting("origin", log_signer.name.encode())
-        self.store.put_setting("vkey", log_signer.vkey.encode())
-        append_genesis(
-            self.sequencer(),
-            self.author(*co_signers),
-            log_signer.name,
-            threshold=threshold,
-        )
-        note = self.store.checkpoint() or b""
-        self._remember(log_signer.name, Pin(log_signer.vkey, note))
-        self.notify(f"created ledger {self.places.ledger_url} ({log_signer.vkey})")
-        self.notify(
-            f"signer {signer.keyid} is its administrator and first enrolled signer"
-        )
-
     def _open_view(self) -> LedgerView:
         """Open the newest checkpoint, check it against the pin, move the pin."""
         origin = self._setting("origin")
@@ -419,7 +347,7 @@ class Session:
         elif size_of(pin) > view.checkpoint.size:
             view = self._open_pinned(pin, view)
         if pin is None or check_pin(pin, view):
-            self._remember(origin, Pin(self._vkeys[0], view.note))
+            self.remember(origin, Pin(self._vkeys[0], view.note))
         return view
 
     def _open_pinned(self, pin: Pin, view: LedgerView) -> LedgerView:
@@ -438,7 +366,7 @@ class Session:
             return newer
         return view
 
-    def _remember(self, origin: str, pin: Pin) -> None:
+    def remember(self, origin: str, pin: Pin) -> None:
         """Move the pin; what was asked for is answered even where that fails."""
         try:
             self._pins.save(origin, pin)
@@ -562,29 +490,3 @@ class Session:
             return load_signer(path, passphrase=self.choices.passphrase)
         self.notify(f"created signing key {path}, signer {signer.keyid}")
         return signer
-
-    def _refuse_ephemeral(self, *, ephemeral_ok: bool) -> None:
-        """Refuse to make a ledger on a build agent that goes away."""
-        if ephemeral_ok:
-            return
-        in_container = "KUBERNETES_SERVICE_HOST" in self.environ or any(
-            os.path.exists(mark) for mark in ("/.dockerenv", "/run/.containerenv")
-        )
-        in_build = not _BUILD_VARIABLES.isdisjoint(self.environ)
-        if in_container and in_build:
-            raise ConfigurationError(
-                f"ledger {self.places.ledger_url}",
-                expected="a host that stays",
-                got="a build agent in a container, which takes the ledger with it",
-                advice="choose a ledger that stays with --ledger, or --ephemeral-ok",
-            )
-
-
-def _check_name(signer: LogSigner, origin: str | None, path: str) -> None:
-    """Check that the key of an interrupted call has the name that is asked for."""
-    if origin not in {None, signer.name}:
-        raise UsageError(
-            f"origin {origin}",
-            expected=f"{signer.name}, the name in the key file {path}",
-            advice="move the key file away, if no ledger needs it",
-        )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jenkins_notary.api import session as session_module
+from jenkins_notary.api import creation as creation_module
 from jenkins_notary.api.evidence import Query
 from jenkins_notary.engines.sqlite import SqliteStore
 from jenkins_notary.errors import (
@@ -239,11 +239,11 @@ def test_ledger_made_meanwhile_is_used(
     lock = FileLock
 
     def made_meanwhile(path: str) -> object:
-        monkeypatch.setattr(session_module, "FileLock", lock)
+        monkeypatch.setattr(creation_module, "FileLock", lock)
         meet("other").notary().ledger.init(origin=ORIGIN)
         return lock(path)
 
-    monkeypatch.setattr(session_module, "FileLock", made_meanwhile)
+    monkeypatch.setattr(creation_module, "FileLock", made_meanwhile)
     index = newcomer.record("app")
 
     assert index == 1
