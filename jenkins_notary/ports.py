@@ -18,7 +18,8 @@ from jenkins_notary.shapes import NamedTuple, Protocol
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from typing import BinaryIO, Literal
+    from contextlib import AbstractContextManager
+    from typing import Any, BinaryIO, Literal
 
     from jenkins_notary.values.body import Body
 
@@ -284,3 +285,113 @@ class Blobs(Protocol):
 
     def scan(self) -> Iterator[str]:
         """Yield the SHA-256 hex of every stored body."""
+
+
+class Controller(NamedTuple):
+    """Which Jenkins controller answers.
+
+    Attributes:
+        instance: Its enrolled slug, the instance of its job ids.
+        url: Its root URL, without credentials, ending in ``/``.
+        version: Jenkins' version, or "" where it does not say.
+        identity: SHA-256 hex of the DER public key in ``X-Instance-Identity``, or
+            None where it sends none.
+    """
+
+    instance: str
+    url: str
+    version: str
+    identity: str | None
+
+
+class JobSummary(NamedTuple):
+    """One job that has builds, as a folder's listing tells it.
+
+    Attributes:
+        name: The full name as Jenkins has it (``payments/api/feature%2Fx``).
+        next_number: Number of the next build: all below it were given out.
+        first_number: Number of the oldest build that is kept, or None for none.
+        last_number: Number of the newest build that is kept, or None for none.
+    """
+
+    name: str
+    next_number: int
+    first_number: int | None
+    last_number: int | None
+
+
+class LogPart(NamedTuple):
+    """A piece of the console log of a build that may be running.
+
+    Attributes:
+        data: Its bytes, whole lines while the build is running.
+        start: Where it was read from, an offset into Jenkins' raw log.
+        next_start: Where to read on.
+        is_growing: Whether Jenkins says that more is to come.
+    """
+
+    data: bytes
+    start: int
+    next_start: int
+    is_growing: bool
+
+
+class Jenkins(Protocol):
+    """One controller, read only, one request at a time.
+
+    Every method raises UnavailableError when the controller does not answer or its
+    answer is not Jenkins' (after retries), PermissionDeniedError for 401 and 403, and
+    NotFoundError for a job, build or thing that is not there.
+    """
+
+    @property
+    def requests(self) -> int:
+        """Return how many HTTP requests were sent so far, retries included."""
+
+    def controller(self) -> Controller:
+        """Return who answers; asked once."""
+
+    def jobs(self, pattern: str) -> Iterator[JobSummary]:
+        """Yield the jobs below a pattern, folders walked with one request each.
+
+        Args:
+            pattern: A job or folder (``payments``), or a folder's jobs
+                (``payments/*``); ``*`` for all.
+        """
+
+    def builds(
+        self, name: str, *, first: int, last: int
+    ) -> Iterator[Mapping[str, Any]]:
+        """Yield the JSON of a job's kept builds in [first, last], in pages.
+
+        The newest comes first; each has the fields of :meth:`build`.
+        """
+
+    def build(self, name: str, number: int) -> Mapping[str, Any]:
+        """Return one build's JSON, the fields of ``jenkins.client.BUILD_TREE``."""
+
+    def console(self, name: str, number: int) -> AbstractContextManager[BinaryIO]:
+        """Return the whole console log as ``consoleText``, streamed byte for byte.
+
+        Raises:
+            NotFoundError: Jenkins lost it, whatever HTTP status it says so with.
+            UnavailableError: While reading too: it broke off.
+        """
+
+    def console_part(self, name: str, number: int, start: int) -> LogPart:
+        """Return the log from an offset on (``progressiveText``), in its own form.
+
+        Raises:
+            IntegrityError: The log is shorter than ``start``: it rolled over.
+        """
+
+    def artifact(
+        self, name: str, number: int, path: str
+    ) -> AbstractContextManager[BinaryIO]:
+        """Return an archived artifact's bytes, streamed."""
+
+    def test_report(self, name: str, number: int) -> Mapping[str, Any] | None:
+        """Return the JUnit summary of a build, or None for none."""
+
+    def stages(self, name: str, number: int) -> Mapping[str, Any] | None:
+        """Return the stage list (``wfapi/describe``), or None where there is none."""
