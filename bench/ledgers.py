@@ -28,7 +28,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from jenkins_notary.api.notarize import describe_job
 from jenkins_notary.api.notary import Notary
 from jenkins_notary.engines.sqlite import SqliteStore
 from jenkins_notary.keys.log_key import LogSigner, format_log_key, load_log_verifier
@@ -38,6 +37,7 @@ from jenkins_notary.ledger.author import Author
 from jenkins_notary.ledger.genesis import append_genesis
 from jenkins_notary.ledger.sequencer import Sequencer
 from jenkins_notary.ledger.view import open_view
+from jenkins_notary.values.claim import describe_job
 from jenkins_notary.values.statement import Subject
 
 if TYPE_CHECKING:

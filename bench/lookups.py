@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING
 
 from bench.ledgers import digest_of, fetch_ledger, job_of
 from bench.measure import Figure, Goal, percentile
-from jenkins_notary.api.evidence import Query
 from jenkins_notary.ledger.rows import exact_range
 from jenkins_notary.tlog.tiles import TILE_WIDTH
 from jenkins_notary.values.leaf import hash_job
+from jenkins_notary.values.query import Query
 
 if TYPE_CHECKING:
     from collections.abc import Callable

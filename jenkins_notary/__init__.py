@@ -17,7 +17,6 @@ from jenkins_notary.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from jenkins_notary.api.evidence import Query
     from jenkins_notary.api.notary import Notary
     from jenkins_notary.api.results import (
         AssetRecord,
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
         UnavailableError,
         UsageError,
     )
+    from jenkins_notary.values.query import Query
     from jenkins_notary.values.status import Status
 
 __all__ = [
@@ -66,7 +66,7 @@ _HOMES = {
     "AssetRecord": "api.results",
     "AssetVerdict": "api.results",
     "Notary": "api.notary",
-    "Query": "api.evidence",
+    "Query": "values.query",
     "RecordView": "api.results",
     "Status": "values.status",
 }

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 
-from jenkins_notary.api.claim import MANIFEST_LABEL
 from jenkins_notary.api.results import AsOf, AssetVerdict
 from jenkins_notary.errors import NotaryError, NotFoundError
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.ledger.receipts import make_receipt
 from jenkins_notary.ledger.view import parse_as_of
 from jenkins_notary.shapes import NamedTuple
+from jenkins_notary.values.claim import MANIFEST_LABEL
 from jenkins_notary.values.digest import digest_hex, parse_digest
 from jenkins_notary.values.status import Status
 

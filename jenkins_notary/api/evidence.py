@@ -11,8 +11,6 @@ import os
 from contextlib import suppress
 
 from jenkins_notary.api.authenticate import view_as_of
-from jenkins_notary.api.claim import MANIFEST_LABEL
-from jenkins_notary.api.notarize import describe_job
 from jenkins_notary.api.results import RecordView
 from jenkins_notary.errors import (
     AmbiguousError,
@@ -25,11 +23,12 @@ from jenkins_notary.errors import (
 from jenkins_notary.ledger.receipts import make_receipt
 from jenkins_notary.ledger.rows import below_range, exact_range, name_range
 from jenkins_notary.ledger.view import parse_as_of
-from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.body import format_body, parse_body
+from jenkins_notary.values.claim import MANIFEST_LABEL, check_label, describe_job
 from jenkins_notary.values.digest import digest_hex, parse_digest
 from jenkins_notary.values.jobid import format_job_id, parse_job_id, parse_job_prefix
 from jenkins_notary.values.leaf import hash_job
+from jenkins_notary.values.query import Query
 from jenkins_notary.values.statement import Subject
 
 TYPE_CHECKING = False
@@ -44,32 +43,6 @@ if TYPE_CHECKING:
     from jenkins_notary.values.body import Body
     from jenkins_notary.values.jobid import JobId
     from jenkins_notary.values.statement import Statement
-
-_LABEL_LIMIT = 200
-
-
-class Query(NamedTuple):
-    """What to look for; at least one key, each further one narrows.
-
-    Attributes:
-        job: A job id, or a job or folder (``payments/*``).
-        digest: A digest.
-        commit: A git commit id of 40 or 64 hex digits.
-        signer: A signer id.
-        since: First commit time, RFC 3339, or None.
-        until: Last commit time, RFC 3339, or None.
-        limit: The most records that are returned.
-        as_of: A tree size or time; None for now.
-    """
-
-    job: str | None = None
-    digest: str | None = None
-    commit: str | None = None
-    signer: str | None = None
-    since: str | None = None
-    until: str | None = None
-    limit: int = 1000
-    as_of: str | None = None
 
 
 def find_records(
@@ -333,19 +306,6 @@ def guess_mime(path: str) -> str:
     import mimetypes
 
     return mimetypes.guess_type(path, strict=False)[0] or "application/octet-stream"
-
-
-def check_label(label: str | None) -> str | None:
-    """Return a label for one line of text.
-
-    Raises:
-        UsageError: Too long, or with control characters.
-    """
-    if label is not None and (len(label) > _LABEL_LIMIT or not label.isprintable()):
-        raise UsageError(
-            "label", expected=f"at most {_LABEL_LIMIT} printable characters"
-        )
-    return label or None
 
 
 def _candidates(view: LedgerView, query: Query, bounds: range) -> Iterator[int]:

@@ -6,17 +6,13 @@ to 500 subjects, each with one signature.
 
 from __future__ import annotations
 
-import re
-
-from jenkins_notary.api.claim import MANIFEST_LABEL
 from jenkins_notary.api.results import AssetRecord
 from jenkins_notary.errors import NotFoundError, UsageError
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.ledger.receipts import make_receipt
 from jenkins_notary.trust.verdict import TrustRule, find_links
-from jenkins_notary.values.ci import read_ci
+from jenkins_notary.values.claim import MANIFEST_LABEL, describe_claim
 from jenkins_notary.values.digest import digest_hex
-from jenkins_notary.values.jobid import format_job_id, parse_job_id
 from jenkins_notary.values.statement import MAX_SUBJECTS, Subject
 from jenkins_notary.values.status import NEGATIVE, Status
 
@@ -25,14 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from jenkins_notary.api.claim import Claim
     from jenkins_notary.api.session import Session
     from jenkins_notary.assets.asset import Asset
-
-_ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
-MAX_ATTRIBUTES = 64
-MAX_VALUE = 1024
-MAX_REASON = 4096
+    from jenkins_notary.values.claim import Claim
 
 
 def record_assets(
@@ -52,7 +43,10 @@ def record_assets(
     Raises:
         UsageError: An attribute, reason, job or superseded index is wrong.
     """
-    facts = {**describe_claim(session, claim), "attachments": list(bodies) or None}
+    facts = {
+        **describe_claim(session.environ, claim),
+        "attachments": list(bodies) or None,
+    }
     # Without the ledger's key nothing can be recorded, and no key is to be made.
     if claim.supersedes:
         _check_supersedes(session, claim, assets)
@@ -102,74 +96,6 @@ def record_assets(
                 "dirty, and never authenticates by this record"
             )
     return results
-
-
-def describe_claim(session: Session, claim: Claim) -> dict[str, Any]:
-    """Return the predicate's facts that all records of a call share."""
-    check_claim(session, claim)
-    return {
-        "status": claim.status.name,
-        "job": describe_job(session.environ, claim.job),
-        "attributes": dict(claim.attributes) or None,
-        "reason": claim.reason or None,
-        "supersedes": sorted(set(claim.supersedes)) or None,
-    }
-
-
-def check_claim(session: Session, claim: Claim) -> None:
-    """Check what can be checked of a claim without a ledger.
-
-    Raises:
-        UsageError: An attribute, the reason or the job is wrong.
-    """
-    check_attributes(claim.attributes)
-    if claim.reason is not None and len(claim.reason) > MAX_REASON:
-        raise UsageError("reason", expected=f"at most {MAX_REASON} characters")
-    describe_job(session.environ, claim.job)
-
-
-def describe_job(
-    environ: Mapping[str, str], given: str | None
-) -> dict[str, Any] | None:
-    """Return the JSON form of the job: the one given, else the environment's.
-
-    The environment's facts are added only when it is the same build's.
-    """
-    found = read_ci(environ)
-    ours = None if found is None else found.job
-    job = ours if given is None else parse_job_id(given)
-    if job is None:
-        return None
-    if ours is not None and job == ours._replace(instance=None):
-        job = ours
-    if job != ours:
-        found = None
-    described: dict[str, Any] = {"id": format_job_id(job)}
-    if found is not None:
-        described["ci"] = found.ci
-        described["environment"] = dict(found.environment)
-    return described
-
-
-def check_attributes(attributes: Mapping[str, object]) -> None:
-    """Check the names and values of attributes.
-
-    Raises:
-        UsageError: Too many, or a name or value out of bounds.
-    """
-    if len(attributes) > MAX_ATTRIBUTES:
-        raise UsageError("attributes", expected=f"at most {MAX_ATTRIBUTES}")
-    for name, value in attributes.items():
-        if not _ATTRIBUTE.fullmatch(name):
-            raise UsageError(
-                f"attribute {name[:80]!r}",
-                expected="a letter, then letters, digits, '_', '.', '-'",
-            )
-        if not isinstance(value, (str, int, bool)) or len(str(value)) > MAX_VALUE:
-            raise UsageError(
-                f"attribute {name}",
-                expected=f"text of at most {MAX_VALUE} characters, a number or boolean",
-            )
 
 
 def to_subjects(asset: Asset) -> list[Subject]:

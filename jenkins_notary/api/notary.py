@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import os
 
-from jenkins_notary.api.claim import Claim
 from jenkins_notary.api.session import Choices, Session
-from jenkins_notary.errors import AmbiguousError, NotFoundError, UsageError
+from jenkins_notary.errors import AmbiguousError, NotFoundError
+from jenkins_notary.values.claim import Claim, check_claim, check_label, check_reason
 from jenkins_notary.values.status import Status
 
 TYPE_CHECKING = False
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import BinaryIO, Self
 
-    from jenkins_notary.api.evidence import Query
     from jenkins_notary.api.gate import GateDecision
     from jenkins_notary.api.keeper import LedgerKeeper
     from jenkins_notary.api.results import (
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     )
     from jenkins_notary.api.signers import Signers
     from jenkins_notary.assets.asset import Asset
+    from jenkins_notary.values.query import Query
 
     Progress = Callable[[str, int, int | None], None]
 
@@ -159,13 +159,11 @@ class Notary:
         Raises:
             NotaryError: Nothing was recorded.
         """
-        from jenkins_notary.api.notarize import check_claim
-
         claim = Claim(
             Status.TRUSTED, job, attributes or {}, reason, supersedes, attachments
         )
         # What is wrong is found before anything is made.
-        check_claim(self._session, claim)
+        check_claim(self._session.environ, claim)
         found = self._collect(assets, name)
         self._create_if_missing(ephemeral_ok=ephemeral_ok)
         return self._record(found, claim)
@@ -321,7 +319,8 @@ class Notary:
             NotFoundError: No record names it.
             AmbiguousError: A pattern names several assets.
         """
-        from jenkins_notary.api.evidence import Query, find_records
+        from jenkins_notary.api.evidence import find_records
+        from jenkins_notary.values.query import Query
 
         found = self._collect([asset], None, unnamed=True)
         if len(found) > 1:
@@ -365,7 +364,7 @@ class Notary:
             label: A label to find it by.
             mime: Its media type; None to guess by name.
         """
-        from jenkins_notary.api.evidence import attach_body, check_label, guess_mime
+        from jenkins_notary.api.evidence import attach_body, guess_mime
         from jenkins_notary.api.sources import open_input
 
         with open_input(self._session, path) as stream:
@@ -395,7 +394,7 @@ class Notary:
             stage: The stage that the log is of, or None for the whole build.
             form: Which of Jenkins' byte forms of a log it is.
         """
-        from jenkins_notary.api.evidence import attach_body, check_label
+        from jenkins_notary.api.evidence import attach_body
         from jenkins_notary.api.sources import open_input
 
         with open_input(self._session, path) as stream:
@@ -516,10 +515,7 @@ class Notary:
         from jenkins_notary.api.evidence import store_bodies
         from jenkins_notary.api.notarize import record_assets
 
-        if claim.status is not Status.TRUSTED and not (claim.reason or "").strip():
-            raise UsageError(
-                "reason", expected="why", got="none", advice="give --reason"
-            )
+        check_reason(claim)
         stored = store_bodies(self._session, claim.attachments, assets)
         return record_assets(self._session, assets, claim, stored)
 

@@ -36,7 +36,7 @@ def declare(parser: Parser) -> None:
 
 def run(context: Context) -> int:
     """Print the records that match."""
-    from jenkins_notary.api.evidence import Query
+    from jenkins_notary.values.query import Query
 
     named = [*context.words("JOB_ID")]
     folder = context.text("evidence-job")

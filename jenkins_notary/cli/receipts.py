@@ -149,7 +149,7 @@ def make_file_names(names: Iterable[str]) -> list[str]:
 
 def _read_envelope(notary: Notary, record: AssetRecord) -> bytes:
     """Return the stored envelope of a record."""
-    from jenkins_notary.api.evidence import Query
+    from jenkins_notary.values.query import Query
 
     for one in notary.evidence(Query(digest=record.digest, limit=1000)):
         if one.record.index == record.index:

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jenkins_notary.api.evidence import (
-    Query,
     bodies_of,
-    check_label,
     find_body,
     find_log,
     guess_mime,
@@ -27,6 +25,8 @@ from jenkins_notary.errors import (
     UsageError,
 )
 from jenkins_notary.ledger.author import format_time
+from jenkins_notary.values.claim import check_label
+from jenkins_notary.values.query import Query
 from jenkins_notary.values.statement import Subject
 from tests.unit.api.people import (
     JENKINS,

@@ -5,17 +5,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jenkins_notary.api.claim import Claim
-from jenkins_notary.api.evidence import Query
-from jenkins_notary.api.notarize import (
-    check_attributes,
-    describe_job,
-    record_assets,
-    to_subjects,
-)
+from jenkins_notary.api.notarize import record_assets, to_subjects
 from jenkins_notary.api.receipts import verify_receipt
 from jenkins_notary.assets.asset import Asset, Subject
 from jenkins_notary.errors import FaultsError, NotFoundError, UsageError
+from jenkins_notary.values.claim import Claim, check_attributes, describe_job
+from jenkins_notary.values.query import Query
 from jenkins_notary.values.status import Status
 from tests.unit.api.people import JENKINS, JOB, digest
 

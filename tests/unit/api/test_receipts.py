@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jenkins_notary.api.claim import Claim
-from jenkins_notary.api.evidence import Query
 from jenkins_notary.api.notarize import record_assets
 from jenkins_notary.api.receipts import verify_receipt
 from jenkins_notary.assets.asset import Asset, Subject
 from jenkins_notary.errors import ConfigurationError, IntegrityError, UsageError
 from jenkins_notary.ledger.receipts import make_receipt
+from jenkins_notary.values.claim import Claim
+from jenkins_notary.values.query import Query
 from jenkins_notary.values.status import Status
 from tests.unit.api.people import JOB, digest, foreign, stranger
 from tests.unit.ledger.ledgers import log_key

@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from jenkins_notary.api.evidence import Query
 from jenkins_notary.api.results import AssetVerdict
+from jenkins_notary.values.query import Query
 from jenkins_notary.values.status import Status
 from tests.unit.api.people import JOB, ORIGIN, digest, foreign
 

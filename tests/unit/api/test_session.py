@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jenkins_notary.api import creation as creation_module
-from jenkins_notary.api.evidence import Query
 from jenkins_notary.engines.sqlite import SqliteStore
 from jenkins_notary.errors import (
     ConfigurationError,
@@ -21,6 +20,7 @@ from jenkins_notary.errors import (
 )
 from jenkins_notary.files.locks import FileLock
 from jenkins_notary.keys.log_key import generate_log_key, load_log_key
+from jenkins_notary.values.query import Query
 from tests.unit.api.people import JOB, ORIGIN, Person, digest, tamper
 from tests.unit.ledger.ledgers import log_key
 

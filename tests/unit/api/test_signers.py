@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jenkins_notary.api.evidence import Query
 from jenkins_notary.api.signers import record_trust
 from jenkins_notary.errors import (
     ConfigurationError,
@@ -13,6 +12,7 @@ from jenkins_notary.errors import (
     PermissionDeniedError,
     UsageError,
 )
+from jenkins_notary.values.query import Query
 from tests.unit.api.people import ORIGIN, digest
 
 if TYPE_CHECKING:

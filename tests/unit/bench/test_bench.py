@@ -10,7 +10,7 @@ import pytest
 from bench import measure, report
 from bench.ledgers import Bench, digest_of, job_of, make_ledger
 from bench.measure import Figure, Goal
-from jenkins_notary.api.evidence import Query
+from jenkins_notary.values.query import Query
 
 if TYPE_CHECKING:
     from pathlib import Path
