@@ -108,6 +108,7 @@ OPTIONS: Mapping[str, Kind] = {
     "receipt-envelope": "text",
     "receipts": "text",
     "resume": "flag",
+    "secrets": ("store", "hold", "digest"),
     "signatures": "flag",
     "signer": "list",
     "since": "time",

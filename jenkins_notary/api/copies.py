@@ -21,6 +21,7 @@ from jenkins_notary.keys.pem import read_private_file, write_private_file
 from jenkins_notary.keys.signatures import KeyVerifier
 from jenkins_notary.ledger.backup import (
     BODIES,
+    HELD,
     KEY,
     LEDGER,
     MANIFEST,
@@ -105,12 +106,10 @@ def backup(
         )
         manifest = Manifest(view.checkpoint.origin, vkeys[0], view.size, view.note)
         _check_whole(store, manifest, vkeys, progress)
-        bodies = copy_bodies(
-            view,
-            session.blobs,
-            FileBlobs(os.path.join(folder, BODIES)),
-            progress=progress,
-        )
+        bodies = 0
+        for source, name in ((session.blobs, BODIES), (session.held, HELD)):
+            target = FileBlobs(os.path.join(folder, name))
+            bodies += copy_bodies(view, source, target, progress=progress)
     finally:
         store.close()
     if with_key:
@@ -173,8 +172,9 @@ def restore(
                 "name them with --published"
             )
         os.makedirs(os.path.dirname(places.ledger), mode=0o700, exist_ok=True)
-        source = FileBlobs(os.path.join(folder, BODIES))
-        copy_bodies(view, source, session.blobs, progress=progress)
+        for target, name in ((session.blobs, BODIES), (session.held, HELD)):
+            source = FileBlobs(os.path.join(folder, name))
+            copy_bodies(view, source, target, progress=progress)
         _restore_key(folder, places)
         copy.backup(places.ledger, progress=lambda *at: progress("copying", *at))
     finally:
@@ -245,7 +245,11 @@ def succeed(
         _clear(unfinished, waiting)
         raise
     store.close()
-    copy_bodies(old, session.blobs, FileBlobs(places.blobs), progress=progress)
+    for source, target in (
+        (session.blobs, places.blobs),
+        (session.held, places.held),
+    ):
+        copy_bodies(old, source, FileBlobs(target), progress=progress)
     os.rename(waiting, places.log_key)
     os.rename(unfinished, places.ledger)
     session.save_pin(name, Pin(signer.vkey, note))

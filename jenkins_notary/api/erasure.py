@@ -54,7 +54,7 @@ def erase_records(
     chosen: list[Erasable] = select_erasable(view, indexes)
     if containing is not None:
         known = {one.index for one in chosen}
-        found = find_erasable(view, containing, session.blobs, progress=progress)
+        found = find_erasable(view, containing, session.all_bodies, progress=progress)
         chosen += [one for one in found if one.index not in known]
         if not chosen:
             raise NotFoundError("text to erase", got="no record that holds it")
@@ -67,7 +67,7 @@ def erase_records(
             chosen,
             author=session.author(*co_signers),
             store=session.store,
-            blobs=session.blobs,
+            blobs=session.all_bodies,
             reason=reason,
         )
     session.refresh()
@@ -79,7 +79,7 @@ def resume_erasures(session: Session, *, progress: Progress) -> ErasureResult:
     result = finish_erasures(
         session.view(),
         session.store,
-        session.blobs,
+        session.all_bodies,
         session.signatures,
         progress=progress,
     )
@@ -116,7 +116,7 @@ def prune(
         result = prune_bodies(
             view,
             sequencer,
-            session.blobs,
+            session.all_bodies,
             author,
             before_ms=before_ms,
             labels=labels,

@@ -1,4 +1,4 @@
-"""Find what was recorded, and the bodies beside it; attach more.
+"""Find what was recorded.
 
 Everything that is returned was proven: rows are hints only. A job id that matches
 several builds is never chosen for the caller (AmbiguousError).
@@ -6,42 +6,30 @@ several builds is never chosen for the caller (AmbiguousError).
 
 from __future__ import annotations
 
-import io
-import os
-from contextlib import suppress
-
 from jenkins_notary.api.authenticate import view_as_of
 from jenkins_notary.api.results import RecordView
 from jenkins_notary.errors import (
     AmbiguousError,
     IntegrityError,
     NotFoundError,
-    PermissionDeniedError,
-    StorageError,
     UsageError,
 )
 from jenkins_notary.ledger.receipts import make_receipt
 from jenkins_notary.ledger.rows import below_range, exact_range, name_range
 from jenkins_notary.ledger.view import parse_as_of
-from jenkins_notary.values.body import format_body, parse_body
-from jenkins_notary.values.claim import MANIFEST_LABEL, check_label, describe_job
 from jenkins_notary.values.digest import digest_hex, parse_digest
 from jenkins_notary.values.jobid import format_job_id, parse_job_id, parse_job_prefix
 from jenkins_notary.values.leaf import hash_job
-from jenkins_notary.values.query import Query
-from jenkins_notary.values.statement import Subject
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import BinaryIO
+    from collections.abc import Iterator
 
     from jenkins_notary.api.session import Session
-    from jenkins_notary.assets.asset import Asset
     from jenkins_notary.ledger.view import LedgerView
     from jenkins_notary.trust.record import ProvenRecord
-    from jenkins_notary.values.body import Body
     from jenkins_notary.values.jobid import JobId
+    from jenkins_notary.values.query import Query
     from jenkins_notary.values.statement import Statement
 
 
@@ -90,222 +78,6 @@ def show_record(
         view.standing(record),
         make_receipt(view, record.index).decode() if receipt else None,
     )
-
-
-def attach_body(
-    session: Session,
-    stream: BinaryIO,
-    *,
-    own_type: str,
-    name: str,
-    job: str | None,
-    digests: Sequence[str] = (),
-    facts: dict[str, object],
-) -> RecordView:
-    """Store a body and record it; return the record, once both are durable.
-
-    The body's own digest is a subject of the record, so that it is found by it.
-
-    Args:
-        session: An open ledger.
-        stream: The body's bytes.
-        own_type: ``attachment`` or ``log``.
-        name: The body's name.
-        job: The job id, or None for that of the environment.
-        digests: Assets that the body is about.
-        facts: Further facts of the predicate.
-    """
-    described = describe_job(session.environ, job)
-    if described is None and not digests:
-        raise UsageError(
-            own_type,
-            expected="a job or a digest that it belongs to",
-            got="neither",
-            advice="give --job or --digest",
-        )
-    session.view()
-    body = session.blobs.put(stream)
-    subjects = [Subject(name, body.sha256_hex)]
-    subjects += [Subject(one, digest_hex(parse_digest(one))) for one in digests]
-    envelope = session.author().sign(
-        own_type,
-        subjects,
-        {"job": described, "name": name, "body": format_body(body), **facts},
-    )
-    (index,) = session.append([envelope])
-    view = session.view()
-    return show_record(view, view.record(index))
-
-
-def store_bodies(
-    session: Session,
-    attachments: Sequence[tuple[str, str | None]],
-    assets: Sequence[Asset],
-) -> list[dict[str, object]]:
-    """Store attached files and directory manifests; return their JSON form.
-
-    Args:
-        session: An open ledger.
-        attachments: (path, label or None) of each file.
-        assets: Those with a manifest have it kept, to tell later what changed.
-    """
-    manifests = [one for one in assets if one.manifest is not None]
-    if not attachments and not manifests:
-        return []
-    from jenkins_notary.api.authenticate import remember_directory
-
-    # Nothing is stored beside a ledger that was exchanged for another one.
-    session.view()
-    stored: list[dict[str, object]] = []
-    for path, label in attachments:
-        with open_file(path) as stream:
-            body = session.blobs.put(stream)
-        stored.append(
-            {
-                "name": os.path.basename(path),
-                "label": check_label(label),
-                "mime": guess_mime(path),
-                "body": format_body(body),
-            }
-        )
-    for one in manifests:
-        body = session.blobs.put(io.BytesIO(one.manifest or b""))
-        stored.append(
-            {
-                "name": one.name,
-                "label": MANIFEST_LABEL,
-                "mime": "application/json",
-                "body": format_body(body),
-            }
-        )
-        remember_directory(session, one.name, one.digest)
-    return stored
-
-
-def find_log(
-    session: Session, job: str, *, stage: str | None = None, as_of: str | None = None
-) -> ProvenRecord:
-    """Return the newest ``log`` record of a build by a signer that counts.
-
-    Args:
-        session: An open ledger.
-        job: A job id.
-        stage: The stage whose log is meant; None for that of the whole build.
-        as_of: A tree size or time; None for now.
-
-    Raises:
-        NotFoundError: The build has no such log, or none by an enrolled signer.
-        AmbiguousError: The job id matches builds of several controllers.
-    """
-    # A folder has no log of its own, and none of its builds' is to be picked.
-    parse_job_id(job)
-    found = find_records(session, Query(job=job, limit=100_000, as_of=as_of))
-    logs = [one for one in found if _is_log(one.record, stage)]
-    counting = [one.record for one in logs if one.standing == "enrolled"]
-    if not counting:
-        stages = sorted({s for one in found if (s := _stage_of(one.record))})
-        raise NotFoundError(
-            f"log of {job}" + (f", stage {stage}" if stage else ""),
-            expected="one by an enrolled signer",
-            got=f"none, and {len(logs)} by others" if logs else "none notarized",
-            advice=f"there are logs of stages, see --stage: {', '.join(stages)[:200]}"
-            if stages
-            else f"jenkins-notary log put {job} FILE",
-        )
-    return counting[-1]
-
-
-def _stage_of(record: ProvenRecord) -> str | None:
-    """Return the stage that a log record is of, None for any other record."""
-    if record.leaf.type != "log" or record.statement is None:
-        return None
-    stage = record.statement.predicate.get("stage")
-    return stage if isinstance(stage, str) else None
-
-
-def _is_log(record: ProvenRecord, stage: str | None) -> bool:
-    """Return whether a record is the log of a build or of one stage."""
-    return (
-        record.leaf.type == "log"
-        and record.statement is not None
-        and record.statement.predicate.get("stage") == stage
-    )
-
-
-def body_of(record: ProvenRecord) -> Body:
-    """Return the body that a log or attachment record names.
-
-    Raises:
-        NotFoundError: The record's envelope was erased.
-        IntegrityError: The record names none.
-    """
-    if record.statement is None:
-        raise NotFoundError(
-            f"record #{record.index}", got=f"erased by #{record.erased_by}"
-        )
-    return parse_body(
-        record.statement.predicate.get("body"), subject=f"record #{record.index} body"
-    )
-
-
-def find_body(session: Session, digest: str) -> tuple[ProvenRecord, Body]:
-    """Return the record that attaches a body, and the body, by the body's digest.
-
-    Raises:
-        NotFoundError: No record attaches it.
-    """
-    wanted = digest_hex(parse_digest(digest))
-    view = session.followed_view()
-    for record in view.records(view.find_digest(wanted)):
-        # A foreign statement may name anything as a body; it hides no other one.
-        with suppress(IntegrityError):
-            for one in bodies_of(record):
-                if one.sha256_hex == wanted:
-                    return record, one
-    raise NotFoundError(f"attachment {digest}", got="no record that attaches it")
-
-
-def bodies_of(record: ProvenRecord) -> list[Body]:
-    """Return every body that a record's statement names."""
-    if record.statement is None:
-        return []
-    predicate = record.statement.predicate
-    named = [predicate.get("body")] if "body" in predicate else []
-    listed = predicate.get("attachments")
-    attachments = listed if isinstance(listed, list) else []
-    named += [one.get("body") for one in attachments if isinstance(one, dict)]
-    return [parse_body(one, subject=f"record #{record.index} body") for one in named]
-
-
-def open_file(path: str) -> BinaryIO:
-    """Open a regular file for reading, with this project's errors.
-
-    Raises:
-        NotFoundError: No such file.
-        PermissionDeniedError: It may not be read.
-        UsageError: A directory or a device.
-        StorageError: It cannot be read.
-    """
-    if not path.strip():
-        raise UsageError("file", expected="a path", got="an empty one")
-    try:
-        if os.path.exists(path) and not os.path.isfile(path):
-            raise UsageError(f"file {path}", expected="a regular file")
-        return open(path, "rb")
-    except (FileNotFoundError, ValueError) as error:
-        # ValueError: a path with a NUL or what is no Unicode text names no file.
-        raise NotFoundError(f"file {path!a}", got="no such file") from error
-    except PermissionError as error:
-        raise PermissionDeniedError(f"file {path}", got="not readable") from error
-    except OSError as error:
-        raise StorageError(f"file {path}", got=f"{error.strerror}") from error
-
-
-def guess_mime(path: str) -> str:
-    """Return the media type that a file's name suggests."""
-    import mimetypes
-
-    return mimetypes.guess_type(path, strict=False)[0] or "application/octet-stream"
 
 
 def _candidates(view: LedgerView, query: Query, bounds: range) -> Iterator[int]:

@@ -7,7 +7,7 @@ under ``assets``. Faults are reported together, by line or place.
 
 from __future__ import annotations
 
-from jenkins_notary.api.evidence import open_file
+from jenkins_notary.api.inputs import open_file
 from jenkins_notary.assets.asset import KINDS, Asset, Subject, raise_faults
 from jenkins_notary.errors import IntegrityError, NotaryError, UsageError
 from jenkins_notary.values.canonical import load_json

@@ -6,7 +6,7 @@ import os
 from functools import partial
 
 from jenkins_notary.api.results import LedgerStatus
-from jenkins_notary.blobs.files import FileBlobs
+from jenkins_notary.blobs.several import SeveralBlobs
 from jenkins_notary.engines.sqlite import SqliteStore
 from jenkins_notary.errors import IntegrityError
 from jenkins_notary.files.export_folder import FolderTarget
@@ -68,12 +68,12 @@ def verify_whole(
             got="; ".join(broken[:5]),
             advice="restore a backup: jenkins-notary ledger restore",
         )
-    blobs = session.places.blobs
+    blobs, held = session.places.blobs, session.places.held
     options = VerifyOptions(
         with_signatures=signatures,
         workers=len(os.sched_getaffinity(0)),
         open_store=partial(SqliteStore.open, session.places.ledger),
-        open_blobs=partial(FileBlobs, blobs) if bodies else None,
+        open_blobs=partial(SeveralBlobs, blobs, held) if bodies else None,
     )
     report = verify_ledger(
         session.store,

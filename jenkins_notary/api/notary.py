@@ -364,14 +364,13 @@ class Notary:
             label: A label to find it by.
             mime: Its media type; None to guess by name.
         """
-        from jenkins_notary.api.evidence import attach_body, guess_mime
-        from jenkins_notary.api.sources import open_input
+        from jenkins_notary.api.attachments import attach_body, guess_mime
+        from jenkins_notary.api.inputs import open_input
 
         with open_input(self._session, path) as stream:
             return attach_body(
                 self._session,
                 stream,
-                own_type="attachment",
                 name="stdin" if path == "-" else os.path.basename(path),
                 job=job,
                 digests=digests,
@@ -385,6 +384,7 @@ class Notary:
         *,
         stage: str | None = None,
         form: str = "consoleText",
+        secrets: str = "hold",
     ) -> RecordView:
         """Keep a build's log; return its record.
 
@@ -393,18 +393,16 @@ class Notary:
             path: The file, or ``-`` for ``stdin``.
             stage: The stage that the log is of, or None for the whole build.
             form: Which of Jenkins' byte forms of a log it is.
+            secrets: What becomes of a log in which secrets are found: ``store``,
+                ``hold`` (nobody reads it until it is released) or ``digest`` (its
+                text is not kept).
         """
-        from jenkins_notary.api.evidence import attach_body
-        from jenkins_notary.api.sources import open_input
+        from jenkins_notary.api.inputs import open_input
+        from jenkins_notary.api.logs import put_log
 
         with open_input(self._session, path) as stream:
-            return attach_body(
-                self._session,
-                stream,
-                own_type="log",
-                name="build log",
-                job=job,
-                facts={"stage": check_label(stage), "form": form},
+            return put_log(
+                self._session, stream, job=job, stage=stage, form=form, secrets=secrets
             )
 
     def read_log(
@@ -418,14 +416,17 @@ class Notary:
             as_of: A tree size or time; None for now.
 
         Raises:
-            NotFoundError: The build has no notarized log, or its body was erased.
+            NotFoundError: The build has no notarized log, or its body was erased or
+                not kept.
+            PermissionDeniedError: The log is held back.
             IntegrityError: The body is not the one that was signed.
         """
-        from jenkins_notary.api.evidence import body_of, find_log
+        from jenkins_notary.api.bodies import open_body
+        from jenkins_notary.api.logs import find_log
         from jenkins_notary.evidence.bodies import read_body
 
         record = find_log(self._session, job, stage=stage, as_of=as_of)
-        yield from read_body(self._session.blobs, body_of(record))
+        yield from read_body(*open_body(self._session, record))
 
     def search_log(
         self,
@@ -443,20 +444,22 @@ class Notary:
             grep: Text that stands in the line; wins over ``lines``.
             lines: (first, last) line number, from 1, both included.
         """
-        from jenkins_notary.api.evidence import body_of, find_log
+        from jenkins_notary.api.bodies import open_body
+        from jenkins_notary.api.logs import find_log
         from jenkins_notary.evidence.lines import find_lines
         from jenkins_notary.evidence.lines import grep as grep_lines
 
-        body = body_of(find_log(self._session, job, stage=stage))
+        record = find_log(self._session, job, stage=stage)
+        blobs, body = open_body(self._session, record)
         if grep is not None:
-            yield from grep_lines(self._session.blobs, body, grep)
+            yield from grep_lines(blobs, body, grep)
         elif lines is not None:
             first, last = lines
-            yield from find_lines(self._session.blobs, body, first, last + 1)
+            yield from find_lines(blobs, body, first, last + 1)
 
     def read_attachment(self, digest: str) -> Iterator[bytes]:
         """Yield the bytes of an attachment or log by its own digest, proven."""
-        from jenkins_notary.api.evidence import find_body
+        from jenkins_notary.api.bodies import find_body
         from jenkins_notary.evidence.bodies import read_body
 
         _, body = find_body(self._session, digest)
@@ -512,7 +515,7 @@ class Notary:
 
     def _record(self, assets: Sequence[Asset], claim: Claim) -> list[AssetRecord]:
         """Record assets with their manifests and attachments."""
-        from jenkins_notary.api.evidence import store_bodies
+        from jenkins_notary.api.attachments import store_bodies
         from jenkins_notary.api.notarize import record_assets
 
         check_reason(claim)

@@ -6,6 +6,7 @@ what      default                                                 option
 ledger    ``$XDG_DATA_HOME/jenkins-notary/ledger.db``             ``--ledger``
 its key   the ledger's path and ``.key``
 bodies    the ledger's path and ``.blobs``
+held logs the ledger's path and ``.held``
 signer    ``$XDG_DATA_HOME/jenkins-notary/key.pem``               ``--key``
 pins      ``$XDG_STATE_HOME/jenkins-notary/pins``
 ========  ======================================================  ================
@@ -37,6 +38,7 @@ class Places(NamedTuple):
         ledger_url: The same as a URL, for people.
         log_key: The ledger's own key.
         blobs: The folder of bodies.
+        held: The folder of logs that are held back.
         key: The signer's PEM file.
         pins: The folder of pins.
         cache: The folder of hints that can be lost.
@@ -47,6 +49,7 @@ class Places(NamedTuple):
     ledger_url: str
     log_key: str
     blobs: str
+    held: str
     key: str
     pins: str
     cache: str
@@ -75,6 +78,7 @@ def find_places(
         f"sqlite://{path}" if path.startswith("/") else f"sqlite:///{path}",
         f"{path}.key",
         f"{path}.blobs",
+        f"{path}.held",
         os.path.abspath(key) if key else os.path.join(data, "key.pem"),
         os.path.join(state, "pins"),
         cache,

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from jenkins_notary.api.places import Places
     from jenkins_notary.blobs.files import FileBlobs
+    from jenkins_notary.blobs.several import SeveralBlobs
     from jenkins_notary.keys.log_key import LogSigner
     from jenkins_notary.keys.signatures import KeyVerifier
     from jenkins_notary.ports import Signer
@@ -149,6 +150,20 @@ class Session:
         from jenkins_notary.blobs.files import FileBlobs
 
         return FileBlobs(self.places.blobs)
+
+    @property
+    def held(self) -> FileBlobs:
+        """Return the logs that are held back; nothing is printed from here."""
+        from jenkins_notary.blobs.files import FileBlobs
+
+        return FileBlobs(self.places.held)
+
+    @property
+    def all_bodies(self) -> SeveralBlobs:
+        """Return all bodies, those held back too: to erase, prune, copy and check."""
+        from jenkins_notary.blobs.several import SeveralBlobs
+
+        return SeveralBlobs(self.places.blobs, self.places.held)
 
     def view(self) -> LedgerView:
         """Return the ledger at its newest checkpoint, checked against the pin.

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from base64 import b64encode
 
-from jenkins_notary.api.evidence import open_file, show_record
+from jenkins_notary.api.evidence import show_record
+from jenkins_notary.api.inputs import open_file
 from jenkins_notary.api.results import SignerInfo
 from jenkins_notary.errors import NotFoundError, UsageError
 from jenkins_notary.trust.actions import DEFAULT_LEVEL, MAX_LEVEL

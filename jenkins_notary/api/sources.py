@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from jenkins_notary.assets.selection import (
     SelectionOptions,
     collect_assets,
@@ -14,7 +12,6 @@ from jenkins_notary.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import BinaryIO
 
     from jenkins_notary.api.session import Session
     from jenkins_notary.assets.asset import Asset
@@ -91,16 +88,3 @@ def check_words(words: Sequence[str]) -> None:
         raise UsageError(
             "assets", expected="a list of texts", got="one text", advice="write [TEXT]"
         )
-
-
-def open_input(session: Session, path: str) -> BinaryIO:
-    """Open a file, or standard input for ``-``."""
-    from jenkins_notary.api.evidence import open_file
-
-    if path != "-":
-        return open_file(path)
-    if session.choices.stdin is not None:
-        return session.choices.stdin
-    if sys.stdin is None:
-        raise UsageError("-", expected="standard input", got="a closed one")
-    return sys.stdin.buffer

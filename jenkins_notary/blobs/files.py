@@ -39,7 +39,7 @@ from jenkins_notary.values.digest import is_hex_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
 
     from jenkins_notary.errors import NotaryError
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 _OPEN_DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # Without O_NONBLOCK a planted FIFO would hold the reader for ever.
 _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _BUFFER = 1 << 20
 
 
@@ -83,14 +83,57 @@ class FileBlobs:
             StorageError: The disk is full, read-only or failing.
             PermissionDeniedError: The folder may not be written.
         """
-        with self._translated():
-            os.makedirs(self._root, mode=0o700, exist_ok=True)
-        with self._folder("tmp", create=True) as folder:
-            self._sweep(folder)
-            with self._temporary(folder) as temporary:
-                body = self._write(stream, temporary.fd)
-                self._place(temporary, body)
+        return self.put_where(stream, lambda: self)
+
+    def put_where(
+        self, stream: BinaryIO, choose: Callable[[], FileBlobs | None]
+    ) -> Body:
+        """Store a stream where is only known once it was read.
+
+        Args:
+            stream: The body's bytes.
+            choose: Called when all was read: the folder that the body goes to, or
+                None to drop it.
+
+        Returns:
+            The descriptor, of a body that was dropped too.
+
+        Raises:
+            StorageError: The disk is full, read-only or failing.
+            PermissionDeniedError: A folder may not be written.
+        """
+        with self._temporary() as temporary:
+            body = self._write(stream, temporary.fd)
+            target = choose()
+            if target is not None:
+                target._adopt(temporary, body)  # noqa: SLF001 - of this class
         return body
+
+    def move(self, body: Body, target: FileBlobs) -> bool:
+        """Move a body to another folder, durably; return whether it was here.
+
+        It is in the other folder before it is gone from this one.
+
+        Raises:
+            StorageError: The disk is full, read-only or failing.
+            IntegrityError: A symbolic link stands in its place.
+        """
+        name = body.sha256_hex
+        try:
+            with self._folder(*_folders(name)) as folder:
+                with self._translated():
+                    fd = os.open(name, _OPEN_FILE, dir_fd=folder)
+                try:
+                    target._adopt(_Temporary(folder, name, fd), body)
+                finally:
+                    os.close(fd)
+                with self._translated(), suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=folder)
+                with self._translated():
+                    os.fsync(folder)
+        except NotFoundError:
+            return False
+        return True
 
     def has(self, sha256_hex: str) -> bool:
         """Return whether a body is stored; its bytes are not looked at.
@@ -204,19 +247,23 @@ class FileBlobs:
             os.close(fd)
 
     @contextmanager
-    def _temporary(self, folder: int) -> Iterator[_Temporary]:
+    def _temporary(self) -> Iterator[_Temporary]:
         """Make a locked file in ``tmp``; whatever still stands there is removed."""
-        temporary = self._create(folder)
-        # Another writer's sweep may have come between making and locking it.
-        while not os.fstat(temporary.fd).st_nlink:
-            os.close(temporary.fd)
+        with self._translated():
+            os.makedirs(self._root, mode=0o700, exist_ok=True)
+        with self._folder("tmp", create=True) as folder:
+            self._sweep(folder)
             temporary = self._create(folder)
-        try:
-            yield temporary
-        finally:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary.name, dir_fd=folder)
-            os.close(temporary.fd)
+            # Another writer's sweep may have come between making and locking it.
+            while not os.fstat(temporary.fd).st_nlink:
+                os.close(temporary.fd)
+                temporary = self._create(folder)
+            try:
+                yield temporary
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(temporary.name, dir_fd=folder)
+                os.close(temporary.fd)
 
     def _create(self, folder: int) -> _Temporary:
         """Make and lock a file in ``tmp``."""
@@ -253,6 +300,19 @@ class FileBlobs:
             raise
         file.close()
         return body
+
+    def _adopt(self, written: _Temporary, body: Body) -> None:
+        """Give a written file its name here, though it lies on another disk."""
+        with self._translated():
+            os.makedirs(self._root, mode=0o700, exist_ok=True)
+            is_near = os.stat(self._root).st_dev == os.fstat(written.fd).st_dev
+        if is_near:
+            self._place(written, body)
+            return
+        with self._temporary() as temporary:
+            with self._translated():
+                _copy_file(written.fd, temporary.fd)
+            self._place(temporary, body)
 
     def _place(self, temporary: _Temporary, body: Body) -> None:
         """Give a written file its name, unless a whole one has it already."""
@@ -310,6 +370,18 @@ def _folders(sha256_hex: str) -> tuple[str, str, str]:
             "body address", expected="64 hex digits", got=repr(sha256_hex)[:80]
         )
     return "sha256", sha256_hex[:2], sha256_hex[2:4]
+
+
+def _copy_file(source: int, target: int) -> None:
+    """Copy all bytes of a file to an empty one, durably."""
+    offset = 0
+    while data := os.pread(source, _BUFFER, offset):
+        with memoryview(data) as rest:
+            done = 0
+            while done < len(rest):
+                done += os.write(target, rest[done:])
+        offset += len(data)
+    os.fsync(target)
 
 
 def _make_folder(name: str, parent: int) -> None:

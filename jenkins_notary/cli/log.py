@@ -32,6 +32,7 @@ def declare_put(parser: Parser) -> None:
     parser.argument("JOB_ID", "a build, NAME#NUMBER or its URL")
     parser.argument("FILE", "the log, or - for standard input")
     parser.option("--stage", "the stage that the log is of", metavar="NAME")
+    parser.option("--secrets", "what becomes of a log in which secrets are found")
     add_all(parser, add_ledger, add_key)
 
 
@@ -78,6 +79,7 @@ def run_put(context: Context) -> int:
             context.word("JOB_ID"),
             context.word("FILE"),
             stage=context.text("stage"),
+            secrets=context.text("secrets") or "hold",
         )
     return show_records(context, [record])
 

@@ -5,6 +5,7 @@ A backup is a folder::
     manifest.json       what it is, below
     ledger.db           the store, one state of it
     ledger.db.blobs/    the bodies, if there are any
+    ledger.db.held/     logs that are held back, if there are any
     ledger.db.key       the ledger's own key, only when asked for
 
 The names are those of a ledger, so a backup can be read as one where it lies.
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 LEDGER = "ledger.db"
 BODIES = "ledger.db.blobs"
+HELD = "ledger.db.held"
 KEY = "ledger.db.key"
 
 VERSION = 1

@@ -2,7 +2,8 @@
 
 A body is described by an object with ``sha256``, ``size``, ``chunkSize`` and ``root``
 (``values.body``), wherever it stands in a predicate: an attachment, a log, a
-directory's manifest.
+directory's manifest. An object that says ``kept: digest`` beside its descriptor tells
+of bytes that nobody has kept: that is no body.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ def find_bodies(statement: Statement) -> dict[str, Body]:
         IntegrityError: A descriptor is malformed.
     """
     found = {}
-    for value, _ in walk_objects(statement.predicate):
-        if value.keys() >= _KEYS:
+    for value, parent in walk_objects(statement.predicate):
+        if value.keys() >= _KEYS and parent.get("kept") != "digest":
             body = parse_body(value)
             found[body.sha256_hex] = body
     return found
@@ -47,7 +48,7 @@ def find_labelled_bodies(statement: Statement) -> list[tuple[str, Body]]:
     """
     found = []
     for value, parent in walk_objects(statement.predicate):
-        if value.keys() >= _KEYS:
+        if value.keys() >= _KEYS and parent.get("kept") != "digest":
             label = parent.get("label")
             found.append((label if isinstance(label, str) else "", parse_body(value)))
     return found

@@ -10,6 +10,7 @@ import pytest
 
 from jenkins_notary.blobs.files import FileBlobs
 from jenkins_notary.blobs.memory import MemoryBlobs
+from jenkins_notary.blobs.several import SeveralBlobs
 from jenkins_notary.errors import IntegrityError, NotFoundError, UsageError
 from jenkins_notary.tlog.merkle import EMPTY_ROOT, hash_leaf, root_of
 from jenkins_notary.values.body import CHUNK_SIZE, Body
@@ -24,12 +25,13 @@ SIZES = [0, 1, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 3 * CHUNK_SIZE + 7]
 ABSENT = Body("ab" * 32, 9, CHUNK_SIZE, "cd" * 32)
 
 
-@pytest.fixture(params=["files", "memory"])
+@pytest.fixture(params=["files", "memory", "several"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
     """Return an empty blob store."""
     makers: dict[str, Callable[[], Blobs]] = {
         "files": lambda: FileBlobs(str(tmp_path / "not" / "there" / "yet")),
         "memory": MemoryBlobs,
+        "several": lambda: SeveralBlobs(str(tmp_path / "one"), str(tmp_path / "two")),
     }
     return makers[request.param]()
 

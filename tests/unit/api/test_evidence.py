@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jenkins_notary.api.evidence import (
-    bodies_of,
-    find_body,
-    find_log,
-    guess_mime,
-    open_file,
-)
+from jenkins_notary.api.attachments import guess_mime
+from jenkins_notary.api.bodies import bodies_of, find_body
+from jenkins_notary.api.inputs import open_file
+from jenkins_notary.api.logs import find_log
 from jenkins_notary.api.receipts import verify_receipt
 from jenkins_notary.errors import (
     AmbiguousError,

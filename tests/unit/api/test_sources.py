@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from jenkins_notary.api.sources import collect, open_input, read_words
+from jenkins_notary.api.inputs import open_input
+from jenkins_notary.api.sources import collect, read_words
 from jenkins_notary.errors import NotaryError, NotFoundError, UsageError
 from tests.unit.api.people import digest
 

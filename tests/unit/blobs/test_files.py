@@ -12,6 +12,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ import pytest
 import jenkins_notary
 from jenkins_notary.blobs import container, files
 from jenkins_notary.blobs.files import FileBlobs
+from jenkins_notary.blobs.several import SeveralBlobs
 from jenkins_notary.errors import (
     IntegrityError,
     NotaryError,
@@ -506,3 +508,99 @@ def test_memory_stays_constant_for_a_long_stream(blobs: FileBlobs) -> None:
     assert body.size == 256 << 20
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40 << 10
     assert time.monotonic() - start < 60
+
+
+# Where a body goes
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> FileBlobs:
+    """Return another store, in a folder that is not made yet."""
+    return FileBlobs(str(tmp_path / "not" / "yet"))
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Iterator[FileBlobs]:
+    """Return a store on another disk."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        if os.stat(folder).st_dev == tmp_path.stat().st_dev:
+            pytest.skip("the folder of temporary files lies on /dev/shm itself")
+        yield FileBlobs(os.path.join(folder, "blobs"))
+
+
+def test_body_goes_where_its_reader_says_in_the_end(
+    tmp_path: Path, blobs: FileBlobs, other: FileBlobs
+) -> None:
+    body = blobs.put_where(io.BytesIO(LINES), lambda: other)
+
+    assert read_all(other, body) == LINES
+    assert not blobs.has(body.sha256_hex)
+    assert leftovers(tmp_path) == []
+
+
+def test_body_that_goes_nowhere_leaves_its_descriptor_alone(
+    tmp_path: Path, blobs: FileBlobs
+) -> None:
+    body = blobs.put_where(io.BytesIO(LINES), lambda: None)
+
+    assert body == blobs.put(io.BytesIO(LINES))
+    blobs.delete(body.sha256_hex)
+    blobs.put_where(io.BytesIO(LINES), lambda: None)
+    assert not blobs.has(body.sha256_hex)
+    assert leftovers(tmp_path) == []
+
+
+def test_body_goes_to_another_disk(
+    tmp_path: Path, blobs: FileBlobs, far: FileBlobs
+) -> None:
+    body = blobs.put_where(io.BytesIO(LINES), lambda: far)
+
+    assert read_all(far, body) == LINES
+    assert not blobs.has(body.sha256_hex)
+    assert leftovers(tmp_path) == []
+
+
+def test_body_moves(
+    tmp_path: Path, blobs: FileBlobs, body: Body, other: FileBlobs
+) -> None:
+    assert blobs.move(body, other)
+
+    assert read_all(other, body) == LINES
+    assert not blobs.has(body.sha256_hex)
+    assert not blobs.move(body, other)
+    assert tmp_path.exists()
+
+
+def test_body_moves_to_another_disk_and_is_gone_from_this_one(
+    blobs: FileBlobs, body: Body, far: FileBlobs
+) -> None:
+    assert blobs.move(body, far)
+
+    assert read_all(far, body) == LINES
+    assert not blobs.has(body.sha256_hex)
+
+
+def test_body_that_is_there_already_only_goes_from_here(
+    blobs: FileBlobs, body: Body, other: FileBlobs
+) -> None:
+    other.put(io.BytesIO(LINES))
+
+    assert blobs.move(body, other)
+    assert read_all(other, body) == LINES
+    assert not blobs.has(body.sha256_hex)
+
+
+def test_several_folders_are_read_and_emptied_as_one(
+    tmp_path: Path, blobs: FileBlobs, body: Body, other: FileBlobs
+) -> None:
+    both = SeveralBlobs(str(tmp_path / "blobs"), str(tmp_path / "not" / "yet"))
+    second = other.put(io.BytesIO(b"held"))
+    other.put(io.BytesIO(LINES))
+
+    assert both.has(second.sha256_hex)
+    assert both.chunk(second, 0) == b"held"
+    assert list(both.scan()) == sorted([body.sha256_hex, second.sha256_hex])
+    assert both.delete(body.sha256_hex)
+    assert not blobs.has(body.sha256_hex)
+    assert not other.has(body.sha256_hex)
+    assert not both.delete(body.sha256_hex)
