@@ -1,10 +1,11 @@
 """Get the real parts that tests run: others' programs, built here once and cached.
 
 Run as `python3 tests/parts/build.py [NAME...]` (all parts without a name). A part
-comes from a package registry in one of three ways:
+comes from a package registry in one of four ways:
 
 * a Go program of others, by `go install` at a fixed version;
 * a Go program of this folder (`go/`), against a committed `go.sum`;
+* the libraries that a Maven project names, at fixed versions;
 * a Debian package, by `apt-get` when run as root, else named for the reader.
 
 What is built lies outside the checkout, one folder for name, version and Go release
@@ -161,13 +162,83 @@ class DebianPart(NamedTuple):
         return f"run `apt-get install {self.package}` as root"
 
 
-PARTS: dict[str, GoPart | OwnGoPart | DebianPart] = {
+class MavenPart(NamedTuple):
+    """The libraries of a Maven project: a repository of its own, to be used offline.
+
+    Attributes:
+        name: The part's name.
+        project: The folder of its `pom.xml`.
+    """
+
+    name: str
+    project: Path
+
+    @property
+    def home(self) -> Path:
+        """Return the repository's folder, another one for each state of the pom."""
+        pom = (self.project / "pom.xml").read_bytes()
+        return FOLDER / f"{self.name}-{hashlib.sha256(pom).hexdigest()[:12]}"
+
+    def find(self) -> Path | None:
+        """Return the folder of the repository, or None."""
+        return self.home if self.home.is_dir() else None
+
+    def get(self) -> Path:
+        """Have Maven fetch what compiling and testing need, unless it is there.
+
+        Raises:
+            PartError: Maven or a JDK is missing, or it fails.
+        """
+        home = self.home
+        if home.is_dir():
+            return home
+        maven = shutil.which("mvn")
+        if maven is None or shutil.which("javac") is None:
+            message = "Maven or a JDK is not installed; get the parts mvn and javac"
+            raise PartError(message)
+        say(f"{self.name}: fetching (half a minute)")
+        home.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="maven-", dir=home.parent) as temporary:
+            repository = Path(temporary) / "whole"
+            done = subprocess.run(
+                [
+                    *(maven, "-B", "-q", f"-Dmaven.repo.local={repository}"),
+                    *(f"-Dbuild={temporary}/build", "-Dtest=NothingToRun", "test"),
+                    "-Dsurefire.failIfNoSpecifiedTests=false",
+                ],
+                cwd=self.project,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                check=False,
+            )
+            if done.returncode:
+                message = f"mvn test: exit {done.returncode}\n{done.stdout[-2000:]}"
+                raise PartError(message)
+            try:
+                repository.rename(home)
+            except OSError:
+                if not home.is_dir():
+                    raise
+        return home
+
+    def advice(self) -> str:
+        """Return how to get the part."""
+        return "run `make parts` (needs Maven and a JDK)"
+
+
+PARTS: dict[str, GoPart | OwnGoPart | MavenPart | DebianPart] = {
     part.name: part
     for part in (
         DebianPart("git", "git"),
         DebianPart("docker-registry", "docker-registry"),
         DebianPart("skopeo", "skopeo"),
         DebianPart("podman", "podman"),
+        DebianPart("javac", "default-jdk-headless"),
+        DebianPart("mvn", "maven"),
+        MavenPart("groovy-libraries", Path(__file__).resolve().parents[1] / "groovy"),
         OwnGoPart("sumdbcheck"),
         GoPart(
             "fsck", "github.com/transparency-dev/tessera/cmd/fsck", "v1.0.4", "30 s"

@@ -1,0 +1,194 @@
+import com.cloudbees.groovy.cps.Continuable
+import com.cloudbees.groovy.cps.CpsTransformer
+import org.codehaus.groovy.control.CompilerConfiguration
+
+/**
+ * A small Jenkins for one build: runs a pipeline that calls the steps of `vars/` under the
+ * real CPS transformation, and saves and loads the whole program at every step.
+ *
+ * What is real: groovy-cps, serialization, files, the shell, the program and its ledger.
+ * What is imitated: the steps that Jenkins brings, and saved iterators (see SavedIterators).
+ */
+class Jenkins {
+  static final File ROOT = new File('../..').canonicalFile
+  static final File PROGRAMS = new File(System.getenv('JENKINS_NOTARY_BIN') ?: "${ROOT}/.venv/bin")
+  static final List<String> RESULTS = ['SUCCESS', 'UNSTABLE', 'FAILURE', 'NOT_BUILT', 'ABORTED']
+  static Jenkins current
+
+  final File home
+  final File workspace
+  final File archive
+  final Map<String, String> env
+  final Map<String, String> agentEnvironment
+  /** Secret texts by id. */
+  final Map<String, String> secrets = [:]
+  /** Archives of other jobs, by name. */
+  final Map<String, File> archives = [:]
+  final StringBuilder log = new StringBuilder()
+  final List<Ran> ran = []
+  final List<StepCall> calls = []
+  boolean isUnix = true
+  Closure<Integer> onBat = { Map given, Map environment -> 0 }
+  /** Called before each step, by name and arguments: a test throws or looks. */
+  Closure onStep = { String name, List args -> }
+  String result
+  int roundTrips = 0
+  private Flow flow
+
+  Jenkins(File home, String job = 'payments/api/main', int number = 42) {
+    this.home = home
+    workspace = new File(home, "workspace/${job.replace('/', '_')}")
+    archive = new File(home, "jobs/${job}/builds/${number}/archive")
+    workspace.mkdirs()
+    archive.mkdirs()
+    env = [
+      JENKINS_URL: 'https://ci.example.com/', JOB_NAME: job, BUILD_NUMBER: "${number}".toString(),
+      BUILD_URL: "https://ci.example.com/job/${job.replace('/', '/job/')}/${number}/".toString(),
+      JENKINS_NOTARY_LEDGER: "sqlite:///${home}/notary/ledger.db".toString(),
+    ]
+    agentEnvironment = [
+      PATH: "${PROGRAMS}:${System.getenv('PATH')}".toString(), HOME: "${home}/agent".toString(),
+      LANG: 'C.UTF-8',
+    ]
+  }
+
+  /** Makes the ledger, as an administrator does once on a host that stays. */
+  Jenkins withLedger() {
+    assert run('ledger', 'init').code == 0
+    return this
+  }
+
+  /** Runs the program outside any build; returns its code and its document. */
+  Map run(String... words) {
+    final ProcessBuilder builder = new ProcessBuilder(["${PROGRAMS}/jenkins-notary".toString(), '-o', 'json'].with { [it[0]] + (words as List) + it[1..2] })
+    builder.environment().clear()
+    builder.environment().putAll(agentEnvironment + [JENKINS_NOTARY_LEDGER: env.JENKINS_NOTARY_LEDGER])
+    final Process process = builder.directory(workspace).start()
+    process.outputStream.close()
+    final String output = process.inputStream.text
+    return [code: process.waitFor(), document: output ? new groovy.json.JsonSlurperClassic().parseText(output) : null, said: process.errorStream.text]
+  }
+
+  /** The environment that Jenkins gives to a step within the blocks that are open. */
+  Map<String, String> environment() {
+    final Map<String, String> found = new LinkedHashMap(env)
+    for (scope in flow?.scopes) {
+      if (scope.containsKey('node')) { found.putAll(WORKSPACE: workspace.path, NODE_NAME: scope.node ?: 'built-in') }
+      if (scope.stage) { found.STAGE_NAME = scope.stage }
+      for (pair in scope.env) {
+        final int place = pair.indexOf('=')
+        assert place > 0: "withEnv: ${pair}"
+        // Jenkins removes a variable whose value is empty.
+        if (pair.substring(place + 1)) { found[pair.substring(0, place)] = pair.substring(place + 1) } else { found.remove(pair.substring(0, place)) }
+      }
+      for (one in scope.credentials) {
+        if (!secrets.containsKey(one.credentialsId)) { throw new AbortException("Could not find credentials entry with ID '${one.credentialsId}'") }
+        found[one.variable] = secrets[one.credentialsId]
+      }
+    }
+    return found
+  }
+
+  /** The folder that steps work in. */
+  File folder() {
+    File found = workspace
+    for (scope in flow.scopes) {
+      if (scope.dir) { found = scope.dir.startsWith('/') ? new File(scope.dir) : new File(found, scope.dir) }
+    }
+    found.mkdirs()
+    return found
+  }
+
+  List<String> folderNames() { return workspace.list().sort() }
+
+  void worsen(String wanted) {
+    if (!result || RESULTS.indexOf(wanted) > RESULTS.indexOf(result)) { result = wanted }
+  }
+
+  /** Runs a pipeline to its end; a failure sets the build's result and is returned as `failure`. */
+  Flow run(String pipeline) {
+    current = this
+    final GroovyClassLoader loader = makeLoader()
+    final Binding variables = new Binding()
+    variables.setVariable('env', new Env())
+    variables.setVariable('currentBuild', new CurrentBuild())
+    variables.setVariable('any', 'any')
+    variables.setVariable('none', 'none')
+    variables.setVariable('__models', [])
+    variables.setVariable('__prelude', load(loader, new File('Prelude.groovy').text, 'Prelude.groovy', variables))
+    for (file in new File(ROOT, 'vars').listFiles().findAll { it.name.endsWith('.groovy') }) {
+      variables.setVariable(file.name - '.groovy', load(loader, file.getText('UTF-8'), file.name, variables))
+    }
+    flow = new Flow(program: new Continuable(load(loader, pipeline, 'Jenkinsfile', variables)))
+    final Flow main = drive(flow, loader)
+    if (main.failure) {
+      worsen('FAILURE')
+      log << "ERROR: ${main.failure.message}\n"
+    }
+    return main
+  }
+
+  private static Script load(GroovyClassLoader loader, String text, String name, Binding variables) {
+    final Script script = loader.parseClass(text, name).newInstance()
+    script.binding = variables
+    return script
+  }
+
+  private static GroovyClassLoader makeLoader() {
+    final CompilerConfiguration configuration = new CompilerConfiguration()
+    configuration.addCompilationCustomizers(new CpsTransformer())
+    configuration.scriptBaseClass = StepScript.name
+    return new GroovyClassLoader(Jenkins.classLoader, configuration)
+  }
+
+  /** Runs a flow step by step; everything is saved and loaded while it waits. */
+  private Flow drive(Flow main, GroovyClassLoader loader) {
+    final Steps steps = new Steps(this)
+    for (int turn = 0; !main.isDone; turn++) {
+      final List<Flow> ready = listReady(main)
+      Flow on = ready[turn % ready.size()]
+      StepCall call = on.advance()
+      if (call != null) {
+        (main, on, call) = (List) Saved.roundTrip([main, on, call], loader)
+        roundTrips++
+        flow = on
+        perform(steps, on, call, loader)
+      }
+    }
+    return main
+  }
+
+  /** Returns the flows that can go on: branches take turns, and who waits for all is last. */
+  private static List<Flow> listReady(Flow on) {
+    if (!on.branches) { return on.isDone ? [] : [on] }
+    final List<Flow> ready = on.branches.values().collectMany { listReady(it) }
+    if (ready) { return ready }
+    on.thrown = on.branches.values().find { it.failure }?.failure
+    on.value = on.thrown ? null : on.branches.collectEntries { name, one -> [name, one.result] }
+    on.branches = [:]
+    return [on]
+  }
+
+  private void perform(Steps steps, Flow on, StepCall call, GroovyClassLoader loader) {
+    try {
+      switch (call.name) {
+        case '__open': on.scopes << call.args[0]; environment(); break
+        case '__close': on.scopes.pop(); break
+        case '__settle': worsen(call.args[0].result); log << "ERROR: ${call.args[0].message}\n"; break
+        case '__parallel': on.branches = call.args[0].findAll { it.key != 'failFast' }.collectEntries { name, body -> [name, makeBranch(loader, body, on)] }; break
+        default:
+          calls << call
+          onStep(call.name, call.args)
+          on.value = steps.run(call.name, call.args)
+      }
+    } catch (Throwable problem) {
+      if (call.name == '__open') { on.scopes.pop() }
+      on.thrown = problem
+    }
+  }
+
+  private static Flow makeBranch(GroovyClassLoader loader, Closure body, Flow parent) {
+    final Binding variables = new Binding([__branch: body])
+    return new Flow(program: new Continuable(load(loader, '__branch()', 'Branch', variables)), scopes: new ArrayList(parent.scopes))
+  }
+}

@@ -1,0 +1,52 @@
+"""Run the tests of the Jenkins steps: Groovy 2.4 under Jenkins' own transformation.
+
+They are a Maven project (`tests/groovy`), for only the JVM can run what Jenkins runs.
+Its steps run the installed program with a real ledger.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests.parts import require_part
+
+PROJECT = Path(__file__).parents[1] / "groovy"
+
+
+@pytest.mark.real("javac", "mvn", "groovy-libraries")
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_steps_and_examples_run_under_the_transformation(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            *("mvn", "-B", "-q", "-o", "test", f"-Dbuild={tmp_path / 'build'}"),
+            f"-Dmaven.repo.local={require_part('groovy-libraries')}",
+        ],
+        cwd=PROJECT,
+        env={**os.environ, "JENKINS_NOTARY_BIN": str(Path(sys.executable).parent)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    reports = [*(tmp_path / "build/surefire-reports").glob("TEST-*.xml")]
+    roots = [ET.parse(one).getroot() for one in reports]
+    ran = sum(int(one.attrib["tests"]) for one in roots)
+    skipped = sum(int(one.attrib["skipped"]) for one in roots)
+    sources = [one.read_text("utf-8") for one in PROJECT.glob("src/*Test.groovy")]
+
+    assert done.returncode == 0, done.stdout[-20000:]
+    assert (
+        ran
+        == sum(len(re.findall(r"^  @Test ", one, re.MULTILINE)) for one in sources)
+        > 0
+    )
+    assert skipped == 0

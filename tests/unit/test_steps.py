@@ -1,0 +1,79 @@
+"""Hold the Jenkins steps to their house rules, and their table to the exit codes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from jenkins_notary import errors
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted((ROOT / "vars").iterdir())
+STEPS = [one.stem for one in SOURCES if one.suffix == ".groovy"]
+RUN = (ROOT / "vars/notaryRun.groovy").read_text("utf-8")
+COMMON = {"ledger", "credentialsId", "onFailure", "onUnavailable"}
+
+
+def read_step(name: str) -> str:
+    return (ROOT / f"vars/{name}.groovy").read_text("utf-8")
+
+
+def list_arguments(name: str) -> set[str]:
+    """Return the argument names that a step declares."""
+    declared = re.findall(
+        r"(?:needs|allows): (\[.*\]),$", read_step(name), re.MULTILINE
+    )
+    return set(re.findall(r"'(\w+)'", " ".join(declared)))
+
+
+def test_each_step_is_a_script_with_its_help_and_nothing_else_lies_there() -> None:
+    assert STEPS
+    assert {one.name for one in SOURCES} == {
+        f"{step}{suffix}" for step in STEPS for suffix in (".groovy", ".txt")
+    }
+    assert not (ROOT / "src").exists()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_step_keeps_the_house_rules(step: str) -> None:
+    text = read_step(step)
+
+    assert step.startswith("notary")
+    assert "@Field" not in text
+    assert "JsonSlurperClassic" not in text
+    assert not re.search(r"\b(sh|bat)[ (]*\"", text), "a script that is put together"
+    assert max(len(line) for line in text.splitlines()) <= 160
+
+
+@pytest.mark.parametrize("step", sorted({*STEPS} - {"notaryRun"}))
+def test_step_describes_itself_and_takes_a_map(step: str) -> None:
+    text = read_step(step)
+
+    assert re.search(r"^def call\(Map args = \[:\]", text, re.MULTILINE)
+    assert f"    name: '{step}'," in text
+    assert len(text.splitlines()) <= 60
+    test = f"{step.removeprefix('notary')}Test.groovy"
+    assert (ROOT / "tests/groovy/src" / test).is_file()
+
+
+@pytest.mark.parametrize("step", sorted({*STEPS} - {"notaryRun"}))
+def test_help_names_each_argument_and_shows_an_example(step: str) -> None:
+    text = (ROOT / f"vars/{step}.txt").read_text("utf-8")
+    named = re.findall(r"^  ([a-z]\w+(?:, \w+)*)(?:  |:)", text, re.MULTILINE)
+    arguments = {one for line in named for one in line.split(", ")}
+
+    assert arguments == list_arguments(step) | COMMON
+    assert "Example" in text
+    assert f"  {step}" in text
+    assert "<" not in text, "Jenkins shows help as markup"
+
+
+def test_table_of_exit_codes_is_the_programs() -> None:
+    table = RUN.partition("Map exitCodes() {")[2].partition("\n}")[0]
+    ranked = RUN.partition("List severity() {")[2].partition("\n}")[0]
+    codes = [int(one) for one in re.findall(r"(\d+): \['", table)]
+
+    assert sorted(codes) == sorted({*errors.SEVERITY, 126, 127, 130})
+    assert [int(one) for one in re.findall(r"\d+", ranked)] == [*errors.SEVERITY]

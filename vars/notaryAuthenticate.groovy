@@ -1,0 +1,23 @@
+/**
+ * Fails the build unless all assets are TRUSTED; see notaryAuthenticate.txt.
+ *
+ * @return the ledger's word, one plain map an asset
+ */
+def call(Map args = [:]) {
+  return notaryRun([
+    name: 'notaryAuthenticate',
+    command: 'authenticate',
+    needs: [['assets', 'image']],
+    allows: ['name', 'signers', 'org', 'asOf', 'strict'],
+    unavailable: ['unstable', 'fail'],
+    defaults: [onFailure: 'fail', onUnavailable: 'fail'],
+  ], args)
+}
+
+def call(Map args, Object assets) {
+  return call(args + [assets: assets])
+}
+
+def call(Object assets) {
+  return call(assets: assets)
+}
