@@ -58,7 +58,9 @@ BUILD_TREE = (
 )
 """What is asked of each build; Jenkins adds ``_class``. No culprits, no authors.
 
-A secret parameter has no ``value``: Jenkins does not export it.
+A log is whole once neither ``building`` nor ``inProgress`` is true: between the two,
+publishers still write. A secret parameter has no ``value``: Jenkins does not export it.
+``lastBuiltRevision`` is this build's; the map of former builds is left out.
 """
 
 TEST_TREE = "failCount,passCount,skipCount,duration,empty"

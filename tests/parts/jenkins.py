@@ -13,11 +13,12 @@ Jenkins' raw log; console notes in it are stripped as Jenkins does. A log may al
 function that yields pieces: it is served so and never held.
 
 Traps that are kept: a lost log answers 200 with `No such file:` (freestyle) or with
-nothing (Pipeline); `progressiveText` starts anew beyond the end, ends lines by CRLF
-and stops at the last line break while the build runs; JSON is cut by `tree=` and lists
-the newest 100 builds; a login that is missing gives 403 and a wrong one 401; a job
-without permission gives 404; `X-Instance-Identity` comes with pages only; answers are
-gzipped for who accepts it, chunked when they are long.
+nothing (Pipeline); a last line without a line break is left out by `progressiveText`
+and by a Pipeline's `consoleText`; `progressiveText` starts anew beyond the end and ends
+lines by CRLF; JSON is cut by `tree=` and lists the newest 100 builds; a login that is
+missing gives 403 and a wrong one 401; a job without permission gives 404 or 403, and is
+left out of lists; `X-Instance-Identity` comes with pages only; answers are gzipped for
+who accepts it, and chunked when they are long.
 
 As a program it serves one job `big` with one build of a log of the given size:
 
@@ -368,9 +369,6 @@ class StandIn:
             if given != f"Basic {pair}":
                 return _UNAUTHORIZED
         segments = path.lstrip("/").split("/")
-        if any("%2f" in one.lower() for one in segments):
-            # Jetty: "Ambiguous URI path separator".
-            return Answer(400, [], b"<h1>Bad Message 400</h1>")
         names: list[str] = []
         while segments[:1] == ["job"] and len(segments) > 1:
             names.append(urllib.parse.unquote(segments[1]))
@@ -401,7 +399,7 @@ class StandIn:
             case ["api", "json"]:
                 return self._json(build.bean(self.url), request)
             case ["consoleText"]:
-                return Answer(200, _TEXT, _console_text(build))
+                return _console_text(build)
             case ["logText", "progressiveText"]:
                 return _progressive_text(build, int(request.query.get("start", "0")))
             case ["artifact", *path]:
@@ -461,7 +459,7 @@ class StandIn:
             ("X-Hudson", "1.395"),
             ("X-Jenkins", VERSION),
         ]
-        if self.identity is not None and status != 403:
+        if self.identity is not None and body is not _LOGIN_FIRST:
             headers.append(("X-Instance-Identity", self.identity))
         return Answer(status, headers, body)
 
@@ -469,13 +467,20 @@ class StandIn:
         if path not in build.artifacts:
             return self._page(404)
         content = build.artifacts[path]
-        kinds = {"html": "text/html", "txt": "text/plain", "xml": "application/xml"}
+        kinds = {
+            "html": "text/html;charset=utf-8",
+            "txt": "text/plain",
+            "xml": "application/xml",
+        }
         kind = kinds.get(path.rpartition(".")[2], "application/octet-stream")
         headers = [
             ("X-Content-Type-Options", "nosniff"),
-            ("Content-Security-Policy", "sandbox; default-src 'none';"),
-            ("Content-Type", kind),
+            (
+                "Content-Security-Policy",
+                "sandbox allow-same-origin; default-src 'none'",
+            ),
             ("Accept-Ranges", "bytes"),
+            ("Content-Type", kind),
         ]
         return Answer(
             200, headers, content if isinstance(content, bytes) else content()
@@ -530,12 +535,20 @@ def _lost(build: Build) -> bytes:
     return f"No such file: {HOME}/jobs/{folder}/builds/{build.number}/log".encode()
 
 
-def _console_text(build: Build) -> bytes | Iterable[bytes]:
+def _console_text(build: Build) -> Answer:
     if build.log_lost:
-        return _lost(build)
-    if isinstance(build.log, bytes):
-        return _NOTE.sub(b"", build.log)
-    return build.log()
+        return Answer(200, _TEXT, _lost(build))
+    if not isinstance(build.log, bytes):
+        return Answer(200, _TEXT, build.log())
+    text = _NOTE.sub(b"", build.log)
+    if build.job.classes == PIPELINE:
+        # Its answer is flushed before it ends: always in chunks.
+        return Answer(200, _TEXT, [_whole_lines(text)])
+    return Answer(200, _TEXT, text)
+
+
+def _whole_lines(text: bytes) -> bytes:
+    return text[: text.rfind(b"\n") + 1]
 
 
 def _progressive_text(build: Build, start: int) -> Answer:
@@ -548,13 +561,12 @@ def _progressive_text(build: Build, start: int) -> Answer:
         start = 0
     part = raw[start:]
     if build.building:
-        lines = part.splitlines(keepends=True)[:MAX_LINES]
-        part = b"".join(lines)
-        part = part[: part.rfind(b"\n") + 1]
+        lines = part.split(b"\n")[:MAX_LINES]
+        part = _whole_lines(part[: sum(len(one) + 1 for one in lines)])
     headers = [*_TEXT, ("X-Text-Size", str(start + len(part)))]
     if build.building:
         headers.append(("X-More-Data", "true"))
-    text = _NOTE.sub(b"", part).decode("utf-8", "replace").encode()
+    text = _NOTE.sub(b"", _whole_lines(part)).decode("utf-8", "replace").encode()
     return Answer(200, headers, _LONE_LF.sub(b"\r\n", text))
 
 
