@@ -55,7 +55,11 @@ def open_console(transport: Transport, path: str, subject: str) -> BinaryIO:
     """
     answer = transport.open(f"{path}consoleText", subject)
     check_text(answer.headers, subject, answer.body)
-    head = answer.body.read(_LOOK_AHEAD)
+    try:
+        head = answer.body.read(_LOOK_AHEAD)
+    except UnavailableError:
+        answer.body.close()
+        raise
     if _TRACE.match(head):
         answer.body.close()
         raise _lost(subject, "a Java stack trace instead: its log store is away")
