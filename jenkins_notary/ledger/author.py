@@ -18,7 +18,11 @@ from jenkins_notary.values.envelope import (
     format_envelope,
     pae,
 )
-from jenkins_notary.values.statement import format_statement, predicate_uri
+from jenkins_notary.values.statement import (
+    EXTENSION,
+    format_statement,
+    predicate_uri,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,15 +56,27 @@ class Author(NamedTuple):
             subjects: What it is about.
             facts: The predicate's further keys; those with None are left out.
         """
-        predicate = {
-            "recordId": self.record_id,
-            "claimedAt": format_time(self.claimed_at_ms),
-            "signer": describe_signer(self.signers[0]),
-            **{key: value for key, value in facts.items() if value is not None},
-        }
         return self.sign_payload(
-            format_statement(predicate_uri(own_type), subjects, predicate)
+            format_statement(predicate_uri(own_type), subjects, self._complete(facts))
         )
+
+    def sign_standard(
+        self,
+        predicate_type: str,
+        subjects: Sequence[Subject],
+        predicate: Mapping[str, object],
+        facts: Mapping[str, object],
+    ) -> bytes:
+        """Return the envelope of a statement with a standard predicate.
+
+        Args:
+            predicate_type: The predicate's type URI.
+            subjects: What it is about.
+            predicate: The predicate in its own shape.
+            facts: What stands under our extension key; those with None are left out.
+        """
+        extended = {**predicate, EXTENSION: self._complete(facts)}
+        return self.sign_payload(format_statement(predicate_type, subjects, extended))
 
     def sign_payload(self, payload: bytes) -> bytes:
         """Return the envelope of a statement's bytes, signed by every key."""
@@ -69,6 +85,15 @@ class Author(NamedTuple):
             payload,
             tuple([Signature(one.keyid, one.sign(message)) for one in self.signers]),
         )
+
+    def _complete(self, facts: Mapping[str, object]) -> dict[str, object]:
+        """Return facts with what every record of this author has."""
+        return {
+            "recordId": self.record_id,
+            "claimedAt": format_time(self.claimed_at_ms),
+            "signer": describe_signer(self.signers[0]),
+            **{key: value for key, value in facts.items() if value is not None},
+        }
 
 
 def describe_signer(signer: Signer) -> dict[str, str]:
