@@ -58,6 +58,7 @@ MAX_FILE_BYTES = 1 << 20
 MAX_LIST = 100_000
 
 OPTIONS: Mapping[str, Kind] = {
+    "again": "flag",
     "against": "text",
     "as-of": "time",
     "attach": "list",
@@ -69,9 +70,11 @@ OPTIONS: Mapping[str, Kind] = {
     "body": "flag",
     "ca-file": "text",
     "co-key": "list",
+    "collect-job": "text",
     "commit": "text",
     "config": "text",
     "containing": "text",
+    "controllers": "text",
     "digest": "text",
     "enrol-level": "integer",
     "enrol-org": "list",
@@ -79,9 +82,14 @@ OPTIONS: Mapping[str, Kind] = {
     "ephemeral-ok": "flag",
     "evidence-job": "text",
     "evidence-signer": "text",
+    "follow": "flag",
     "from": "integer",
     "full": "flag",
     "grep": "text",
+    "interval": "integer",
+    "jenkins-token-file": "text",
+    "jenkins-url": "text",
+    "jenkins-user": "text",
     "job": "text",
     "key": "text",
     "key-kind": ("ed25519", "ecdsa-p256"),
@@ -93,6 +101,7 @@ OPTIONS: Mapping[str, Kind] = {
     "mime": "text",
     "name": "text",
     "null": "flag",
+    "only": ("log",),
     "org": "text",
     "origin": "text",
     "output": ("text", "json", "yaml"),
@@ -131,7 +140,7 @@ VARIABLES = frozenset(
     {
         *("DEBUG", "KEY_PASSPHRASE", "MODE", "TOKEN"),
         *("IMMUDB_PASSWORD", "IMMUDB_USER"),
-        *("JENKINS_TOKEN", "JENKINS_URL", "JENKINS_USER"),
+        "JENKINS_TOKEN",
     }
 )
 """Variables that are no options, without :data:`PREFIX`."""

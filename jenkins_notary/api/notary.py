@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 
-from jenkins_notary.api.session import Choices, Session
+from jenkins_notary.api.session import Choices, JenkinsChoices, Session
 from jenkins_notary.errors import AmbiguousError, NotFoundError
 from jenkins_notary.values.claim import Claim, check_claim, check_label, check_reason
 from jenkins_notary.values.status import Status
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import BinaryIO, Self
 
+    from jenkins_notary.api.collect import Collected
     from jenkins_notary.api.gate import GateDecision
+    from jenkins_notary.api.gathering import Wanted
     from jenkins_notary.api.keeper import LedgerKeeper
     from jenkins_notary.api.results import (
         AssetRecord,
@@ -65,6 +67,7 @@ class Notary:
         stdin: BinaryIO | None = None,
         notify: Callable[[str], None] | None = None,
         progress: Progress | None = None,
+        jenkins: JenkinsChoices | None = None,
     ) -> None:
         """Choose a ledger and key.
 
@@ -80,6 +83,7 @@ class Notary:
             stdin: Where ``-`` reads; None for standard input.
             notify: Called with one-line notices, such as of a key that was made.
             progress: Called with (what, done, total or None) during long work.
+            jenkins: Where Jenkins is, for what reads it.
         """
         choices = Choices(
             key,
@@ -91,6 +95,7 @@ class Notary:
             stdin,
             notify,
             progress,
+            jenkins or JenkinsChoices(),
         )
         self._session = Session(
             ledger, choices, os.environ if environ is None else environ
@@ -464,6 +469,20 @@ class Notary:
 
         _, body = find_body(self._session, digest)
         yield from read_body(self._session.blobs, body)
+
+    # Jenkins
+
+    def collect(self, wanted: Wanted) -> Iterator[Collected]:
+        """Record builds as Jenkins shows them; yield what came of each, once durable.
+
+        What Jenkins does not give is a fault of the result; see ``Collected.code``.
+
+        Raises:
+            NotaryError: Jenkins does not answer at all, or the ledger is at fault.
+        """
+        from jenkins_notary.api.gathering import gather
+
+        yield from gather(self._session, wanted)
 
     def import_records(
         self, path: str, *, job: str | None = None, ephemeral_ok: bool = False

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from jenkins_notary.api.places import Places
     from jenkins_notary.blobs.files import FileBlobs
     from jenkins_notary.blobs.several import SeveralBlobs
+    from jenkins_notary.jenkins.controllers import Controllers
     from jenkins_notary.keys.log_key import LogSigner
     from jenkins_notary.keys.signatures import KeyVerifier
     from jenkins_notary.ports import Signer
@@ -51,6 +52,22 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
 
+class JenkinsChoices(NamedTuple):
+    """Where Jenkins is; the token comes by environment or from a file of its own.
+
+    Attributes:
+        url: Root URL of the one controller, or None.
+        user: Who reads, or None for nobody.
+        token_file: File with the user's API token, or None.
+        file: YAML file of several controllers, or None.
+    """
+
+    url: str | None = None
+    user: str | None = None
+    token_file: str | None = None
+    file: str | None = None
+
+
 class Choices(NamedTuple):
     """What the caller chose beside the ledger; see ``Notary`` for each."""
 
@@ -63,6 +80,7 @@ class Choices(NamedTuple):
     stdin: BinaryIO | None = None
     notify: Callable[[str], None] | None = None
     progress: Callable[[str, int, int | None], None] | None = None
+    jenkins: JenkinsChoices = JenkinsChoices()
 
 
 class Session:
@@ -89,6 +107,7 @@ class Session:
         self._signer: Signer | None = None
         self._verifier: KeyVerifier | None = None
         self._vkeys: tuple[str, ...] = ()
+        self._controllers: Controllers | None = None
         self._pins = PinFiles(self.places.pins)
 
     def reopen(self, ledger: str) -> Session:
@@ -112,6 +131,33 @@ class Session:
         passphrase = self.choices.passphrase
         return [load_signer(o, passphrase=passphrase) for o in self.choices.co_keys]
 
+    def controllers(self) -> Controllers:
+        """Return the Jenkins controllers that may be read; none is asked yet.
+
+        Raises:
+            ConfigurationError: They are configured wrongly.
+        """
+        if self._controllers is None:
+            from jenkins_notary.jenkins.controllers import load_controllers
+
+            url, user, token_file, file = self.choices.jenkins
+            self._controllers = load_controllers(
+                url=url,
+                user=user,
+                token_file=token_file,
+                file=file,
+                ca_file=self.choices.ca_file,
+                plain_http_hosts=self.choices.plain_http,
+                environ=self.environ,
+            )
+        return self._controllers
+
+    def close_controllers(self) -> None:
+        """Close what is open to Jenkins; the next call opens it anew."""
+        if self._controllers is not None:
+            self._controllers.close()
+            self._controllers = None
+
     def has_ledger(self) -> bool:
         """Return whether there is a ledger with a checkpoint."""
         is_there = self._store is not None or os.path.exists(self.places.ledger)
@@ -120,6 +166,7 @@ class Session:
     def close(self) -> None:
         """Release the ledger; the next call opens it anew."""
         self.forget()
+        self.close_controllers()
         if self._store is not None:
             self._store.close()
             self._store = None

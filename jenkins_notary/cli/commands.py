@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "gate": ("gate", "Allow or deny assets by a policy."),
     "inspect": ("inspect", "Show all records of an asset or digest."),
     "evidence": ("evidence", "Find records by job, digest, commit, signer or time."),
+    "collect": ("collect", "Record builds as Jenkins shows them."),
     "log": ("log", "Print the console log of a build, proven."),
     "log put": ("log", "Record the console log of a build."),
     "attach": ("attach", "Record a file as evidence of a job or digest."),

@@ -139,6 +139,7 @@ class Context:
             ConfigurationError: The passphrase file cannot be read.
         """
         from jenkins_notary.api.notary import Notary
+        from jenkins_notary.api.session import JenkinsChoices
 
         progress = None
         stderr = self.output.stderr
@@ -160,6 +161,12 @@ class Context:
             stdin=self.stdin,
             notify=self.output.notice,
             progress=progress,
+            jenkins=JenkinsChoices(
+                self.text("jenkins-url"),
+                self.text("jenkins-user"),
+                self.text("jenkins-token-file"),
+                self.text("controllers"),
+            ),
         )
 
     def _passphrase(self) -> bytes | None:

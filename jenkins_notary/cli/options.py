@@ -319,11 +319,24 @@ def add_co_keys(parser: Parser) -> None:
 def add_registry(parser: Parser) -> None:
     """Add how registries and web servers are asked."""
     parser.option(
-        "--ca-file", "certificates that registries are checked with", metavar="FILE"
+        "--ca-file", "certificates that servers are checked with", metavar="FILE"
     )
     parser.option(
-        "--plain-http", "a registry that may be asked without TLS", metavar="HOST"
+        "--plain-http", "a host that may be asked without TLS", metavar="HOST"
     )
+
+
+def add_jenkins(parser: Parser) -> None:
+    """Add what every command that reads Jenkins knows."""
+    parser.option("--jenkins-url", "the controller's root URL", metavar="URL")
+    parser.option("--jenkins-user", "who reads there", metavar="NAME")
+    parser.option(
+        "--jenkins-token-file",
+        "a file with the user's API token (or JENKINS_NOTARY_JENKINS_TOKEN)",
+        metavar="FILE",
+    )
+    parser.option("--controllers", "a YAML file of several controllers", metavar="FILE")
+    add_registry(parser)
 
 
 def add_as_of(parser: Parser) -> None:

@@ -100,6 +100,12 @@ class Controllers:
             self._clients[name] = JenkinsClient(self._accesses[name])
         return self._clients[name]
 
+    def close(self) -> None:
+        """Close every connection; a client that is asked for later is a new one."""
+        for one in self._clients.values():
+            one.close()
+        self._clients.clear()
+
 
 def load_controllers(
     *,

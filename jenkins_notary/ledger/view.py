@@ -374,8 +374,20 @@ class LedgerView:
             IntegrityError: A row that cannot be: outside the range, out of order, or
                 with an index below 0.
         """
+        rows = self.find_rows(kind, low, high, newest_first=newest_first)
+        yield from (index for _, index in rows)
+
+    def find_rows(
+        self,
+        kind: RowKind,
+        low: bytes,
+        high: bytes,
+        *,
+        newest_first: bool = False,
+    ) -> Iterator[tuple[bytes, int]]:
+        """Yield (key, index) of rows; see :meth:`find`. A key is a hint as well."""
         rows = self._scan(kind, low, high, newest_first=newest_first)
-        yield from (index for index in rows if index < self.size)
+        yield from (row for row in rows if row[1] < self.size)
 
     def find_digest(self, digest_hex: str) -> Iterator[int]:
         """Yield indexes of records that name a digest, the newest first."""
@@ -388,8 +400,8 @@ class LedgerView:
 
     def _scan(
         self, kind: RowKind, low: bytes, high: bytes, *, newest_first: bool
-    ) -> Iterator[int]:
-        """Yield indexes by a range of keys, those behind the view's size too."""
+    ) -> Iterator[tuple[bytes, int]]:
+        """Yield (key, index) by a range of keys, those behind the view's size too."""
         after: tuple[bytes, int] | None = None
         while True:
             rows = self._reader.rows(
@@ -409,7 +421,7 @@ class LedgerView:
                         advice=_ALTERED,
                     )
                 after = place
-                yield row.index
+                yield place
             if len(rows) < PAGE:
                 return
 
