@@ -46,7 +46,7 @@ def test_steps_and_examples_run_under_the_transformation(tmp_path: Path) -> None
     assert done.returncode == 0, done.stdout[-20000:]
     assert (
         ran
-        == sum(len(re.findall(r"^  @Test ", one, re.MULTILINE)) for one in sources)
+        == sum(len(re.findall(r"^ +@Test\b", one, re.MULTILINE)) for one in sources)
         > 0
     )
     assert skipped == 0

@@ -1,0 +1,128 @@
+package notaryhook
+
+import groovy.transform.CompileStatic
+import java.util.concurrent.TimeUnit
+
+/**
+ * Deliver events by the installed command line: {@code COMMAND collect --outbox FOLDER}.
+ *
+ * <p>No shell. The command's environment is an allow-list, its time and output are bounded.
+ * It deletes the events that it recorded; what is left is tried again.
+ */
+@CompileStatic
+class CommandTransport implements Transport {
+    private static final int MAX_OUTPUT_BYTES = 8 << 20
+    private static final int MAX_TOLD_CHARACTERS = 2_000
+    private static final List<String> PASSED = [
+        'PATH', 'HOME', 'USER', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'SystemRoot', 'TEMP', 'TMP',
+        'XDG_DATA_HOME', 'XDG_STATE_HOME', 'XDG_CONFIG_HOME', 'SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE',
+        'HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY', 'https_proxy', 'http_proxy', 'no_proxy',
+    ]
+
+    private final List<String> command
+    private final int timeoutSeconds
+    private final Outbox outbox
+    private final Map<String, String> environment
+
+    CommandTransport(String program, int timeoutSeconds, Outbox outbox, Map<String, String> environment) {
+        this.command = [program, 'collect', '--outbox', outbox.folder.path, '-o', 'json']
+        this.timeoutSeconds = timeoutSeconds
+        this.outbox = outbox
+        this.environment = environment
+    }
+
+    /** Return what of the controller's environment, and of the settings, the command sees. */
+    static Map<String, String> allowed(Map<String, String> controller, Map<String, String> settings) {
+        Map<String, String> passed = controller.findAll { String name, String value ->
+            name in PASSED ||
+                name.startsWith('JENKINS_NOTARY_') && !name.startsWith('JENKINS_NOTARY_HOOK')
+        }
+        passed + settings
+    }
+
+    @Override
+    Map<String, Object> send(Map<Long, byte[]> batch) {
+        ProcessBuilder builder = new ProcessBuilder(command)
+        builder.environment().clear()
+        builder.environment().putAll(environment)
+        Process process
+        try {
+            process = builder.start()
+        } catch (IOException error) {
+            throw new DeliveryException("${command.first()}: ${error.message}")
+        }
+        process.outputStream.close()
+        Bounded output = new Bounded(process.inputStream)
+        Bounded errors = new Bounded(process.errorStream)
+        try {
+            await(process)
+            output.join(5_000)
+            errors.join(5_000)
+        } finally {
+            end(process)
+        }
+        answer(process.exitValue(), batch, output.content, errors.text)
+    }
+
+    private void await(Process process) {
+        if (!process.waitFor(timeoutSeconds, TimeUnit.SECONDS)) {
+            throw new DeliveryException("${command.first()}: no end after ${timeoutSeconds} s")
+        }
+    }
+
+    /** End the command and, where the JVM can, what it started. */
+    private static void end(Process process) {
+        process.toHandle().descendants().each { ProcessHandle child -> child.destroyForcibly() }
+        process.destroyForcibly().waitFor(5, TimeUnit.SECONDS)
+    }
+
+    private Map<String, Object> answer(int code, Map<Long, byte[]> batch, byte[] output, String errors) {
+        if (code != 0) {
+            throw new DeliveryException(
+                "${command.first()} collect: exit code ${code}: ${errors.trim().take(MAX_TOLD_CHARACTERS)}")
+        }
+        Set<Long> left = outbox.ready.toSet()
+        List<Long> delivered = batch.keySet().takeWhile { Long seq -> !(seq in left) }.toList()
+        if (delivered.isEmpty()) {
+            throw new DeliveryException("${command.first()} collect: exit code 0, but event " +
+                "${batch.keySet().first()} is still there")
+        }
+        (Json.decode(output) ?: [:]) + ([accepted: delivered.last()] as Map<String, Object>)
+    }
+
+    /** Read a stream to its end, keep no more than fits. */
+    private static class Bounded extends Thread {
+        private final InputStream stream
+        private final ByteArrayOutputStream kept = new ByteArrayOutputStream()
+
+        Bounded(InputStream stream) {
+            super('jenkins-notary hook: command')
+            this.stream = stream
+            daemon = true
+            start()
+        }
+
+        @Override
+        void run() {
+            byte[] block = new byte[1 << 13]
+            try {
+                int count
+                while ((count = stream.read(block)) >= 0) {
+                    synchronized (kept) {
+                        kept.write(block, 0, Math.min(count, MAX_OUTPUT_BYTES - kept.size()))
+                    }
+                }
+            } catch (IOException ignored) {
+                // The stream ends with the process; what was read is kept.
+            }
+        }
+
+        byte[] getContent() {
+            synchronized (kept) {
+                return kept.toByteArray()
+            }
+        }
+
+        String getText() { new String(content, 'UTF-8') }
+    }
+}

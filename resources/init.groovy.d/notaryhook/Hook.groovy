@@ -1,0 +1,198 @@
+package notaryhook
+
+import groovy.transform.CompileStatic
+import hudson.ExtensionList
+import hudson.model.EnvironmentContributor
+import hudson.model.Item
+import hudson.model.Job
+import hudson.model.Run
+import hudson.model.TaskListener
+import hudson.model.listeners.ItemListener
+import hudson.model.listeners.RunListener
+import java.security.SecureRandom
+import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.atomic.AtomicLong
+import java.util.logging.Logger
+import jenkins.model.Jenkins
+
+/**
+ * The hook: what the listeners call, and the threads that do the rest.
+ *
+ * <p>A listener appends an event to the outbox and wakes the keeper. The keeper completes
+ * events with the facts that take time, and sweeps for what was missed. The courier
+ * delivers. Neither waits for the other: a build that is rotated away while the ledger is
+ * down has its facts already.
+ */
+@CompileStatic
+class Hook {
+    static final String VERSION = '0.1.0'
+    /** In the folder of each recorded build: {@code <outbox id> <number of the event>}. */
+    static final String MARKER = 'jenkins-notary.event'
+    private static final String CHECKPOINT = '[jenkins-notary] checkpoint '
+    private static final long FIRST_SWEEP_MS = 30_000L
+    private static final int MAX_CHECKPOINT_BYTES = 8_192
+    private static final Logger LOGGER = Logger.getLogger('notaryhook')
+
+    final Settings settings
+    final Outbox outbox
+    final Complaints complaints = new Complaints()
+    private final Events events = new Events(VERSION)
+    private final Map<String, AtomicLong> counts = new ConcurrentHashMap<String, AtomicLong>()
+    private final AtomicLong slowestNs = new AtomicLong()
+    private final AtomicLong totalNs = new AtomicLong()
+    private volatile byte[] checkpoint
+    /** Completes events; delivers them; looks for missed builds. */
+    Worker keeper, courier, sweeper
+    volatile boolean closed = false
+
+    private Hook(Settings settings) {
+        this.settings = settings
+        outbox = new Outbox(new File(Home.folder(), 'outbox'), settings.maxOutboxBytes)
+    }
+
+    /** Put a hook in the place of earlier ones; return a line about it. */
+    static String install() {
+        Settings settings = Home.settings()
+        List<ExtensionList> lists = [RunListener.all(), ItemListener.all(), EnvironmentContributor.all()]
+        lists.each { ExtensionList list -> Home.removeEarlier(list) }
+        Hook hook = new Hook(settings)
+        hook.open()
+        RunListener.all().add(new RunWatcher(hook))
+        ItemListener.all().add(new ItemWatcher(hook))
+        EnvironmentContributor.all().add(new BuildEnvironment(hook))
+        String line = "jenkins-notary: hook ${VERSION} listens; outbox ${hook.outbox.id} in ${hook.outbox.folder}"
+        LOGGER.info(line)
+        line
+    }
+
+    private void open() {
+        byte[] id = new byte[16]
+        new SecureRandom().nextBytes(id)
+        outbox.open(id.encodeHex().toString(), Events.format(System.currentTimeMillis()))
+        Sweep sweep = new Sweep(this)
+        keeper = new Worker('keeper', 0L, complaints, new Keeper(this).&keepAll)
+        courier = new Worker('courier', 1_000L, complaints, new Courier(this).&deliver)
+        sweeper = new Worker('sweeper', FIRST_SWEEP_MS, complaints, sweep.&run)
+        [keeper, courier, sweeper].each { Worker worker -> worker.start() }
+    }
+
+    /** Stop the threads. Listeners of this hook do nothing from now on. */
+    void close() {
+        closed = true
+        [keeper, courier, sweeper].each { Worker worker -> worker?.close() }
+    }
+
+    /** Run what a listener does: nothing that goes wrong in it reaches the build. */
+    void guard(String what, Closure<?> body) {
+        if (closed) {
+            return
+        }
+        long start = System.nanoTime()
+        try {
+            body.call()
+        } catch (Throwable error) {
+            complaints.tell(what, "${error}", error)
+        }
+        long spent = System.nanoTime() - start
+        counts.computeIfAbsent(what) { new AtomicLong() }.incrementAndGet()
+        totalNs.addAndGet(spent)
+        slowestNs.accumulateAndGet(spent) { long a, long b -> Math.max(a, b) }
+    }
+
+    void printCheckpoint(Run run, TaskListener listener) {
+        byte[] note = checkpoint
+        if (note != null && covers(run.parent.fullName)) {
+            listener.logger.println(CHECKPOINT + note.encodeBase64().toString())
+        }
+    }
+
+    /** Append a build that has ended, once; return the event's number, null: not appended. */
+    synchronized Long recordFinalized(Run run) {
+        if (!covers(run.parent.fullName) || new File(run.rootDir, MARKER).exists()) {
+            return null
+        }
+        Map<String, Object> more = [build: Events.build(run), facts: Facts.quick(run, complaints)] as Map<String, Object>
+        Long seq = append('finalized', run.parent, more, true)
+        if (seq != null) {
+            Disk.writeQuickly(new File(run.rootDir, MARKER), "${outbox.id} ${seq}\n".getBytes('UTF-8'))
+        }
+        seq
+    }
+
+    void recordDeleted(Run run) {
+        if (covers(run.parent.fullName)) {
+            append('build-deleted', run.parent, [build: Events.build(run)] as Map<String, Object>, false)
+        }
+    }
+
+    void recordJobDeleted(Job job) {
+        if (covers(job.fullName)) {
+            append('job-deleted', job, [build: null, range: Events.range(job)] as Map<String, Object>, false)
+        }
+    }
+
+    /** Append the new name of a job or folder, if it or what is below it is watched. */
+    void recordMove(Item item, String from, String to, Set<String> below) {
+        if (([from, to] + below.toList()).any { String name -> covers(name) }) {
+            String kind = parent(from) == parent(to) ? 'renamed' : 'moved'
+            append(kind, item, [build: null, from: from, to: to] as Map<String, Object>, false)
+        }
+    }
+
+    /** Return the variables of a build: none for a job that is not watched. */
+    Map<String, String> environmentFor(Run run) {
+        if (!covers(run.parent.fullName)) {
+            return [:]
+        }
+        Map<String, String> all = [JENKINS_NOTARY_HOOK: VERSION, JENKINS_NOTARY_MODE: settings.mode,
+                                   JENKINS_NOTARY_LEDGER: settings.ledger]
+        all.findAll { String name, String value -> value != null }
+    }
+
+    /** Take what an answer of the ledger brings back: receipts, and the newest checkpoint. */
+    void onDelivered(List<Long> delivered, Map<String, Object> answer) {
+        counts.computeIfAbsent('delivered') { new AtomicLong() }.addAndGet(delivered.size())
+        byte[] note = (answer.get('checkpoint') as String)?.getBytes('UTF-8')
+        if (note != null && note.length <= MAX_CHECKPOINT_BYTES) {
+            checkpoint = note
+        }
+        Receipts.writeAll(answer.get('receipts'), delivered)
+    }
+
+    /** Return how the hook is: counts, what waits, the last fault, what listeners cost. */
+    Map<String, Object> status() {
+        outbox.measure()
+        Map<String, Object> told = [
+            version: VERSION, outbox: outbox.id, waiting: outbox.count(), faults: complaints.count.get(),
+            delivery: complaints.last(Delivery.SUBJECT) ?: 'well',
+            counts: counts.collectEntries { String what, AtomicLong count -> [(what): count.get()] },
+            listeners: [totalMs: totalNs.get().intdiv(1_000_000), slowestMs: slowestNs.get().intdiv(1_000_000)],
+        ] as Map<String, Object>
+        told
+    }
+
+    private boolean covers(String name) {
+        settings.patterns.covers(name)
+    }
+
+    private Long append(String kind, Item item, Map<String, Object> more, boolean recoverable) {
+        Long seq = outbox.append(events.event(kind, item, more), recoverable)
+        if (seq == null) {
+            String hope = recoverable ? 'a sweep finds them again' : 'this event is lost'
+            complaints.tell("outbox, ${kind}", "full (${settings.maxOutboxBytes} bytes); ${hope}")
+        }
+        keeper.wake()
+        seq
+    }
+
+    /** Return the number of the event that recorded a build, null: none did. */
+    static Long markedSeq(Run run) {
+        File marker = new File(run.rootDir, MARKER)
+        List<String> words = marker.file ? marker.getText('UTF-8').tokenize() : []
+        words.size() == 2 && words[1].isLong() ? words[1].toLong() : null
+    }
+
+    private static String parent(String name) {
+        name.contains('/') ? name.substring(0, name.lastIndexOf('/')) : ''
+    }
+}

@@ -1,0 +1,80 @@
+package notaryhook
+
+import groovy.transform.CompileStatic
+import hudson.model.Job
+import hudson.model.Run
+import jenkins.model.Jenkins
+
+/**
+ * Completes appended events: the facts that must be read from the disk, and the claims that
+ * the build archived. A build that is gone by then keeps the facts it has.
+ */
+@CompileStatic
+class Keeper {
+    private static final long REST_MS = 60_000L
+
+    private final Hook hook
+
+    Keeper(Hook hook) {
+        this.hook = hook
+    }
+
+    /** Complete all that waits; return when to look again without being woken. */
+    long keepAll() {
+        if (Events.url() == null) {
+            hook.complaints.tell('keeper, address', 'events wait: set the Jenkins URL under Manage Jenkins, System')
+            return REST_MS
+        }
+        hook.complaints.settle('keeper, address')
+        for (Long seq : hook.outbox.unprepared) {
+            if (hook.closed) {
+                return REST_MS
+            }
+            keep(seq)
+            hook.courier.wake()
+        }
+        REST_MS
+    }
+
+    private void keep(long seq) {
+        Map<String, Object> event = hook.outbox.readUnprepared(seq)
+        if (event == null) {
+            hook.complaints.tell("event ${seq}", 'set aside in refused/: expected JSON')
+            hook.outbox.refuseUnprepared(seq)
+            return
+        }
+        Map<String, Object> controller = (Map<String, Object>) event.get('controller')
+        if (controller.get('url') == null) {
+            controller.put('url', Events.url())
+        }
+        hook.outbox.prepare(seq, event.get('event') == 'finalized' ? complete(event) : event)
+    }
+
+    private Map<String, Object> complete(Map<String, Object> event) {
+        Run run = find(event)
+        Map<String, Object> facts = (Map<String, Object>) event.get('facts')
+        List<Map<String, Object>> claims = []
+        if (run != null) {
+            facts = facts + Facts.whole(run, mode(), hook.complaints)
+            try {
+                claims = Claims.read(run, hook.complaints)
+            } catch (IOException error) {
+                hook.complaints.tell("claims of ${run.externalizableId}", "not read: ${error}", error)
+            }
+        }
+        event + ([facts: facts, claims: claims] as Map<String, Object>)
+    }
+
+    /** Return the build of an event, null: it is gone, or another has its number. */
+    private static Run find(Map<String, Object> event) {
+        Map<String, Object> job = (Map<String, Object>) event.get('job')
+        Map<String, Object> build = (Map<String, Object>) event.get('build')
+        Job found = Jenkins.get().getItemByFullName(job.get('name') as String, Job)
+        Run run = found?.getBuildByNumber(((Number) build.get('number')).intValue())
+        run?.startTimeInMillis == ((Number) build.get('startedAt')).longValue() ? run : null
+    }
+
+    private String mode() {
+        hook.settings.mode ?: Home.globalProperties().get('JENKINS_NOTARY_MODE')
+    }
+}

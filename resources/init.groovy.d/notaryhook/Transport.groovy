@@ -1,0 +1,14 @@
+package notaryhook
+
+/** One way to the ledger. */
+interface Transport {
+    /**
+     * Deliver complete events.
+     *
+     * @param batch their JSON by number, in order
+     * @return at least [accepted: the last durable number]; perhaps
+     *     [receipts: [job id: tlog-proof]] and [checkpoint: signed note]
+     * @throws DeliveryException none of them is known to be durable
+     */
+    Map<String, Object> send(Map<Long, byte[]> batch) throws DeliveryException
+}
