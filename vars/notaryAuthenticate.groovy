@@ -4,14 +4,7 @@
  * @return the ledger's word, one plain map an asset
  */
 def call(Map args = [:]) {
-  return notaryRun([
-    name: 'notaryAuthenticate',
-    command: 'authenticate',
-    needs: [['assets', 'image']],
-    allows: ['name', 'signers', 'org', 'asOf', 'strict'],
-    unavailable: ['unstable', 'fail'],
-    defaults: [onFailure: 'fail', onUnavailable: 'fail'],
-  ], args)
+  return notaryRun(describe(), args)
 }
 
 def call(Map args, Object assets) {
@@ -20,4 +13,16 @@ def call(Map args, Object assets) {
 
 def call(Object assets) {
   return call(assets: assets)
+}
+
+/** Says what this step is; see notaryRun. */
+Map describe() {
+  return [
+    name: 'notaryAuthenticate',
+    command: 'authenticate',
+    needs: [['assets', 'image']],
+    allows: ['name', 'signers', 'org', 'asOf', 'strict'],
+    unavailable: ['unstable', 'fail'],
+    defaults: [onFailure: 'fail', onUnavailable: 'fail'],
+  ]
 }

@@ -12,19 +12,9 @@ import groovy.json.JsonSlurper
  * @return the program's results, one plain map each
  */
 def call(Map step, Map given) {
-  final Map args = step.defaults + withoutNulls(given)
-  final String fault = findFault(step, args, env.JENKINS_NOTARY_MODE ?: '')
-  if (fault) { error "${step.name}: ${fault}" }
-  if (!env.WORKSPACE) {
-    error "${step.name}: needs a node, got none; put it into node { } or give the stage an agent"
-  }
-  final boolean hasHook = env.JENKINS_NOTARY_HOOK ? true : false
-  final boolean byController = args.transport == 'controller'
-  if (byController && !hasHook) {
-    error "${step.name}: transport 'controller' expected the hook on the controller, got none; install it or name a service"
-  }
-  final Map reactions = listReactions(args, env.JENKINS_NOTARY_MODE ?: '', hasHook)
-  Map answer = run(step, args, byController)
+  final Map args = check(step, given)
+  final Map reactions = listReactions(args, env.JENKINS_NOTARY_MODE ?: '', env.JENKINS_NOTARY_HOOK ? true : false)
+  Map answer = run(step, args, args.transport == 'controller')
   if (reactions[answer.kind] == 'queue') {
     echo "${step.name}: ${answer.text}; queued for the hook on the controller"
     answer = run(step, args, true)
@@ -32,6 +22,20 @@ def call(Map step, Map given) {
   if (answer.lines) { echo "${step.name}:\n${answer.lines}" }
   react("${step.name}: ${answer.text}", reactions[answer.kind])
   return answer.results
+}
+
+/** Returns the arguments with their defaults; fails the build if they, or the place, are wrong. */
+Map check(Map step, Map given) {
+  final Map args = step.defaults + withoutNulls(given)
+  final String fault = findFault(step, args, env.JENKINS_NOTARY_MODE ?: '')
+  if (fault) { error "${step.name}: ${fault}" }
+  if (!env.WORKSPACE) {
+    error "${step.name}: needs a node, got none; put it into node { } or give the stage an agent"
+  }
+  if (args.transport == 'controller' && !env.JENKINS_NOTARY_HOOK) {
+    error "${step.name}: transport 'controller' expected the hook on the controller, got none; install it or name a service"
+  }
+  return args
 }
 
 /** Runs the program in a fresh folder, which is removed afterwards, and judges its answer. */
@@ -105,19 +109,30 @@ void react(String text, String reaction) {
   if (reaction == 'observe') { echo "${text} (only observed: JENKINS_NOTARY_MODE)" }
 }
 
-/** The one table of exit codes: what each means, and which reaction decides. */
+/** The one table of exit codes: which reaction decides, and what each means. */
 @NonCPS
 Map exitCodes() {
+  final List absent = ['fault', 'jenkins-notary is not installed on this agent; install it, put it on PATH, or name a service by ledger:']
   return [
     0: ['done', 'done'],
-    1: ['verdict', 'UNTRUSTED'], 2: ['verdict', 'UNKNOWN'], 3: ['verdict', 'UNSUPPORTED'],
-    4: ['verdict', 'REVOKED'], 5: ['verdict', 'DENIED'],
-    64: ['fault', 'wrong argument'], 65: ['fault', 'integrity: something was altered'],
-    66: ['fault', 'not found'], 67: ['fault', 'ambiguous'], 69: ['unavailable', 'unavailable'],
-    70: ['fault', 'internal fault'], 74: ['fault', 'disk full or read-only'],
-    77: ['fault', 'permission denied'], 78: ['fault', 'wrong configuration'], 130: ['fault', 'interrupted'],
+    1: ['verdict', 'UNTRUSTED'],
+    2: ['verdict', 'UNKNOWN'],
+    3: ['verdict', 'UNSUPPORTED'],
+    4: ['verdict', 'REVOKED'],
+    5: ['verdict', 'DENIED'],
+    64: ['fault', 'wrong argument'],
+    65: ['fault', 'integrity: something was altered'],
+    66: ['fault', 'not found'],
+    67: ['fault', 'ambiguous'],
+    69: ['unavailable', 'unavailable'],
+    70: ['fault', 'internal fault'],
+    74: ['fault', 'disk full or read-only'],
+    77: ['fault', 'permission denied'],
+    78: ['fault', 'wrong configuration'],
     126: ['fault', 'jenkins-notary cannot be run on this agent; check its rights'],
-    127: ['fault', 'jenkins-notary is not installed on this agent; install it, put it on PATH, or name a service by ledger:'],
+    127: absent,
+    130: ['fault', 'interrupted'],
+    9009: absent, // cmd.exe has this for 127.
   ]
 }
 
@@ -181,15 +196,15 @@ Map listReactions(Map args, String mode, boolean hasHook) {
 @NonCPS
 List listValues(Map step, Map args, String folder) {
   final Map names = [
-    ledger: 'LEDGER', job: step.command == 'evidence' ? 'EVIDENCE_JOB' : 'JOB', attributes: 'ATTR', attach: 'ATTACH',
-    name: 'NAME', reason: 'REASON', supersede: 'SUPERSEDE', digestFile: 'DIGEST_FILE', org: 'ORG', signers: 'SIGNER',
+    ledger: 'LEDGER', job: 'JOB', attributes: 'ATTR', attach: 'ATTACH',
+    name: 'NAME', reason: 'REASON', supersede: 'SUPERSEDE', digestFile: 'DIGEST_FILE', org: 'ORG', signers: 'SIGNER', signer: 'EVIDENCE_SIGNER',
     asOf: 'AS_OF', strict: 'STRICT', policy: 'POLICY', label: 'LABEL', mime: 'MIME', commit: 'COMMIT', since: 'SINCE',
     until: 'UNTIL', limit: 'LIMIT', digest: step.command == 'evidence' ? 'DIGEST' : 'ATTACH_DIGEST',
   ]
-  final List values = ["NOTARY_DIR=${folder}", "NOTARY_COMMAND=${step.command}", "NOTARY_ARG=${step.arg ? args[step.arg] : ''}"]
+  final List values = ["NOTARY_DIR=${folder}", "NOTARY_COMMAND=${step.command}", "NOTARY_ARG=${step.argument ? args[step.argument] ?: '' : ''}"]
   if (args.archiveReceipts) { values << "JENKINS_NOTARY_RECEIPTS=${folder}" }
   for (arg in args) {
-    if (names[arg.key] && arg.key != step.arg) { values << "JENKINS_NOTARY_${names[arg.key]}=${formatValue(arg.value)}" }
+    if (names[arg.key] && arg.key != step.argument) { values << "JENKINS_NOTARY_${names[arg.key]}=${formatValue(arg.value)}" }
   }
   return (values + (step.values ?: [])).collect { it.toString() }
 }
@@ -222,7 +237,7 @@ Map judge(int code, String text) {
     return [kind: 'fault', text: "exit code ${code}: ${reason}".toString(), lines: '', results: []]
   }
   final List reasons = results.findAll { it.code }.take(5).collect { "${it.name} is ${it.status ?: 'not checked'}: ${it.error ? it.error.message : it.reason}" }
-  final String said = document.error ? document.message : reasons.join('; ')
+  final String said = document.error ? "${document.message}".replaceAll('\\n *', '; ') : reasons.join('; ')
   return [
     kind: rows[0], text: plain("exit code ${code}: ${rows[1]}${said ? ': ' + said : ''}"), results: results,
     lines: results.take(20).collect { plain("${it.status ?: it.type ?: 'ERROR'}  ${it.digest}  ${it.name}") }.join('\n'),

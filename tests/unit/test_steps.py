@@ -22,6 +22,8 @@ def read_step(name: str) -> str:
 
 def list_arguments(name: str) -> set[str]:
     """Return the argument names that a step declares."""
+    if name == "notaryStage":
+        return list_arguments("notaryNotarize") | {"onBodyFailure"}
     declared = re.findall(
         r"(?:needs|allows): (\[.*\]),$", read_step(name), re.MULTILINE
     )
@@ -52,7 +54,7 @@ def test_step_describes_itself_and_takes_a_map(step: str) -> None:
     text = read_step(step)
 
     assert re.search(r"^def call\(Map args = \[:\]", text, re.MULTILINE)
-    assert f"    name: '{step}'," in text
+    assert f"name: '{step}'" in text
     assert len(text.splitlines()) <= 60
     test = f"{step.removeprefix('notary')}Test.groovy"
     assert (ROOT / "tests/groovy/src" / test).is_file()
@@ -65,15 +67,14 @@ def test_help_names_each_argument_and_shows_an_example(step: str) -> None:
     arguments = {one for line in named for one in line.split(", ")}
 
     assert arguments == list_arguments(step) | COMMON
-    assert "Example" in text
-    assert f"  {step}" in text
+    assert f"{step}(" in text.partition("Example:")[2]
     assert "<" not in text, "Jenkins shows help as markup"
 
 
 def test_table_of_exit_codes_is_the_programs() -> None:
     table = RUN.partition("Map exitCodes() {")[2].partition("\n}")[0]
     ranked = RUN.partition("List severity() {")[2].partition("\n}")[0]
-    codes = [int(one) for one in re.findall(r"(\d+): \['", table)]
+    codes = [int(one) for one in re.findall(r"^    (\d+): ", table, re.MULTILINE)]
 
-    assert sorted(codes) == sorted({*errors.SEVERITY, 126, 127, 130})
+    assert sorted(codes) == sorted({*errors.SEVERITY, 126, 127, 130, 9009})
     assert [int(one) for one in re.findall(r"\d+", ranked)] == [*errors.SEVERITY]

@@ -60,13 +60,21 @@ class Jenkins {
 
   /** Runs the program outside any build; returns its code and its document. */
   Map run(String... words) {
-    final ProcessBuilder builder = new ProcessBuilder(["${PROGRAMS}/jenkins-notary".toString(), '-o', 'json'].with { [it[0]] + (words as List) + it[1..2] })
+    final Map done = execute((words as List) + ['-o', 'json'])
+    return done + [document: done.text ? new groovy.json.JsonSlurperClassic().parseText(done.text) : null]
+  }
+
+  /** Returns what the program prints outside any build. */
+  String print(String... words) { return execute(words as List).text }
+
+  private Map execute(List<String> words) {
+    final ProcessBuilder builder = new ProcessBuilder(["${PROGRAMS}/jenkins-notary".toString()] + words)
     builder.environment().clear()
     builder.environment().putAll(agentEnvironment + [JENKINS_NOTARY_LEDGER: env.JENKINS_NOTARY_LEDGER])
     final Process process = builder.directory(workspace).start()
     process.outputStream.close()
-    final String output = process.inputStream.text
-    return [code: process.waitFor(), document: output ? new groovy.json.JsonSlurperClassic().parseText(output) : null, said: process.errorStream.text]
+    final String text = process.inputStream.getText('UTF-8')
+    return [code: process.waitFor(), text: text, said: process.errorStream.text]
   }
 
   /** The environment that Jenkins gives to a step within the blocks that are open. */
