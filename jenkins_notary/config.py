@@ -138,7 +138,7 @@ NOT_IN_FILE = frozenset({"config"})
 
 VARIABLES = frozenset(
     {
-        *("DEBUG", "KEY_PASSPHRASE", "MODE", "TOKEN"),
+        *("DEBUG", "HOOK", "KEY_PASSPHRASE", "MODE", "TOKEN"),
         *("IMMUDB_PASSWORD", "IMMUDB_USER"),
         "JENKINS_TOKEN",
     }

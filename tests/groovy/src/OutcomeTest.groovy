@@ -106,6 +106,13 @@ class OutcomeTest extends StepTest {
     assert jenkins.log.contains('only observed')
   }
 
+  @Test void theModeIsRecorded() {
+    jenkins.env.JENKINS_NOTARY_MODE = 'warn'
+    succeed("notaryNotarize 'app.jar'")
+
+    assert evidence()[0].predicate.job.environment.JENKINS_NOTARY_MODE == 'warn'
+  }
+
   @Test void anUnknownModeIsRefused() {
     jenkins.env.JENKINS_NOTARY_MODE = 'of'
 
