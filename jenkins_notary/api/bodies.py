@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from jenkins_notary.api.log_keeping import DIGEST, HELD
+from jenkins_notary.api.holding import find_release, is_held
+from jenkins_notary.api.log_keeping import DIGEST
 from jenkins_notary.errors import (
     IntegrityError,
     NotaryError,
@@ -34,11 +35,18 @@ def open_body(session: Session, record: ProvenRecord) -> tuple[Blobs, Body]:
         PermissionDeniedError: The log is held back.
     """
     body = body_of(record)
-    check_readable(record)
-    return session.blobs, body
+    check_readable(session, record)
+    return place_of(session, record, body), body
 
 
-def check_readable(record: ProvenRecord) -> None:
+def place_of(session: Session, record: ProvenRecord, body: Body) -> Blobs:
+    """Return where a body lies that may be read through a record."""
+    # A release that was interrupted has not moved it yet.
+    is_waiting = is_held(record) and not session.blobs.has(body.sha256_hex)
+    return session.held if is_waiting else session.blobs
+
+
+def check_readable(session: Session, record: ProvenRecord) -> None:
     """Refuse a log whose text is held back or was not kept.
 
     Raises:
@@ -47,9 +55,8 @@ def check_readable(record: ProvenRecord) -> None:
     """
     if record.statement is None:
         return
-    kept = record.statement.predicate.get("kept")
     where = f"log of record #{record.index}"
-    if kept == HELD:
+    if is_held(record) and find_release(session, record) is None:
         raise PermissionDeniedError(
             where,
             expected="one that may be read",
@@ -57,7 +64,7 @@ def check_readable(record: ProvenRecord) -> None:
             advice="an administrator or its signer runs: jenkins-notary log release "
             f"{record.statement.job_id} --reason TEXT",
         )
-    if kept == DIGEST:
+    if record.statement.predicate.get("kept") == DIGEST:
         raise NotFoundError(
             where,
             expected="its text",
@@ -101,7 +108,7 @@ def find_body(session: Session, digest: str) -> tuple[ProvenRecord, Body]:
             for one in bodies_of(record):
                 if one.sha256_hex == wanted:
                     try:
-                        check_readable(record)
+                        check_readable(session, record)
                     except NotaryError as error:
                         refusal = refusal or error
                         continue

@@ -104,8 +104,10 @@ def _look_at_enrolment(session: Session) -> str:
 
 def _look_at_bodies(session: Session) -> str:
     """Look at the folder of bodies."""
-    folder = session.places.blobs
-    return folder if os.path.isdir(folder) else f"{folder}, not made yet"
+    folder, held = session.places.blobs, session.places.held
+    found = folder if os.path.isdir(folder) else f"{folder}, not made yet"
+    waiting = sum(1 for _ in session.held.scan())
+    return f"{found}; {waiting} held back in {held}" if waiting else found
 
 
 def _look_at_disk(session: Session) -> str:

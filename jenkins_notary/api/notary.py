@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from jenkins_notary.api.gate import GateDecision
     from jenkins_notary.api.gathering import Wanted
     from jenkins_notary.api.keeper import LedgerKeeper
+    from jenkins_notary.api.log_reading import LogExtract
     from jenkins_notary.api.results import (
         AssetRecord,
         AssetVerdict,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     )
     from jenkins_notary.api.signers import Signers
     from jenkins_notary.assets.asset import Asset
+    from jenkins_notary.evidence.checkpoint_lines import CheckpointLines
     from jenkins_notary.values.query import Query
 
     Progress = Callable[[str, int, int | None], None]
@@ -369,9 +371,8 @@ class Notary:
             label: A label to find it by.
             mime: Its media type; None to guess by name.
         """
-        from jenkins_notary.api.attachments import attach_body
+        from jenkins_notary.api.attachments import attach_body, guess_mime
         from jenkins_notary.api.inputs import open_input
-        from jenkins_notary.assets.facts import guess_mime
 
         with open_input(self._session, path) as stream:
             return attach_body(
@@ -411,13 +412,69 @@ class Notary:
                 self._session, stream, job=job, stage=stage, form=form, secrets=secrets
             )
 
+    def release_log(
+        self,
+        job: str,
+        *,
+        reason: str,
+        stage: str | None = None,
+        started: str | None = None,
+    ) -> RecordView:
+        """Let a log that is held back be read; return the record that says so.
+
+        Args:
+            job: A job id.
+            reason: Why it may be read; it is recorded.
+            stage: The stage whose log is meant; None for that of the whole build.
+            started: When the build started, where several have the id.
+
+        Raises:
+            PermissionDeniedError: The key is neither an administrator's nor that of
+                the log's signer.
+        """
+        from jenkins_notary.api.holding import release_log
+
+        return release_log(
+            self._session, job, reason=reason, stage=stage, started=started
+        )
+
+    def find_log(
+        self,
+        job: str,
+        *,
+        stage: str | None = None,
+        started: str | None = None,
+        as_of: str | None = None,
+    ) -> LogExtract:
+        """Return which log of a build there is, and where a stage stands in it.
+
+        Args:
+            job: A job id.
+            stage: The stage whose log is meant; None for that of the whole build.
+            started: When the build started, RFC 3339, where several have the id.
+            as_of: A tree size or time; None for now.
+
+        Raises:
+            NotFoundError: The build has no notarized log, or no such stage in it.
+            AmbiguousError: The job id matches several builds.
+        """
+        from jenkins_notary.api.log_reading import find_extract
+
+        return find_extract(
+            self._session, job, stage=stage, started=started, as_of=as_of
+        )
+
     def read_log(
-        self, job: str, *, stage: str | None = None, as_of: str | None = None
+        self,
+        job: str | LogExtract,
+        *,
+        stage: str | None = None,
+        as_of: str | None = None,
     ) -> Iterator[bytes]:
         """Yield a build's notarized log, exactly; every chunk is proven first.
 
         Args:
-            job: A job id.
+            job: A job id, or what :meth:`find_log` returned.
             stage: The stage whose log is meant; None for that of the whole build.
             as_of: A tree size or time; None for now.
 
@@ -427,49 +484,75 @@ class Notary:
             PermissionDeniedError: The log is held back.
             IntegrityError: The body is not the one that was signed.
         """
-        from jenkins_notary.api.bodies import open_body
-        from jenkins_notary.api.logs import find_log
-        from jenkins_notary.evidence.bodies import read_body
+        from jenkins_notary.api.log_reading import read_lines, read_log
 
-        record = find_log(self._session, job, stage=stage, as_of=as_of)
-        yield from read_body(*open_body(self._session, record))
+        found = job
+        if isinstance(found, str):
+            found = self.find_log(found, stage=stage, as_of=as_of)
+        if found.ranges is None:
+            yield from read_log(self._session, found.log)
+            return
+        for _, line in read_lines(self._session, found):
+            yield line + b"\n"
 
     def search_log(
         self,
-        job: str,
+        job: str | LogExtract,
         *,
         stage: str | None = None,
         grep: str | None = None,
         lines: tuple[int, int] | None = None,
     ) -> Iterator[tuple[int, bytes]]:
-        """Yield (line number, line) of a build's log.
+        """Yield (line number, line) of a build's log; numbers are the whole log's.
 
         Args:
-            job: A job id.
+            job: A job id, or what :meth:`find_log` returned.
             stage: The stage whose log is meant; None for that of the whole build.
-            grep: Text that stands in the line; wins over ``lines``.
+            grep: Text that stands in the line.
             lines: (first, last) line number, from 1, both included.
         """
-        from jenkins_notary.api.bodies import open_body
-        from jenkins_notary.api.logs import find_log
-        from jenkins_notary.evidence.lines import find_lines
-        from jenkins_notary.evidence.lines import grep as grep_lines
+        from jenkins_notary.api.log_reading import read_lines
 
-        record = find_log(self._session, job, stage=stage)
-        blobs, body = open_body(self._session, record)
-        if grep is not None:
-            yield from grep_lines(blobs, body, grep)
-        elif lines is not None:
-            first, last = lines
-            yield from find_lines(blobs, body, first, last + 1)
+        found = job
+        if isinstance(found, str):
+            found = self.find_log(found, stage=stage)
+        yield from read_lines(self._session, found, grep=grep, lines=lines)
+
+    def prove_lines(
+        self, log: LogExtract, lines: tuple[int, int] | None = None
+    ) -> dict[str, object]:
+        """Return lines of a log with all that proves them offline, as JSON.
+
+        Args:
+            log: What :meth:`find_log` returned.
+            lines: (first, last) line number, from 1; None for those of the stage.
+
+        Raises:
+            UsageError: Neither lines nor a stage, or too many lines.
+            NotFoundError: The log has not as many lines.
+        """
+        from jenkins_notary.api.log_excerpts import make_proof
+
+        return make_proof(self._session, log, lines)
+
+    def log_checkpoints(self, log: LogExtract) -> CheckpointLines:
+        """Return the ledger's checkpoints in a log; forged ones are counted only.
+
+        Raises:
+            IntegrityError: A checkpoint that the ledger's key has signed contradicts
+                the ledger.
+        """
+        from jenkins_notary.api.log_reading import read_checkpoints
+
+        return read_checkpoints(self._session, log.log)
 
     def read_attachment(self, digest: str) -> Iterator[bytes]:
         """Yield the bytes of an attachment or log by its own digest, proven."""
-        from jenkins_notary.api.bodies import find_body
+        from jenkins_notary.api.bodies import find_body, place_of
         from jenkins_notary.evidence.bodies import read_body
 
-        _, body = find_body(self._session, digest)
-        yield from read_body(self._session.blobs, body)
+        record, body = find_body(self._session, digest)
+        yield from read_body(place_of(self._session, record, body), body)
 
     # Jenkins
 

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "collect": ("collect", "Record builds as Jenkins shows them."),
     "log": ("log", "Print the console log of a build, proven."),
     "log put": ("log", "Record the console log of a build."),
+    "log release": ("log", "Let a log that is held back be read."),
     "attach": ("attach", "Record a file as evidence of a job or digest."),
     "import": ("import_", "Record digests from a CSV or JSON file."),
     "signer list": ("signer", "List the signers that the ledger knows."),
@@ -56,10 +57,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "doctor": ("doctor", "Check that this machine can notarize."),
     "completion": ("completion", "Print a shell's completion script."),
 }
-"""(module of ``jenkins_notary.cli``, one line) by the words of the command.
-
-A module with a dot is a whole name: the agent part has commands of its own.
-"""
+"""(module of ``jenkins_notary.cli``, one line) by the words of the command."""
 
 
 class Command(NamedTuple):
@@ -80,38 +78,20 @@ class Command(NamedTuple):
     success: str = "0 done"
 
 
-class Edition(NamedTuple):
-    """Which program runs: the installed one, or the part of it that agents run.
-
-    Attributes:
-        program: What ``--version`` calls it.
-        commands: (module, one line) by the words of the command.
-        is_whole: Whether ledgers on this machine and YAML are at hand.
-    """
-
-    program: str
-    commands: Mapping[str, tuple[str, str]]
-    is_whole: bool
-
-
-INSTALLED = Edition("jenkins-notary", COMMANDS, is_whole=True)
-
-
-def load_command(words: str, edition: Edition = INSTALLED) -> Command:
+def load_command(words: str) -> Command:
     """Return a command by its words, importing its module."""
-    name = edition.commands[words][0]
-    module = import_module(name if "." in name else f"jenkins_notary.cli.{name}")
+    module = import_module(f"jenkins_notary.cli.{COMMANDS[words][0]}")
     commands: dict[str, Command] = module.COMMANDS
     return commands[words]
 
 
-def find_command(argv: list[str], edition: Edition = INSTALLED) -> str:
+def find_command(argv: list[str]) -> str:
     """Return the longest command that a command line begins with, or "".
 
     >>> find_command(["log", "put", "a#1", "console.txt"]), find_command(["sign"])
     ('log put', '')
     """
     pair = " ".join(argv[:2])
-    if len(argv) > 1 and pair in edition.commands:
+    if len(argv) > 1 and pair in COMMANDS:
         return pair
-    return argv[0] if argv and argv[0] in edition.commands else ""
+    return argv[0] if argv and argv[0] in COMMANDS else ""

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 from jenkins_notary.cli.commands import Command
-from jenkins_notary.cli.options import (
-    add_all,
-    add_as_of,
-    add_ledger,
-    add_registry,
-    add_service,
-)
+from jenkins_notary.cli.options import add_all, add_as_of, add_ledger
 from jenkins_notary.cli.records import show_records
 from jenkins_notary.errors import UsageError
 
@@ -37,7 +31,7 @@ def declare(parser: Parser) -> None:
     parser.option("--until", "records up to this time", metavar="TIME")
     parser.option("--receipt", "with each record's receipt")
     parser.option("--limit", "at most so many records, the newest", metavar="N")
-    add_all(parser, add_as_of, add_ledger, add_service, add_registry)
+    add_all(parser, add_as_of, add_ledger)
 
 
 def run(context: Context) -> int:
@@ -58,7 +52,7 @@ def run(context: Context) -> int:
         limit=context.limit(1000),
         as_of=context.text("as-of"),
     )
-    with context.client() as notary:
+    with context.notary() as notary:
         records = notary.evidence(query, receipts=context.flag("receipt"))
     return show_records(context, records)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from jenkins_notary.cli.commands import Command
 from jenkins_notary.cli.options import add_all, add_as_of, add_key, add_ledger
 from jenkins_notary.cli.records import show_records
@@ -12,8 +14,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from jenkins_notary.api.log_reading import LogExtract
     from jenkins_notary.cli.context import Context
     from jenkins_notary.cli.options import Parser
+    from jenkins_notary.evidence.checkpoint_lines import CheckpointLines
 
 MAX_DOCUMENT_BYTES = 64 << 20
 
@@ -23,7 +27,12 @@ def declare_log(parser: Parser) -> None:
     parser.argument("JOB_ID", "a build, NAME#NUMBER or its URL")
     parser.option("--lines", "only these lines, counted from 1", metavar="A:B")
     parser.option("--grep", "only lines with this text, numbered", metavar="TEXT")
-    parser.option("--stage", "the log of this stage, not of the build", metavar="NAME")
+    parser.option("--stage", "only the lines of this stage", metavar="NAME")
+    parser.option("--started", "of builds of one id, that of this time", metavar="TIME")
+    parser.option(
+        "--excerpt", "write lines or stage with their proof to a file", metavar="FILE"
+    )
+    parser.option("--checkpoints", "the ledger's checkpoints in the log; no text")
     add_all(parser, add_as_of, add_ledger)
 
 
@@ -33,6 +42,15 @@ def declare_put(parser: Parser) -> None:
     parser.argument("FILE", "the log, or - for standard input")
     parser.option("--stage", "the stage that the log is of", metavar="NAME")
     parser.option("--secrets", "what becomes of a log in which secrets are found")
+    add_all(parser, add_ledger, add_key)
+
+
+def declare_release(parser: Parser) -> None:
+    """Add the options of ``log release``."""
+    parser.argument("JOB_ID", "a build, NAME#NUMBER or its URL")
+    parser.option("--reason", "why it may be read; it is recorded", metavar="TEXT")
+    parser.option("--stage", "the stage whose log is meant", metavar="NAME")
+    parser.option("--started", "of builds of one id, that of this time", metavar="TIME")
     add_all(parser, add_ledger, add_key)
 
 
@@ -47,29 +65,31 @@ def run_log(context: Context) -> int:
     parse_job_id(job)
     if grep is not None and lines is not None:
         raise UsageError("--lines", expected="--lines or --grep", got="both")
-    if not (grep is None and lines is None) and context.text("as-of"):
-        raise UsageError("--as-of", expected="a whole log", got="--lines or --grep")
+    asked = None if lines is None else parse_lines(lines)
     with context.notary() as notary:
-        if grep is None and lines is None:
-            chunks = notary.read_log(
-                job, stage=context.text("stage"), as_of=context.text("as-of")
-            )
-        else:
-            asked = None if lines is None else parse_lines(lines)
-            found = notary.search_log(
-                job, stage=context.text("stage"), grep=grep, lines=asked
-            )
-            chunks = (
-                (f"{number}:".encode() if grep is not None else b"") + _ended(line)
-                for number, line in found
-            )
-        if context.output.format == "text":
-            for chunk in chunks:
-                context.output.write_foreign(chunk)
-                if context.output.is_closed:
-                    break
-            return 0
-        return _show_document(context, job, b"".join(_bounded(chunks)))
+        found = notary.find_log(
+            job,
+            stage=context.text("stage"),
+            started=context.text("started"),
+            as_of=context.text("as-of"),
+        )
+        context.output.notice(found.log.describe())
+        stage = found.describe()
+        if stage is not None:
+            context.output.notice(stage)
+        if context.flag("checkpoints"):
+            return _show_checkpoints(context, found, notary.log_checkpoints(found))
+        path = context.text("excerpt")
+        if path is not None:
+            return _write_proof(context, path, notary.prove_lines(found, asked))
+        if grep is None and asked is None:
+            return _print(context, found, notary.read_log(found))
+        lines_found = notary.search_log(found, grep=grep, lines=asked)
+        chunks = (
+            (f"{number}:".encode() if grep is not None else b"") + _ended(line)
+            for number, line in lines_found
+        )
+        return _print(context, found, chunks)
 
 
 def run_put(context: Context) -> int:
@@ -80,6 +100,18 @@ def run_put(context: Context) -> int:
             context.word("FILE"),
             stage=context.text("stage"),
             secrets=context.text("secrets") or "hold",
+        )
+    return show_records(context, [record])
+
+
+def run_release(context: Context) -> int:
+    """Let a held log be read."""
+    with context.notary() as notary:
+        record = notary.release_log(
+            context.word("JOB_ID"),
+            reason=context.required("reason"),
+            stage=context.text("stage"),
+            started=context.text("started"),
         )
     return show_records(context, [record])
 
@@ -104,10 +136,72 @@ def parse_lines(text: str) -> tuple[int, int]:
     )
 
 
-def _show_document(context: Context, job: str, data: bytes) -> int:
-    """Print a log as a document; bytes that are no UTF-8 stand as escapes."""
-    text = data.decode(errors="backslashreplace")
-    context.output.show({"job": job, "size": len(data), "text": text}, list)
+def _print(context: Context, found: LogExtract, chunks: Iterable[bytes]) -> int:
+    """Print a log's bytes, or a document with them and what is known of the log."""
+    if context.output.format == "text":
+        for chunk in chunks:
+            context.output.write_foreign(chunk)
+            if context.output.is_closed:
+                break
+        return 0
+    data = b"".join(_bounded(chunks))
+    # Bytes that are no UTF-8 stand as escapes.
+    document = {
+        "job": found.log.job,
+        "size": len(data),
+        "text": data.decode(errors="backslashreplace"),
+        "log": found.to_dict(),
+    }
+    context.output.show(document, list)
+    return 0
+
+
+def _show_checkpoints(
+    context: Context, found: LogExtract, lines: CheckpointLines
+) -> int:
+    """Print the ledger's checkpoints that stand in a log."""
+    verified = [
+        {
+            "line": one.line,
+            "origin": one.checkpoint.origin,
+            "tree_size": one.checkpoint.size,
+            "root": one.checkpoint.root.hex(),
+        }
+        for one in lines.verified
+    ]
+    document = {
+        "job": found.log.job,
+        "checkpoints": verified,
+        "ignored": lines.ignored,
+        "log": found.to_dict(),
+    }
+    ignored = f"{lines.ignored} lines that look like checkpoints are not by the ledger"
+    rows = [
+        f"line {one['line']}: {one['origin']} at size {one['tree_size']}, by the ledger"
+        for one in verified
+    ]
+    context.output.show(document, lambda: [*rows, ignored])
+    return 0
+
+
+def _write_proof(context: Context, path: str, proof: dict[str, object]) -> int:
+    """Write lines with their proof to a new file, or to standard output for ``-``."""
+    data = json.dumps(proof, indent=1).encode() + b"\n"
+    if path == "-":
+        context.output.write(data)
+        return 0
+    try:
+        with open(path, "xb") as file:
+            file.write(data)
+    except FileExistsError as error:
+        raise UsageError(
+            f"--excerpt {path}", expected="a file that is not there yet", got="one"
+        ) from error
+    excerpts = proof["excerpts"]
+    assert isinstance(excerpts, list)  # noqa: S101 - it was made so
+    document = {"excerpt": path, "size": len(data), "ranges": len(excerpts)}
+    how = f"jenkins-notary receipt verify --excerpt {path} --log VKEY"
+    context.output.show(document, lambda: [f"{path}: anyone checks it by {how}"])
     return 0
 
 
@@ -137,10 +231,15 @@ COMMANDS = {
         """
 log ci.example.com:payments/api/main#42
 log payments/api/main#42 --lines 100:120
-log payments/api/main#42 --grep ERROR
+log payments/api/main#42 --stage Test --grep ERROR
+log payments/api/main#42 --lines 100:120 --excerpt lines.json
 """,
         "Every byte is proven before it is printed. Into a file or pipe the log comes\n"
-        "byte for byte; on a terminal control characters are shown escaped.",
+        "byte for byte; on a terminal control characters are shown escaped. Which log\n"
+        "it is, and its form, is said on standard error.\n\n"
+        "A stage has the bounds that the controller gave. Where it gave none they are\n"
+        "found by text, and labelled so: any build can print such text. Of a stage a\n"
+        "line of more than 64 KiB comes cut.",
     ),
     "log put": Command(
         declare_put,
@@ -148,6 +247,18 @@ log payments/api/main#42 --grep ERROR
         """
 log put payments/api/main#42 console.txt
 make 2>&1 | tee /dev/stderr | jenkins-notary log put payments/api/main#42 -
+log put payments/api/main#42 console.txt --secrets digest
 """,
+        "The log is looked through for secrets first. One that seems to hold some is\n"
+        "held back (hold, the default), stored as it is (store), or its digest alone\n"
+        "is recorded (digest).",
+    ),
+    "log release": Command(
+        declare_release,
+        run_release,
+        """
+log release payments/api/main#42 --reason 'the token was revoked'
+""",
+        "For an administrator, or the signer of the log's record.",
     ),
 }

@@ -15,7 +15,7 @@ import gc
 import os
 import sys
 
-from jenkins_notary.cli.commands import INSTALLED, find_command, load_command
+from jenkins_notary.cli.commands import COMMANDS, find_command, load_command
 from jenkins_notary.cli.context import Context
 from jenkins_notary.cli.options import PROGRAM, Parser, make_epilog
 from jenkins_notary.cli.output import Output
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import BinaryIO, NoReturn
 
-    from jenkins_notary.cli.commands import Edition
-
 INTERRUPTED = 130
 GC_THRESHOLD = 50_000
 _FORMATS = ("text", "json", "yaml")
@@ -52,7 +50,7 @@ _ERRNOS = {
 }
 
 
-def run(edition: Edition = INSTALLED) -> NoReturn:
+def run() -> NoReturn:
     """Run as a program: the console script's entry point."""
     # A cold start makes thousands of objects and no garbage: looking for cycles in
     # them costs 2 ms of a notarize. Long work is still cleaned up.
@@ -64,7 +62,6 @@ def run(edition: Edition = INSTALLED) -> NoReturn:
         stdin=sys.stdin.buffer if sys.stdin else None,
         stdout=sys.stdout.buffer if sys.stdout else _open_nowhere(),
         stderr=sys.stderr.buffer if sys.stderr else _open_nowhere(),
-        edition=edition,
     )
     # All output was flushed and the ledger closed. What has registered itself for the
     # exit runs; the interpreter's dismantling of every module, 5 ms, does not, nor
@@ -80,7 +77,6 @@ def main(
     stdin: BinaryIO | None,
     stdout: BinaryIO,
     stderr: BinaryIO,
-    edition: Edition = INSTALLED,
 ) -> int:
     """Run one command line and return its exit code; never raises.
 
@@ -90,11 +86,10 @@ def main(
         stdin: Standard input, or None where there is none.
         stdout: Where results go.
         stderr: Where notices and errors go.
-        edition: Which program this is.
     """
     output = Output(stdout, stderr, environ, format=_guess_format(argv, environ))
     try:
-        return _dispatch(list(argv), environ, stdin, output, edition=edition)
+        return _dispatch(list(argv), environ, stdin, output)
     except KeyboardInterrupt:
         output.is_quiet = False
         output.notice("interrupted")
@@ -108,68 +103,49 @@ def main(
 
 
 def _dispatch(
-    argv: list[str],
-    environ: Mapping[str, str],
-    stdin: BinaryIO | None,
-    output: Output,
-    *,
-    edition: Edition,
+    argv: list[str], environ: Mapping[str, str], stdin: BinaryIO | None, output: Output
 ) -> int:
     """Find the command, read its options, run it."""
-    words = find_command(argv, edition)
+    words = find_command(argv)
     if not words:
-        return _run_bare(argv, output, edition)
+        return _run_bare(argv, output)
     rest = argv[len(words.split()) :]
-    command = load_command(words, edition)
-    parser = make_parser(words, edition)
+    command = load_command(words)
+    parser = make_parser(words)
     given = parser.read(rest)
     if given.is_help:
-        output.write(describe_command(words, parser, edition).encode())
+        output.write(describe_command(words, parser).encode())
         return 0
-    settings = settle(
-        given.options,
-        environ,
-        spelled=parser.flags,
-        reads_files=edition.is_whole,
-    )
+    settings = settle(given.options, environ, spelled=parser.flags)
     context = Context(
-        settings,
-        given.words,
-        environ=environ,
-        stdin=stdin,
-        output=output,
-        is_whole=edition.is_whole,
+        settings, given.words, environ=environ, stdin=stdin, output=output
     )
     output.format = context.text("output") or "text"
-    if output.format == "yaml" and not edition.is_whole:
-        output.format = "text"
-        raise UsageError("--output yaml", expected="text or json in the agent part")
     output.is_quiet = context.flag("quiet")
     for warning in settings.warnings:
         output.notice(warning)
     return command.run(context)
 
 
-def make_parser(words: str, edition: Edition = INSTALLED) -> Parser:
+def make_parser(words: str) -> Parser:
     """Return the parser of a command."""
     parser = Parser(words)
-    load_command(words, edition).declare(parser)
+    load_command(words).declare(parser)
     return parser
 
 
-def describe_command(words: str, parser: Parser, edition: Edition = INSTALLED) -> str:
+def describe_command(words: str, parser: Parser) -> str:
     """Return the help of a command."""
-    command = load_command(words, edition)
-    summary = edition.commands[words][1]
-    about = "\n\n".join(one for one in (summary, command.about) if one)
+    command = load_command(words)
+    about = "\n\n".join(one for one in (COMMANDS[words][1], command.about) if one)
     return parser.describe(about, make_epilog(command.examples, command.success))
 
 
-def format_overview(group: str = "", edition: Edition = INSTALLED) -> str:
+def format_overview(group: str = "") -> str:
     """Return the help that lists all commands, or those of a group."""
     rows = [
         (words, summary)
-        for words, (_, summary) in edition.commands.items()
+        for words, (_, summary) in COMMANDS.items()
         if not group or words.split()[0] == group
     ]
     width = max(len(words) for words, _ in rows)
@@ -180,25 +156,19 @@ def format_overview(group: str = "", edition: Edition = INSTALLED) -> str:
     return f"{usage}\n\n{about}commands:\n{lines}\n\n{end}\n"
 
 
-def _run_bare(argv: list[str], output: Output, edition: Edition) -> int:
+def _run_bare(argv: list[str], output: Output) -> int:
     """Answer a command line that names no command."""
-    groups = {words.split()[0] for words in edition.commands if " " in words}
+    groups = {words.split()[0] for words in COMMANDS if " " in words}
     first = argv[0] if argv else ""
     if first in {"-h", "--help", "help"}:
-        output.write(format_overview(edition=edition).encode())
+        output.write(format_overview().encode())
         return 0
     if first in {"-V", "--version"}:
-        output.write(f"{edition.program} {VERSION}\n".encode())
+        output.write(f"{PROGRAM} {VERSION}\n".encode())
         return 0
     if first in groups and argv[1:2] and argv[1] in {"-h", "--help"}:
-        output.write(format_overview(first, edition).encode())
+        output.write(format_overview(first).encode())
         return 0
-    if find_command(argv):
-        raise UsageError(
-            f"command {find_command(argv)}",
-            expected="one of " + ", ".join(edition.commands),
-            advice="the agent part has no other: use the installed jenkins-notary",
-        )
     group = first if first in groups else ""
     named = " ".join(argv[: 2 if group else 1])
     if first.startswith("-"):
@@ -211,16 +181,15 @@ def _run_bare(argv: list[str], output: Output, edition: Edition) -> int:
         f"{PROGRAM} {group}".strip(),
         expected=f"a command{' of ' + group if group else ''}",
         got=repr(named[:80]) if named != group else "none",
-        advice=_suggest(named, edition)
-        or f"see {PROGRAM} {group} --help".replace("  ", " "),
+        advice=_suggest(named) or f"see {PROGRAM} {group} --help".replace("  ", " "),
     )
 
 
-def _suggest(named: str, edition: Edition) -> str:
+def _suggest(named: str) -> str:
     """Return a hint to a command that is written alike, or ""."""
     from difflib import get_close_matches
 
-    near = get_close_matches(named, edition.commands, 1, 0.75) if named else []
+    near = get_close_matches(named, COMMANDS, 1, 0.75) if named else []
     return f"did you mean {PROGRAM} {near[0]}?" if near else ""
 
 
@@ -235,7 +204,7 @@ def _guess_format(argv: Sequence[str], environ: Mapping[str, str]) -> str:
         elif word.startswith("--output="):
             found = word.partition("=")[2]
         elif word.startswith("-o"):
-            found = word[3:] if word[2:3] == "=" else word[2:]
+            found = word[2:].removeprefix("=")
     return found if found in _FORMATS else "text"
 
 

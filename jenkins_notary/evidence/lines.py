@@ -74,6 +74,12 @@ def find_lines(
     return _find_lines(line_blocks(blobs, body), start_line, stop_line)
 
 
+def number_lines(chunks: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield (number, line) of all lines of a text that comes in chunks."""
+    for block in cut_blocks(chunks):
+        yield from _lines_of(block)
+
+
 def grep(
     blobs: Blobs, body: Body, pattern: bytes | str | re.Pattern[bytes]
 ) -> Iterator[tuple[int, bytes]]:
@@ -95,7 +101,25 @@ def grep(
     """
     if not isinstance(pattern, bytes | str):
         return _grep_pattern(line_blocks(blobs, body), pattern)
-    needle = pattern
+    needle = _check_needle(pattern)
+    return _grep_literal(line_blocks(blobs, body, watch=needle), needle)
+
+
+def grep_chunks(
+    chunks: Iterator[bytes], literal: bytes | str
+) -> Iterator[tuple[int, bytes]]:
+    """Yield (number, line) of the lines of a text in which a literal stands.
+
+    Raises:
+        UsageError: As :func:`grep`.
+    """
+    needle = _check_needle(literal)
+    return _grep_literal(cut_blocks(chunks, watch=needle), needle)
+
+
+def _check_needle(literal: bytes | str) -> bytes:
+    """Return the bytes of a text to search for."""
+    needle = literal
     if isinstance(needle, str):
         needle = needle.encode("utf-8", "surrogateescape")
     if not 0 < len(needle) <= MAX_NEEDLE or b"\n" in needle:
@@ -104,7 +128,7 @@ def grep(
             expected=f"1 to {MAX_NEEDLE} bytes on one line",
             got=f"{len(needle)} bytes",
         )
-    return _grep_literal(line_blocks(blobs, body, watch=needle), needle)
+    return needle
 
 
 def line_blocks(blobs: Blobs, body: Body, *, watch: bytes = b"") -> Iterator[Block]:
@@ -119,7 +143,7 @@ def line_blocks(blobs: Blobs, body: Body, *, watch: bytes = b"") -> Iterator[Blo
         NotFoundError: The body is not stored, or no longer.
         IntegrityError: What is stored is not what was signed.
     """
-    return _cut_blocks(read_body(blobs, body), watch)
+    return cut_blocks(read_body(blobs, body), watch=watch)
 
 
 class _OpenLine:
@@ -147,7 +171,7 @@ class _OpenLine:
             self._tail = joined[max(0, len(joined) - len(self._watch) + 1) :]
 
 
-def _cut_blocks(chunks: Iterator[bytes], watch: bytes) -> Iterator[Block]:
+def cut_blocks(chunks: Iterator[bytes], *, watch: bytes = b"") -> Iterator[Block]:
     """Yield chunks as runs of whole lines; a line across chunks is a run alone."""
     line, offset = 1, 0
     open_line = _OpenLine(watch)

@@ -1,9 +1,9 @@
 """Find the bodies that a statement signs, and read them back whole.
 
 A body is described by an object with ``sha256``, ``size``, ``chunkSize`` and ``root``
-(``values.body``), wherever it stands in a predicate: an attachment, a log, a
-directory's manifest. An object that says ``kept: digest`` beside its descriptor tells
-of bytes that nobody has kept: that is no body.
+(``values.body``) under the key ``body``, wherever that stands in a predicate: an
+attachment, a log, a directory's manifest. An object that says ``kept: digest`` beside
+it tells of bytes that nobody has kept: that is no body.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def find_bodies(statement: Statement) -> dict[str, Body]:
     """
     found = {}
     for value, parent in walk_objects(statement.predicate):
-        if value.keys() >= _KEYS and parent.get("kept") != "digest":
+        if _is_body(value, parent):
             body = parse_body(value)
             found[body.sha256_hex] = body
     return found
@@ -48,10 +48,16 @@ def find_labelled_bodies(statement: Statement) -> list[tuple[str, Body]]:
     """
     found = []
     for value, parent in walk_objects(statement.predicate):
-        if value.keys() >= _KEYS and parent.get("kept") != "digest":
+        if _is_body(value, parent):
             label = parent.get("label")
             found.append((label if isinstance(label, str) else "", parse_body(value)))
     return found
+
+
+def _is_body(value: dict[str, object], parent: dict[str, object]) -> bool:
+    """Return whether an object within another one describes a body that is kept."""
+    is_described = parent.get("body") is value and value.keys() >= _KEYS
+    return is_described and parent.get("kept") != "digest"
 
 
 def walk_objects(

@@ -15,7 +15,9 @@ class Query(NamedTuple):
         signer: A signer id.
         since: First commit time, RFC 3339, or None.
         until: Last commit time, RFC 3339, or None.
-        limit: The most records that are returned.
+        limit: The most records that are returned, the newest of them.
+        started: When the build started, RFC 3339: of builds under one id, this one.
+        before: Only records before this index: the next page.
         as_of: A tree size or time; None for now.
     """
 
@@ -27,3 +29,5 @@ class Query(NamedTuple):
     until: str | None = None
     limit: int = 1000
     as_of: str | None = None
+    started: str | None = None
+    before: int | None = None

@@ -66,7 +66,13 @@ def test_log_as_a_document(logged: Path) -> None:
     done = command("log", JOB, "-o", "json")
 
     assert logged.exists()
-    assert done.json == {"job": JOB, "size": len(LOG), "text": LOG.decode()}
+    said = done.json
+    facts = said.pop("log")
+    assert said == {"job": JOB, "size": len(LOG), "text": LOG.decode()}
+    assert (facts["form"], facts["state"], facts["source"], facts["kept"]) == (
+        *("consoleText", "whole", "agent", "stored"),
+    )
+    assert (facts["index"], facts["indexes"], facts["findings"]) == (2, [2], 0)
 
 
 def test_log_too_long_for_a_document_says_so(
@@ -88,7 +94,7 @@ def test_log_too_long_for_a_document_says_so(
         pytest.param([JOB, "--lines", "a"], 64, id="no-number"),
         pytest.param([JOB, "--lines", "1", "--grep", "a"], 64, id="both"),
         pytest.param([JOB, "--grep", ""], 64, id="empty-text"),
-        pytest.param([JOB, "--grep", "a", "--as-of", "2"], 64, id="as-of"),
+        pytest.param([JOB, "--grep", "a", "--as-of", "2"], 66, id="before-it"),
     ],
 )
 def test_log_that_cannot_be_shown(logged: Path, argv: list[str], code: int) -> None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jenkins_notary.api.attachments import guess_mime
 from jenkins_notary.api.bodies import bodies_of, find_body
 from jenkins_notary.api.inputs import open_file
 from jenkins_notary.api.logs import find_log
 from jenkins_notary.api.receipts import verify_receipt
-from jenkins_notary.assets.facts import guess_mime
 from jenkins_notary.errors import (
     AmbiguousError,
     IntegrityError,
@@ -517,8 +517,9 @@ def test_newest_log_of_a_stage_is_read(notary: Notary, tmp_path: Path) -> None:
     assert b"".join(notary.read_log(JOB)) == b"whole"
     assert b"".join(notary.read_log(JOB, stage="Build")) == b"new"
     assert b"".join(notary.read_log(JOB, stage="Build", as_of="4")) == b"old"
-    with pytest.raises(NotFoundError, match="none notarized"):
+    with pytest.raises(NotFoundError, match="marks of it in the log's text") as caught:
         list(notary.read_log(JOB, stage="Deploy"))
+    assert "Build, Test" in caught.value.advice
 
 
 def test_lines_of_a_log_are_found(notary: Notary, log: str) -> None:
@@ -529,8 +530,10 @@ def test_lines_of_a_log_are_found(notary: Notary, log: str) -> None:
     assert b"three: error" in found_lines[0][1]
     asked = list(notary.search_log(JOB, lines=(1, 2)))
     assert [number for number, _ in asked] == [1, 2]
-    assert len(list(notary.search_log(JOB, grep="o", lines=(3, 3)))) == 3
-    assert list(notary.search_log(JOB)) == []
+    assert list(notary.search_log(JOB, grep="o", lines=(3, 3))) == [
+        (3, b"three: error")
+    ]
+    assert len(list(notary.search_log(JOB))) == 3
 
 
 def test_only_the_log_of_a_signer_that_counts_is_read(  # noqa: PLR0917 - fixtures and the row
@@ -543,7 +546,7 @@ def test_only_the_log_of_a_signer_that_counts_is_read(  # noqa: PLR0917 - fixtur
         list(notary.read_log(JOB))
     admin.notary().put_log(JOB, log)
     reader.notary().put_log(JOB, "forged")
-    assert find_log(notary._session, JOB).index == 2
+    assert find_log(notary._session, JOB).record.index == 2
     assert b"one\r\n" in b"".join(notary.read_log(JOB))
 
 

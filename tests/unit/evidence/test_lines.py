@@ -16,7 +16,7 @@ from jenkins_notary.evidence import lines
 from jenkins_notary.evidence.lines import (
     LINE_LIMIT,
     MAX_NEEDLE,
-    _cut_blocks,
+    cut_blocks,
     find_lines,
     grep,
     line_blocks,
@@ -188,7 +188,7 @@ def test_any_text_in_any_chunks_is_read_as_a_plain_reader_would(
 
     def blocks() -> Iterator[lines.Block]:
         cut = [data[at : at + size] for at in range(0, len(data), size)]
-        return _cut_blocks(iter(cut), needle)
+        return cut_blocks(iter(cut), watch=needle)
 
     found = [one for block in blocks() for one in lines._lines_of(block)]
     hits = [number for number, _ in lines._grep_literal(blocks(), needle)]
@@ -205,7 +205,7 @@ def test_with_a_tiny_limit_long_lines_are_still_counted_and_searched(
     kept, lines.LINE_LIMIT = lines.LINE_LIMIT, limit
     try:
         cut = [data[at : at + size] for at in range(0, len(data), size)]
-        blocks = list(_cut_blocks(iter(cut), b"\x00\x01"))
+        blocks = list(cut_blocks(iter(cut), watch=b"\x00\x01"))
         hits = [n for n, _ in lines._grep_literal(iter(blocks), b"\x00\x01")]
         found = [n for block in blocks for n, _ in lines._lines_of(block)]
     finally:
