@@ -5,8 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # The agent runs these without the package, on Python 3.8.
-AGENT := $(wildcard $(addprefix jenkins_notary/,errors.py shapes.py version.py values tlog \
-	assets/asset.py assets/files.py agent))
+AGENT := $(wildcard $(addprefix jenkins_notary/,config.py errors.py shapes.py version.py \
+	agent assets remote tlog values $(addprefix cli/,$(addsuffix .py,attach authenticate \
+	commands context evidence files gate main notarize options output progress receipts \
+	records)) ledger/receipts.py))
 # Rooms whose every branch is tested.
 PURE := jenkins_notary/values/*,jenkins_notary/tlog/*,jenkins_notary/trust/*
 # More arguments for pytest: `make check PYTEST_ARGS=-x`.
@@ -16,7 +18,8 @@ BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup check lint format test test-strict parts demo bench vectors clean
+.PHONY: help setup agent check lint format test test-strict parts demo bench vectors \
+	clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' \
@@ -43,6 +46,9 @@ $(VENV)/.bench: $(VENV)/.setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--config-settings editable_mode=compat --editable '.[bench]'
 	@touch $@
+
+agent: setup ## Make the part of the program that runs on build agents.
+	$(BIN)/python -m jenkins_notary.agent.build
 
 check: lint ## The quick loop: format, lint, types, layers, quick tests.
 	$(BIN)/python -m pytest -q -m 'not real and not slow' $(PYTEST_ARGS) \

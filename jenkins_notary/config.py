@@ -70,6 +70,7 @@ OPTIONS: Mapping[str, Kind] = {
     "body": "flag",
     "ca-file": "text",
     "checkpoints": "flag",
+    "claims": "text",
     "co-key": "list",
     "collect-job": "text",
     "commit": "text",
@@ -128,6 +129,8 @@ OPTIONS: Mapping[str, Kind] = {
     "strict": "flag",
     "supersede": "integers",
     "threshold": "integer",
+    "timeout": "integer",
+    "token-file": "text",
     "until": "time",
     "with-key": "flag",
 }
@@ -200,6 +203,7 @@ def settle(
     environ: Mapping[str, str],
     *,
     spelled: Mapping[str, str] | None = None,
+    reads_files: bool = True,
 ) -> Settings:
     """Return what the options of a command come to.
 
@@ -208,6 +212,8 @@ def settle(
         environ: The environment.
         spelled: The flag of an option by name, for messages; None when each flag is
             ``--`` and the name.
+        reads_files: Whether YAML can be read here; where it cannot, a file that is
+            there is refused, for what it says must not be dropped.
 
     Raises:
         UsageError: A flag's value is wrong.
@@ -221,6 +227,14 @@ def settle(
     ]
     settings.warnings += _find_typos(environ)
     path = _find_file(settings.values.get("config"), environ)
+    if path is not None and not reads_files:
+        raise UsageError(
+            f"configuration file {path}",
+            expected="options by flag or environment",
+            got="YAML, which the agent part does not read",
+            advice="set JENKINS_NOTARY_... variables, and XDG_CONFIG_HOME to a folder "
+            "without the file",
+        )
     if path is not None:
         values, file_faults = load_file(path)
         faults += file_faults
@@ -424,7 +438,7 @@ def parse_value(name: str, text: str) -> Value:
 
 def _parse_integer(text: str) -> int:
     """Return a decimal integer of at most 18 digits; ValueError if it is none."""
-    digits = text.removeprefix("-")
+    digits = text[text.startswith("-") :]
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):
         raise ValueError(repr(text[:80]))
     return int(text)

@@ -53,7 +53,7 @@ else:
 
         def _asdict(self) -> dict[str, object]:
             """Return the fields by name."""
-            return dict(zip(self._fields, self))  # noqa: B905 - Python 3.8
+            return dict(zip(self._fields, self))
 
         def _replace(self, **changes: object) -> _Base:
             """Return a copy with other values of some fields."""
@@ -97,7 +97,7 @@ else:
         cls: type[_Base], args: tuple[object, ...], kwargs: dict[str, object]
     ) -> list[object]:
         """Return the values of all fields from arguments and defaults."""
-        values = dict(zip(cls._fields, args))  # noqa: B905 - Python 3.8
+        values = dict(zip(cls._fields, args))
         twice = [one for one in kwargs if one in values or one not in cls._fields]
         if len(args) > len(cls._fields) or twice:
             message = f"{cls.__name__}() got {twice[:1] or len(args)} too much"

@@ -7,6 +7,7 @@ import os
 
 from jenkins_notary.api.evidence import show_record
 from jenkins_notary.api.inputs import open_file
+from jenkins_notary.assets.facts import guess_mime
 from jenkins_notary.errors import UsageError
 from jenkins_notary.values.body import format_body
 from jenkins_notary.values.claim import MANIFEST_LABEL, check_label, describe_job
@@ -120,10 +121,3 @@ def store_bodies(
         )
         remember_directory(session, one.name, one.digest)
     return stored
-
-
-def guess_mime(path: str) -> str:
-    """Return the media type that a file's name suggests."""
-    import mimetypes
-
-    return mimetypes.guess_type(path, strict=False)[0] or "application/octet-stream"

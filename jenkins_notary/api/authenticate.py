@@ -9,30 +9,23 @@ from __future__ import annotations
 import os
 
 from jenkins_notary.api.results import AsOf, AssetVerdict
+from jenkins_notary.assets.selection import Unread, collect_each
 from jenkins_notary.errors import NotaryError, NotFoundError
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.ledger.receipts import make_receipt
 from jenkins_notary.ledger.view import parse_as_of
-from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.claim import MANIFEST_LABEL
 from jenkins_notary.values.digest import digest_hex, parse_digest
 from jenkins_notary.values.status import Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from jenkins_notary.api.session import Session
     from jenkins_notary.assets.asset import Asset
     from jenkins_notary.ledger.view import LedgerView
     from jenkins_notary.trust.verdict import TrustRule
-
-
-class Unread(NamedTuple):
-    """An asset that could not be read, and why."""
-
-    word: str
-    error: NotaryError
 
 
 def authenticate_assets(
@@ -93,23 +86,6 @@ def describe_as_of(view: LedgerView) -> AsOf:
     """Return the state of the log that a view shows."""
     _, last = view.leaf(view.size - 1)
     return AsOf(view.size, format_time(last.at_ms))
-
-
-def collect_each(
-    words: Sequence[str], collect: Callable[[Sequence[str]], list[Asset]]
-) -> Iterator[Asset | Unread]:
-    """Yield each asset, or why one cannot be read."""
-    try:
-        yield from collect(words)
-    except NotaryError as error:
-        if len(words) == 1:
-            yield Unread(words[0], error)
-            return
-        for word in words:
-            try:
-                yield from collect([word])
-            except NotaryError as fault:
-                yield Unread(word, fault)
 
 
 def judge_asset(

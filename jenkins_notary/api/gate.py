@@ -5,14 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 from jenkins_notary.api.authenticate import (
-    Unread,
-    collect_each,
     describe_as_of,
     fail_asset,
     judge_asset,
     view_as_of,
 )
 from jenkins_notary.assets.asset import KINDS
+from jenkins_notary.assets.selection import Unread, collect_each
 from jenkins_notary.errors import ConfigurationError, NotaryError
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.trust.gate import Reason, evaluate, gather_facts

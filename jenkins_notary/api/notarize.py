@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from jenkins_notary.api.session import Session
     from jenkins_notary.assets.asset import Asset
+    from jenkins_notary.ledger.author import Author
     from jenkins_notary.values.claim import Claim
 
 
@@ -31,6 +32,9 @@ def record_assets(
     assets: Sequence[Asset],
     claim: Claim,
     bodies: Sequence[dict[str, object]] = (),
+    *,
+    author: Author | None = None,
+    job: Mapping[str, Any] | None = None,
 ) -> list[AssetRecord]:
     """Record assets in one commit; return each with its receipt, once durable.
 
@@ -39,21 +43,24 @@ def record_assets(
         assets: At least one.
         claim: What is said of them.
         bodies: The JSON form of each stored body that goes with them.
+        author: Who signs a claim that was made elsewhere; None for this call's own.
+        job: With an author, the JSON form of the claim's job, or None for none.
 
     Raises:
         UsageError: An attribute, reason, job or superseded index is wrong.
     """
-    facts = {
-        **describe_claim(session.environ, claim),
-        "attachments": list(bodies) or None,
-    }
+    # What this process's environment says is not about a claim from elsewhere.
+    environ = session.environ if author is None else {}
+    facts = {**describe_claim(environ, claim), "attachments": list(bodies) or None}
+    if author is not None:
+        facts["job"] = None if job is None else dict(job)
     # Without the ledger's key nothing can be recorded, and no key is to be made.
     if claim.supersedes:
         _check_supersedes(session, claim, assets)
     session.check_can_write()
     if claim.status in NEGATIVE:
         assets = [_with_linked(session, asset) for asset in assets]
-    author = session.author()
+    author = author or session.author()
     groups = _group(assets)
     envelopes = [
         author.sign("notarization", *_describe_group(group, facts, place, len(groups)))

@@ -371,8 +371,9 @@ class Notary:
             label: A label to find it by.
             mime: Its media type; None to guess by name.
         """
-        from jenkins_notary.api.attachments import attach_body, guess_mime
+        from jenkins_notary.api.attachments import attach_body
         from jenkins_notary.api.inputs import open_input
+        from jenkins_notary.assets.facts import guess_mime
 
         with open_input(self._session, path) as stream:
             return attach_body(

@@ -445,7 +445,7 @@ def _check_layers(archive: _TarFile, layers: object, diff_ids: list[str]) -> Non
         raise IntegrityError(
             archive.what, expected=f"{len(diff_ids)} layers", got=str(len(names))
         )
-    for name, diff_id in zip(names, diff_ids, strict=True):
+    for name, diff_id in zip(names, diff_ids):
         actual, _ = _hash(archive, name)
         if actual != diff_id and _hash_unpacked(archive, name) != diff_id:
             raise IntegrityError(

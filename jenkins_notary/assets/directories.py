@@ -137,9 +137,7 @@ def hash_directory(
     _check_links(tree)
     _check_at_rest(tree)
     raise_faults(tree.faults)
-    manifest = format_manifest(
-        dict(zip(tree.files, hashed, strict=True)), tree.links, tree.extras
-    )
+    manifest = format_manifest(dict(zip(tree.files, hashed)), tree.links, tree.extras)
     name = name or os.path.basename(os.path.abspath(path)) or "/"
     subject = Subject(name, "sha256:" + sha256(manifest).hexdigest())
     facts: dict[str, str | int | bool] = {

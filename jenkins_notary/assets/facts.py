@@ -204,3 +204,14 @@ def _read_macho(head: bytes) -> tuple[str, str] | None:
     else:
         return None
     return "mach-o", _MACHO_CPUS.get(cpu, f"machine-{cpu}")
+
+
+def guess_mime(path: str) -> str:
+    """Return the media type that a file's name suggests.
+
+    >>> guess_mime("notes.txt"), guess_mime("data")
+    ('text/plain', 'application/octet-stream')
+    """
+    import mimetypes
+
+    return mimetypes.guess_type(path, strict=False)[0] or "application/octet-stream"

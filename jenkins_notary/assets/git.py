@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import time
 
 from jenkins_notary.assets.asset import Asset, Subject, printable
@@ -159,9 +160,10 @@ def _read_commit(repository: _Repository, commit: str) -> bytes:
         )
     content = repository.run("cat-file", "commit", commit)
     algorithm = "sha1" if len(commit) == _SHA1_HEX else "sha256"
-    hasher = hashlib.new(
-        algorithm, b"commit %d\0" % len(content), usedforsecurity=False
-    )
+    # SHA-1 is git's name for the object, not our proof: FIPS systems must allow it.
+    # Python 3.8 has no such argument.
+    purpose = {"usedforsecurity": False} if sys.version_info >= (3, 9) else {}
+    hasher = hashlib.new(algorithm, b"commit %d\0" % len(content), **purpose)
     hasher.update(content)
     if hasher.hexdigest() != commit:
         raise IntegrityError(
@@ -197,7 +199,7 @@ def _switch_off_filters(repository: _Repository) -> None:
         may_fail=True,
     )  # fmt: skip
     words = listed.decode("utf-8", "surrogateescape").split("\0")
-    for scope, key in zip(words[::2], words[1::2], strict=False):
+    for scope, key in zip(words[::2], words[1::2]):
         if scope in ("local", "worktree") and not key.endswith(".required"):
             repository.settings.append(f"{key}=")
         elif scope in ("local", "worktree"):

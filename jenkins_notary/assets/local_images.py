@@ -21,6 +21,7 @@ from jenkins_notary.errors import (
     PermissionDeniedError,
     UnavailableError,
 )
+from jenkins_notary.values.digest import PREFIX
 
 ENGINES = ("docker", "podman")
 """Programs that are known."""
@@ -50,7 +51,7 @@ def inspect_image(engine: str, reference: str) -> Asset:
         PermissionDeniedError: This user may not ask the engine.
         UnavailableError: The program is missing, or its daemon does not answer.
     """
-    given_id = reference.removeprefix("sha256:")
+    given_id = _bare(reference)
     is_id = len(given_id) in _ID_LENGTHS and _HEX.issuperset(given_id)
     if not is_id:
         parse_reference(reference)
@@ -70,9 +71,14 @@ def inspect_image(engine: str, reference: str) -> Asset:
     return _image_asset(engine, reference, answer)
 
 
+def _bare(text: str) -> str:
+    """Return what follows ``sha256:``, or the text itself."""
+    return text[len(PREFIX) :] if text.startswith(PREFIX) else text
+
+
 def _image_asset(engine: str, reference: str, facts: dict[str, object]) -> Asset:
     """Build the asset from the engine's JSON."""
-    image_id = f"sha256:{str(facts.get('Id', '')).removeprefix('sha256:')}"
+    image_id = PREFIX + _bare(str(facts.get("Id", "")))
     if not is_digest(image_id):
         raise UnavailableError(
             f"answer of {engine} about {reference}",

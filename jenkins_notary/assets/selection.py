@@ -84,6 +84,13 @@ class SelectionOptions(NamedTuple):
     open_urls: Callable[[], UrlSource] | None = None
 
 
+class Unread(NamedTuple):
+    """An asset that could not be read, and why."""
+
+    word: str
+    error: NotaryError
+
+
 def collect_assets(
     words: Sequence[str], options: SelectionOptions | None = None
 ) -> list[Asset]:
@@ -126,6 +133,23 @@ def expand_lists(words: Sequence[str], stdin: BinaryIO | None) -> list[str]:
             raise word
         found.append(word)
     return found
+
+
+def collect_each(
+    words: Sequence[str], collect: Callable[[Sequence[str]], list[Asset]]
+) -> Iterator[Asset | Unread]:
+    """Yield each asset, or why one cannot be read."""
+    try:
+        yield from collect(words)
+    except NotaryError as error:
+        if len(words) == 1:
+            yield Unread(words[0], error)
+            return
+        for word in words:
+            try:
+                yield from collect([word])
+            except NotaryError as fault:
+                yield Unread(word, fault)
 
 
 def display_name(path: str) -> str:
@@ -303,7 +327,7 @@ class _Collection:
             workers=self._options.workers,
             progress=self._report if self._options.progress else None,
         )
-        for (slot, word), path, outcome in zip(waiting, paths, outcomes):  # noqa: B905 (3.8)
+        for (slot, word), path, outcome in zip(waiting, paths, outcomes):
             try:
                 if isinstance(outcome, HashedFile):
                     asset = _file_asset(path, outcome)
@@ -348,7 +372,7 @@ class _Collection:
 
 def _path_of(word: str) -> str:
     """Return the path of a waiting word: itself, or what follows ``file://``."""
-    return word.removeprefix("file://")
+    return word[len("file://") :] if word.startswith("file://") else word
 
 
 def _file_asset(path: str, hashed: HashedFile) -> Asset:

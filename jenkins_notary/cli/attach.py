@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from jenkins_notary.cli.commands import Command
-from jenkins_notary.cli.options import add_all, add_key, add_ledger
+from jenkins_notary.cli.options import (
+    add_all,
+    add_key,
+    add_ledger,
+    add_registry,
+    add_service,
+)
 from jenkins_notary.cli.records import show_records
 
 TYPE_CHECKING = False
@@ -28,12 +34,12 @@ def declare(parser: Parser) -> None:
     )
     parser.option("--label", "a word to find it by", metavar="LABEL")
     parser.option("--mime", "its media type; else guessed by name", metavar="TYPE")
-    add_all(parser, add_ledger, add_key)
+    add_all(parser, add_ledger, add_service, add_registry, add_key)
 
 
 def run(context: Context) -> int:
     """Record a file."""
-    with context.notary() as notary:
+    with context.client() as notary:
         record = notary.attach(
             context.word("FILE"),
             job=context.text("job"),

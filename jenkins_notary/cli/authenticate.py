@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from jenkins_notary.cli.commands import Command
-from jenkins_notary.cli.options import add_all, add_as_of, add_assets, add_ledger
+from jenkins_notary.cli.options import (
+    add_all,
+    add_as_of,
+    add_assets,
+    add_ledger,
+    add_service,
+)
 from jenkins_notary.cli.output import format_fields
 from jenkins_notary.errors import worst_code
 
@@ -26,7 +32,7 @@ def declare(parser: Parser) -> None:
         "the digest of a folder's earlier record to compare with",
         metavar="DIGEST",
     )
-    add_all(parser, add_ledger)
+    add_all(parser, add_ledger, add_service)
 
 
 def declare_rule(parser: Parser) -> None:
@@ -40,7 +46,7 @@ def declare_rule(parser: Parser) -> None:
 
 def run(context: Context) -> int:
     """Print the ledger's word on each asset; return the worst code."""
-    with context.notary() as notary:
+    with context.client() as notary:
         verdicts = notary.authenticate(
             context.assets(),
             against=context.text("against"),

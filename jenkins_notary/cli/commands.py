@@ -57,7 +57,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "doctor": ("doctor", "Check that this machine can notarize."),
     "completion": ("completion", "Print a shell's completion script."),
 }
-"""(module of ``jenkins_notary.cli``, one line) by the words of the command."""
+"""(module of ``jenkins_notary.cli``, one line) by the words of the command.
+
+A module with a dot is a whole name: the agent part has commands of its own.
+"""
 
 
 class Command(NamedTuple):
@@ -78,20 +81,38 @@ class Command(NamedTuple):
     success: str = "0 done"
 
 
-def load_command(words: str) -> Command:
+class Edition(NamedTuple):
+    """Which program runs: the installed one, or the part of it that agents run.
+
+    Attributes:
+        program: What ``--version`` calls it.
+        commands: (module, one line) by the words of the command.
+        is_whole: Whether ledgers on this machine and YAML are at hand.
+    """
+
+    program: str
+    commands: Mapping[str, tuple[str, str]]
+    is_whole: bool
+
+
+INSTALLED = Edition("jenkins-notary", COMMANDS, is_whole=True)
+
+
+def load_command(words: str, edition: Edition = INSTALLED) -> Command:
     """Return a command by its words, importing its module."""
-    module = import_module(f"jenkins_notary.cli.{COMMANDS[words][0]}")
+    name = edition.commands[words][0]
+    module = import_module(name if "." in name else f"jenkins_notary.cli.{name}")
     commands: dict[str, Command] = module.COMMANDS
     return commands[words]
 
 
-def find_command(argv: list[str]) -> str:
+def find_command(argv: list[str], edition: Edition = INSTALLED) -> str:
     """Return the longest command that a command line begins with, or "".
 
     >>> find_command(["log", "put", "a#1", "console.txt"]), find_command(["sign"])
     ('log put', '')
     """
     pair = " ".join(argv[:2])
-    if len(argv) > 1 and pair in COMMANDS:
+    if len(argv) > 1 and pair in edition.commands:
         return pair
-    return argv[0] if argv and argv[0] in COMMANDS else ""
+    return argv[0] if argv and argv[0] in edition.commands else ""

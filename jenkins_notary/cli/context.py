@@ -6,14 +6,21 @@ from jenkins_notary.errors import ConfigurationError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import BinaryIO
 
     from jenkins_notary.api.notary import Notary
     from jenkins_notary.cli.output import Output
     from jenkins_notary.config import Settings
+    from jenkins_notary.remote.notary import RemoteNotary
 
 MAX_PASSPHRASE_BYTES = 4096
+
+DEFAULT_TIMEOUT_S = 20
+"""Seconds that a service may take in all."""
+
+_LOCAL = ("key", "passphrase-file", "ephemeral-ok")
+"""Options that mean nothing where a service signs."""
 
 
 class Context:
@@ -33,8 +40,10 @@ class Context:
         environ: Mapping[str, str],
         stdin: BinaryIO | None,
         output: Output,
+        is_whole: bool = True,
     ) -> None:
         """Hold the options and arguments of the call."""
+        self._is_whole = is_whole
         self._settings = settings
         self._words = words
         self.environ = environ
@@ -132,8 +141,28 @@ class Context:
             found[key] = value
         return found
 
+    def client(self) -> Notary | RemoteNotary:
+        """Return the API on the chosen ledger, wherever it is; a context manager.
+
+        Raises:
+            UsageError: An option makes no sense there, or no service is named where
+                only one can be asked.
+            ConfigurationError: The passphrase file cannot be read.
+        """
+        ledger = self.text("ledger")
+        if self.text("claims") is not None or is_service_url(ledger):
+            return self._remote(ledger)
+        if self._is_whole:
+            return self.notary()
+        raise UsageError(
+            "--ledger",
+            expected="https://... of a notary service",
+            got="none" if ledger is None else "a ledger on this machine",
+            advice="set JENKINS_NOTARY_LEDGER; or use the installed jenkins-notary",
+        )
+
     def notary(self) -> Notary:
-        """Return the API on the chosen ledger; a context manager.
+        """Return the API on the chosen ledger on this machine; a context manager.
 
         Raises:
             ConfigurationError: The passphrase file cannot be read.
@@ -141,14 +170,6 @@ class Context:
         from jenkins_notary.api.notary import Notary
         from jenkins_notary.api.session import JenkinsChoices
 
-        progress = None
-        stderr = self.output.stderr
-        if not self.output.is_quiet and stderr.isatty():
-            from jenkins_notary.cli.progress import ProgressBar
-
-            bar = ProgressBar(stderr)
-            self.output.call_before_text(bar.clear)
-            progress = bar.update
         return Notary(
             self.text("ledger"),
             key=self.text("key"),
@@ -160,7 +181,7 @@ class Context:
             environ=self.environ,
             stdin=self.stdin,
             notify=self.output.notice,
-            progress=progress,
+            progress=self._progress(),
             jenkins=JenkinsChoices(
                 self.text("jenkins-url"),
                 self.text("jenkins-user"),
@@ -168,6 +189,49 @@ class Context:
                 self.text("controllers"),
             ),
         )
+
+    def _remote(self, ledger: str | None) -> RemoteNotary:
+        """Return the API on a service's ledger, or what writes claims."""
+        from jenkins_notary.remote.notary import RemoteChoices, RemoteNotary
+
+        for name in _LOCAL:
+            source = self._settings.sources.get(name)
+            if source == "flag":
+                raise UsageError(
+                    f"--{name}", expected="no such option: the service signs"
+                )
+            if source is not None:
+                self.output.notice(f"{name} is not used: the service signs")
+        path, token = self.text("token-file"), self.environ.get("JENKINS_NOTARY_TOKEN")
+        if token and self._settings.sources.get("token-file") != "flag":
+            path = None
+        return RemoteNotary(
+            RemoteChoices(
+                ledger,
+                self.text("log"),
+                self.text("claims"),
+                path,
+                token,
+                self.integer("timeout", DEFAULT_TIMEOUT_S),
+                self.text("ca-file"),
+                self.texts("plain-http"),
+                self.environ,
+                self.stdin,
+                self.output.notice,
+                self._progress(),
+            )
+        )
+
+    def _progress(self) -> Callable[[str, int, int | None], None] | None:
+        """Return what shows progress, None where nobody looks."""
+        stderr = self.output.stderr
+        if self.output.is_quiet or not stderr.isatty():
+            return None
+        from jenkins_notary.cli.progress import ProgressBar
+
+        bar = ProgressBar(stderr)
+        self.output.call_before_text(bar.clear)
+        return bar.update
 
     def _passphrase(self) -> bytes | None:
         """Return the key's passphrase: flag, then variable, then the file's option."""
@@ -177,6 +241,15 @@ class Context:
         if path and (source == "flag" or not typed):
             return _read_passphrase(path)
         return typed.encode(errors="surrogateescape") if typed else None
+
+
+def is_service_url(text: str | None) -> bool:
+    """Return whether a ledger's URL is that of a notary service.
+
+    >>> is_service_url("HTTPS://notary.example.com"), is_service_url("ledger.db")
+    (True, False)
+    """
+    return text is not None and text.lower().startswith(("http://", "https://"))
 
 
 def _read_passphrase(path: str) -> bytes:
@@ -194,4 +267,6 @@ def _read_passphrase(path: str) -> bytes:
         raise ConfigurationError(
             f"passphrase file {path}", expected=f"at most {MAX_PASSPHRASE_BYTES} bytes"
         )
-    return data.removesuffix(b"\n").removesuffix(b"\r")
+    for end in (b"\n", b"\r"):
+        data = data[:-1] if data.endswith(end) else data
+    return data

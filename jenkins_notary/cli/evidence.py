@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from jenkins_notary.cli.commands import Command
-from jenkins_notary.cli.options import add_all, add_as_of, add_ledger
+from jenkins_notary.cli.options import (
+    add_all,
+    add_as_of,
+    add_ledger,
+    add_registry,
+    add_service,
+)
 from jenkins_notary.cli.records import show_records
 from jenkins_notary.errors import UsageError
 
@@ -31,7 +37,7 @@ def declare(parser: Parser) -> None:
     parser.option("--until", "records up to this time", metavar="TIME")
     parser.option("--receipt", "with each record's receipt")
     parser.option("--limit", "at most so many records, the newest", metavar="N")
-    add_all(parser, add_as_of, add_ledger)
+    add_all(parser, add_as_of, add_ledger, add_service, add_registry)
 
 
 def run(context: Context) -> int:
@@ -52,7 +58,7 @@ def run(context: Context) -> int:
         limit=context.limit(1000),
         as_of=context.text("as-of"),
     )
-    with context.notary() as notary:
+    with context.client() as notary:
         records = notary.evidence(query, receipts=context.flag("receipt"))
     return show_records(context, records)
 

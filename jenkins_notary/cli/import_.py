@@ -34,7 +34,7 @@ def run(context: Context) -> int:
             job=context.text("job"),
             ephemeral_ok=context.flag("ephemeral-ok"),
         )
-    return show_records(context, records)
+    return show_records(context, [one.to_dict() for one in records])
 
 
 COMMANDS = {

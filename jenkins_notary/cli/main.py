@@ -15,7 +15,7 @@ import gc
 import os
 import sys
 
-from jenkins_notary.cli.commands import COMMANDS, find_command, load_command
+from jenkins_notary.cli.commands import INSTALLED, find_command, load_command
 from jenkins_notary.cli.context import Context
 from jenkins_notary.cli.options import PROGRAM, Parser, make_epilog
 from jenkins_notary.cli.output import Output
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import BinaryIO, NoReturn
 
+    from jenkins_notary.cli.commands import Edition
+
 INTERRUPTED = 130
 GC_THRESHOLD = 50_000
 _FORMATS = ("text", "json", "yaml")
@@ -50,7 +52,7 @@ _ERRNOS = {
 }
 
 
-def run() -> NoReturn:
+def run(edition: Edition = INSTALLED) -> NoReturn:
     """Run as a program: the console script's entry point."""
     # A cold start makes thousands of objects and no garbage: looking for cycles in
     # them costs 2 ms of a notarize. Long work is still cleaned up.
@@ -62,6 +64,7 @@ def run() -> NoReturn:
         stdin=sys.stdin.buffer if sys.stdin else None,
         stdout=sys.stdout.buffer if sys.stdout else _open_nowhere(),
         stderr=sys.stderr.buffer if sys.stderr else _open_nowhere(),
+        edition=edition,
     )
     # All output was flushed and the ledger closed. What has registered itself for the
     # exit runs; the interpreter's dismantling of every module, 5 ms, does not, nor
@@ -77,6 +80,7 @@ def main(
     stdin: BinaryIO | None,
     stdout: BinaryIO,
     stderr: BinaryIO,
+    edition: Edition = INSTALLED,
 ) -> int:
     """Run one command line and return its exit code; never raises.
 
@@ -86,10 +90,11 @@ def main(
         stdin: Standard input, or None where there is none.
         stdout: Where results go.
         stderr: Where notices and errors go.
+        edition: Which program this is.
     """
     output = Output(stdout, stderr, environ, format=_guess_format(argv, environ))
     try:
-        return _dispatch(list(argv), environ, stdin, output)
+        return _dispatch(list(argv), environ, stdin, output, edition=edition)
     except KeyboardInterrupt:
         output.is_quiet = False
         output.notice("interrupted")
@@ -103,49 +108,68 @@ def main(
 
 
 def _dispatch(
-    argv: list[str], environ: Mapping[str, str], stdin: BinaryIO | None, output: Output
+    argv: list[str],
+    environ: Mapping[str, str],
+    stdin: BinaryIO | None,
+    output: Output,
+    *,
+    edition: Edition,
 ) -> int:
     """Find the command, read its options, run it."""
-    words = find_command(argv)
+    words = find_command(argv, edition)
     if not words:
-        return _run_bare(argv, output)
+        return _run_bare(argv, output, edition)
     rest = argv[len(words.split()) :]
-    command = load_command(words)
-    parser = make_parser(words)
+    command = load_command(words, edition)
+    parser = make_parser(words, edition)
     given = parser.read(rest)
     if given.is_help:
-        output.write(describe_command(words, parser).encode())
+        output.write(describe_command(words, parser, edition).encode())
         return 0
-    settings = settle(given.options, environ, spelled=parser.flags)
+    settings = settle(
+        given.options,
+        environ,
+        spelled=parser.flags,
+        reads_files=edition.is_whole,
+    )
     context = Context(
-        settings, given.words, environ=environ, stdin=stdin, output=output
+        settings,
+        given.words,
+        environ=environ,
+        stdin=stdin,
+        output=output,
+        is_whole=edition.is_whole,
     )
     output.format = context.text("output") or "text"
+    if output.format == "yaml" and not edition.is_whole:
+        output.format = "text"
+        raise UsageError("--output yaml", expected="text or json in the agent part")
     output.is_quiet = context.flag("quiet")
     for warning in settings.warnings:
         output.notice(warning)
     return command.run(context)
 
 
-def make_parser(words: str) -> Parser:
+def make_parser(words: str, edition: Edition = INSTALLED) -> Parser:
     """Return the parser of a command."""
     parser = Parser(words)
-    load_command(words).declare(parser)
+    load_command(words, edition).declare(parser)
     return parser
 
 
-def describe_command(words: str, parser: Parser) -> str:
+def describe_command(words: str, parser: Parser, edition: Edition = INSTALLED) -> str:
     """Return the help of a command."""
-    command = load_command(words)
-    about = "\n\n".join(one for one in (COMMANDS[words][1], command.about) if one)
+    command = load_command(words, edition)
+    summary = edition.commands[words][1]
+    about = "\n\n".join(one for one in (summary, command.about) if one)
     return parser.describe(about, make_epilog(command.examples, command.success))
 
 
-def format_overview(group: str = "") -> str:
+def format_overview(group: str = "", edition: Edition = INSTALLED) -> str:
     """Return the help that lists all commands, or those of a group."""
     rows = [
         (words, summary)
-        for words, (_, summary) in COMMANDS.items()
+        for words, (_, summary) in edition.commands.items()
         if not group or words.split()[0] == group
     ]
     width = max(len(words) for words, _ in rows)
@@ -156,19 +180,25 @@ def format_overview(group: str = "") -> str:
     return f"{usage}\n\n{about}commands:\n{lines}\n\n{end}\n"
 
 
-def _run_bare(argv: list[str], output: Output) -> int:
+def _run_bare(argv: list[str], output: Output, edition: Edition) -> int:
     """Answer a command line that names no command."""
-    groups = {words.split()[0] for words in COMMANDS if " " in words}
+    groups = {words.split()[0] for words in edition.commands if " " in words}
     first = argv[0] if argv else ""
     if first in {"-h", "--help", "help"}:
-        output.write(format_overview().encode())
+        output.write(format_overview(edition=edition).encode())
         return 0
     if first in {"-V", "--version"}:
-        output.write(f"{PROGRAM} {VERSION}\n".encode())
+        output.write(f"{edition.program} {VERSION}\n".encode())
         return 0
     if first in groups and argv[1:2] and argv[1] in {"-h", "--help"}:
-        output.write(format_overview(first).encode())
+        output.write(format_overview(first, edition).encode())
         return 0
+    if find_command(argv):
+        raise UsageError(
+            f"command {find_command(argv)}",
+            expected="one of " + ", ".join(edition.commands),
+            advice="the agent part has no other: use the installed jenkins-notary",
+        )
     group = first if first in groups else ""
     named = " ".join(argv[: 2 if group else 1])
     if first.startswith("-"):
@@ -181,15 +211,16 @@ def _run_bare(argv: list[str], output: Output) -> int:
         f"{PROGRAM} {group}".strip(),
         expected=f"a command{' of ' + group if group else ''}",
         got=repr(named[:80]) if named != group else "none",
-        advice=_suggest(named) or f"see {PROGRAM} {group} --help".replace("  ", " "),
+        advice=_suggest(named, edition)
+        or f"see {PROGRAM} {group} --help".replace("  ", " "),
     )
 
 
-def _suggest(named: str) -> str:
+def _suggest(named: str, edition: Edition) -> str:
     """Return a hint to a command that is written alike, or ""."""
     from difflib import get_close_matches
 
-    near = get_close_matches(named, COMMANDS, 1, 0.75) if named else []
+    near = get_close_matches(named, edition.commands, 1, 0.75) if named else []
     return f"did you mean {PROGRAM} {near[0]}?" if near else ""
 
 
@@ -204,7 +235,7 @@ def _guess_format(argv: Sequence[str], environ: Mapping[str, str]) -> str:
         elif word.startswith("--output="):
             found = word.partition("=")[2]
         elif word.startswith("-o"):
-            found = word[2:].removeprefix("=")
+            found = word[3:] if word[2:3] == "=" else word[2:]
     return found if found in _FORMATS else "text"
 
 

@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 
 from jenkins_notary.cli.commands import Command
-from jenkins_notary.cli.options import add_all, add_assets, add_key, add_ledger
+from jenkins_notary.cli.options import (
+    add_all,
+    add_assets,
+    add_claims,
+    add_key,
+    add_ledger,
+    add_service,
+)
 from jenkins_notary.cli.output import format_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from jenkins_notary.api.results import AssetRecord
     from jenkins_notary.cli.context import Context
     from jenkins_notary.cli.options import Parser
     from jenkins_notary.cli.receipts import ReceiptFolder
@@ -31,20 +37,20 @@ def declare_notarize(parser: Parser) -> None:
     parser.option(
         "--ephemeral-ok", "make a ledger even on an agent that goes away with its build"
     )
-    add_all(parser, add_ledger, add_key)
+    add_all(parser, add_ledger, add_service, add_claims, add_key)
 
 
 def declare_negative(parser: Parser) -> None:
     """Add the options of ``untrust`` and ``unsupport``."""
     _declare_record(parser)
     parser.option("--reason", "why; recorded and shown", metavar="TEXT")
-    add_all(parser, add_ledger, add_key)
+    add_all(parser, add_ledger, add_service, add_claims, add_key)
 
 
 def run_notarize(context: Context) -> int:
     """Record assets as TRUSTED."""
     folder = _open_receipts(context)
-    with context.notary() as notary:
+    with context.client() as notary:
         records = notary.notarize(
             context.assets(),
             supersedes=context.integers("supersede"),
@@ -54,7 +60,7 @@ def run_notarize(context: Context) -> int:
         )
         if folder is not None:
             folder.write(notary, records)
-    return show_records(context, records)
+    return show_records(context, [one.to_dict() for one in records])
 
 
 def run_untrust(context: Context) -> int:
@@ -67,18 +73,23 @@ def run_unsupport(context: Context) -> int:
     return _run_negative(context, "unsupport")
 
 
-def show_records(context: Context, records: Sequence[AssetRecord]) -> int:
+def show_records(context: Context, found: Sequence[Mapping[str, Any]]) -> int:
     """Print what was recorded; return 0."""
-    context.output.show(
-        {"assets": [one.to_dict() for one in records]},
-        lambda: format_table(
-            [
-                (one.status.name, f"#{one.index}", one.digest, one.name)
-                for one in records
-            ]
-        ),
-    )
+    context.output.show({"assets": found}, lambda: format_table(_list_rows(found)))
     return 0
+
+
+def _list_rows(found: Sequence[Mapping[str, Any]]) -> list[tuple[object, ...]]:
+    """Return a row for each asset; what is only claimed has no place in a log."""
+    return [
+        (
+            one["status"],
+            None if one["index"] is None else f"#{one['index']}",
+            one["digest"],
+            one["name"],
+        )
+        for one in found
+    ]
 
 
 def _declare_record(parser: Parser) -> None:
@@ -102,12 +113,12 @@ def _run_negative(context: Context, method: str) -> int:
     """Record assets with a negative status."""
     reason = context.required("reason")
     folder = _open_receipts(context)
-    with context.notary() as notary:
+    with context.client() as notary:
         record = notary.untrust if method == "untrust" else notary.unsupport
         records = record(context.assets(), reason=reason, **_read_claim(context))
         if folder is not None:
             folder.write(notary, records)
-    return show_records(context, records)
+    return show_records(context, [one.to_dict() for one in records])
 
 
 def _read_claim(context: Context) -> dict[str, Any]:

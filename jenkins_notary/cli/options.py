@@ -232,7 +232,9 @@ class Parser:
             if one.kind == "flag":
                 given[one.name] = True
             else:
-                value = letters.removeprefix("=") if letters else self._next(one, words)
+                value = (
+                    letters[letters[0] == "=" :] if letters else self._next(one, words)
+                )
                 self._store(one, value, given)
                 return
 
@@ -291,11 +293,36 @@ def add_common(parser: Parser) -> None:
 
 def add_ledger(parser: Parser) -> None:
     """Add what every command that opens a ledger knows."""
-    parser.option("--ledger", "the ledger, sqlite:///PATH or a path", metavar="URL")
+    parser.option(
+        "--ledger",
+        "the ledger, sqlite:///PATH or a path, or https://... of a service",
+        metavar="URL",
+    )
     parser.option(
         "--log",
         "the key that must have signed the ledger's checkpoints",
         metavar="VKEY",
+    )
+
+
+def add_service(parser: Parser) -> None:
+    """Add what every command that can ask a notary service knows."""
+    parser.option(
+        "--token-file",
+        "a file with the service's token (or JENKINS_NOTARY_TOKEN)",
+        metavar="FILE",
+    )
+    parser.option(
+        "--timeout", "seconds that a service may take in all; else 20", metavar="N"
+    )
+
+
+def add_claims(parser: Parser) -> None:
+    """Add what every command that records assets knows."""
+    parser.option(
+        "--claims",
+        "record nothing: write what is claimed to a file, for another to record",
+        metavar="FILE",
     )
 
 

@@ -185,7 +185,7 @@ def format_fields(pairs: Pairs, *, indent: str = "  ") -> list[str]:
     kept = [
         (label, one)
         for label, value in pairs
-        for one in (value if isinstance(value, list | tuple) else [value])
+        for one in (value if isinstance(value, (list, tuple)) else [value])
         if one is not None and one != ""
     ]
     width = max((len(label) for label, _ in kept), default=0)
@@ -199,11 +199,9 @@ def format_table(rows: Sequence[Sequence[object]]) -> list[str]:
     ['TRUSTED  a.jar', 'UNKNOWN  -']
     """
     texts = [["-" if cell is None else str(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    widths = [max(map(len, column)) for column in zip(*texts)]
     return [
-        "  ".join(
-            f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)
-        ).rstrip()
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip()
         for row in texts
     ]
 

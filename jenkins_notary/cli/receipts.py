@@ -19,9 +19,13 @@ from jenkins_notary.errors import PermissionDeniedError, StorageError, UsageErro
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Union
 
     from jenkins_notary.api.notary import Notary
     from jenkins_notary.api.results import AssetRecord
+    from jenkins_notary.remote.notary import RemoteItem, RemoteNotary
+
+    Recorded = Union[AssetRecord, RemoteItem]
 
 MAX_NAME = 180
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+=@,-]+")
@@ -56,7 +60,7 @@ class ReceiptFolder:
         except OSError as error:
             raise StorageError(f"--receipts {path}", got=f"{error.strerror}") from error
 
-    def write(self, notary: Notary, records: Sequence[AssetRecord]) -> None:
+    def write(self, notary: Notary | RemoteNotary, records: Sequence[Recorded]) -> None:
         """Write receipt and envelope of each record.
 
         Raises:
@@ -83,13 +87,11 @@ class ReceiptFolder:
             self._drop_stage()
 
     def _write_stage(
-        self, records: Sequence[AssetRecord], envelopes: dict[int, bytes]
+        self, records: Sequence[Recorded], envelopes: dict[int, bytes]
     ) -> list[str]:
         """Write all files into the hidden folder; return their names."""
         written = []
-        for one, name in zip(
-            records, make_file_names([one.name for one in records]), strict=True
-        ):
+        for one, name in zip(records, make_file_names([one.name for one in records])):
             for suffix, data in (
                 (".tlog-proof", one.receipt.encode()),
                 (".dsse.json", envelopes[one.index]),
@@ -147,8 +149,14 @@ def make_file_names(names: Iterable[str]) -> list[str]:
     return made
 
 
-def _read_envelope(notary: Notary, record: AssetRecord) -> bytes:
-    """Return the stored envelope of a record."""
+def _read_envelope(notary: Notary | RemoteNotary, record: Recorded) -> bytes:
+    """Return the envelope of a record: as it is stored, or as a service sent it."""
+    from jenkins_notary.remote.notary import RemoteItem, RemoteNotary
+
+    if isinstance(notary, RemoteNotary) or isinstance(record, RemoteItem):
+        assert isinstance(notary, RemoteNotary)  # noqa: S101 - its own records
+        assert isinstance(record, RemoteItem)  # noqa: S101
+        return notary.envelope_of(record)
     from jenkins_notary.values.query import Query
 
     for one in notary.evidence(Query(digest=record.digest, limit=1000)):

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
     from jenkins_notary.api.results import RecordView
     from jenkins_notary.cli.context import Context
+    from jenkins_notary.remote.notary import RemoteItem
 
 
-def show_records(context: Context, records: Sequence[RecordView]) -> int:
+def show_records(context: Context, records: Sequence[RecordView | RemoteItem]) -> int:
     """Print proven records; return 0."""
     found = [one.to_dict() for one in records]
     context.output.show({"records": found}, lambda: format_records(found))

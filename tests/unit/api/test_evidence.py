@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jenkins_notary.api.attachments import guess_mime
 from jenkins_notary.api.bodies import bodies_of, find_body
 from jenkins_notary.api.inputs import open_file
 from jenkins_notary.api.logs import find_log
 from jenkins_notary.api.receipts import verify_receipt
+from jenkins_notary.assets.facts import guess_mime
 from jenkins_notary.errors import (
     AmbiguousError,
     IntegrityError,

@@ -30,7 +30,7 @@ def raising(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
         def run(_: Context) -> int:
             raise error
 
-        def load(_: str) -> Command:
+        def load(_: str, _edition: object) -> Command:
             return real._replace(run=run)
 
         monkeypatch.setattr(edge, "load_command", load)

@@ -6,7 +6,8 @@ import argparse
 
 import pytest
 
-from jenkins_notary.cli.commands import COMMANDS
+from jenkins_notary.agent.main import AGENT
+from jenkins_notary.cli.commands import COMMANDS, INSTALLED
 from jenkins_notary.cli.completion import make_whole_parser
 from jenkins_notary.cli.main import make_parser
 from jenkins_notary.cli.options import Parser
@@ -101,7 +102,12 @@ def test_help_is_asked_for_even_without_arguments(parser: Parser) -> None:
 
 
 def test_table_of_options_and_all_parsers_agree() -> None:
-    used = {name for words in COMMANDS for name in make_parser(words).flags}
+    used = {
+        name
+        for edition in (INSTALLED, AGENT)
+        for words in edition.commands
+        for name in make_parser(words, edition).flags
+    }
 
     assert used == set(OPTIONS)
 
