@@ -318,8 +318,10 @@ def _gate(notary: Notary, value: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
 
 
 def _evidence(notary: Notary, asked: Mapping[str, str]) -> dict[str, Any]:
-    found = {QUERY[key]: value for key, value in asked.items() if key in QUERY}
-    query = Query(limit=int(asked.get("limit", "1000")))._replace(**found)
+    found: dict[str, Any] = {
+        QUERY[key]: value for key, value in asked.items() if key in QUERY
+    }
+    query = Query(**found, limit=int(asked.get("limit", "1000")))
     records = notary.evidence(query, receipts=asked.get("receipts") == "true")
     return {"records": [one.to_dict() for one in records]}
 
