@@ -107,6 +107,7 @@ OPTIONS: Mapping[str, Kind] = {
     "only": ("log",),
     "org": "text",
     "origin": "text",
+    "outbox": "text",
     "output": ("text", "json", "yaml"),
     "passphrase-file": "text",
     "pem": "flag",

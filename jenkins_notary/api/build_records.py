@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from jenkins_notary.api.log_keeping import KeptLog
     from jenkins_notary.api.reading import Artifact
     from jenkins_notary.api.session import Session
+    from jenkins_notary.evidence.events import Origin
     from jenkins_notary.evidence.junit import JunitSummary
     from jenkins_notary.evidence.provenance import BuildKey
     from jenkins_notary.ledger.view import LedgerView
@@ -44,37 +45,32 @@ class BuildWriter:
     """Sign the records of one build."""
 
     def __init__(
-        self,
-        session: Session,
-        sources: BuildSources,
-        *,
-        event: Mapping[str, Any] | None = None,
+        self, session: Session, sources: BuildSources, *, origin: Origin | None = None
     ) -> None:
         """Take all that is known of the build.
 
         Args:
             session: Whose key signs.
             sources: What is known.
-            event: The ``event`` object of the records, when a hook's event is it.
+            origin: The hook's event that these are the records of, or None.
         """
-        key = sources.key
+        job, started_ms = sources.key
         # Nothing in it is random or the present time: what is read twice, or written
         # twice after a failure that left it open whether it was, is the same record.
-        self._author = Author(
-            (session.signer(),),
-            derive_record_id(
-                "build",
-                key.job.instance or "",
-                key.job.name,
-                str(key.job.number),
-                str(key.started_at_ms),
-            ),
-            _finished_ms(sources),
-        )
+        if origin is None:
+            name = (job.instance or "", job.name, str(job.number), str(started_ms))
+            record_id = derive_record_id("build", *name)
+            claimed_at_ms = _finished_ms(sources)
+        else:
+            record_id, claimed_at_ms = origin.record_id, origin.event.at_ms
+        self._author = Author((session.signer(),), record_id, claimed_at_ms)
         self._sources = sources
-        self._job = {"id": format_job_id(key.job)}
+        self._job = {"id": format_job_id(job)}
         self._build = describe_build(sources)
-        self._event = event
+        self._event = None if origin is None else origin.describe()
+        self._gaps = dict(sources.gaps)
+        if origin is not None and origin.event.faults:
+            self._gaps["facts"] = dict(origin.event.faults)
 
     def log(
         self, kept: KeptLog, *, previous: int | None, extends: bool | None
@@ -133,7 +129,7 @@ class BuildWriter:
         for place, part in enumerate(parts, 1):
             facts = {
                 "sources": fields,
-                "gaps": dict(self._sources.gaps) or None,
+                "gaps": self._gaps or None,
                 "sizes": [one.size for one in part] or None,
                 "part": {"number": place, "of": len(parts)} if len(parts) > 1 else None,
             }
@@ -197,7 +193,12 @@ def find_build(
 
 
 def find_whole(
-    view: LedgerView, key: BuildKey, identity: str | None, *, only_log: bool
+    view: LedgerView,
+    key: BuildKey,
+    identity: str | None,
+    *,
+    only_log: bool,
+    origin: Origin | None = None,
 ) -> ProvenRecord | None:
     """Return the newest record that says that a build was read whole, None for none.
 
@@ -206,9 +207,11 @@ def find_whole(
         key: Which build.
         identity: The controller's, or None.
         only_log: Whether the whole log is enough.
+        origin: The hook's event whose facts must be in it, or None for any.
     """
+    wanted = None if origin is None else origin.describe()
     for record in find_build(view, key, identity):
-        if is_whole(record) and not only_log:
+        if not only_log and is_whole(record) and _is_from(record, wanted):
             return record
         if is_log(record, "whole") and only_log:
             return record
@@ -216,6 +219,13 @@ def find_whole(
         if is_log(record, "growing"):
             return None
     return None
+
+
+def _is_from(record: ProvenRecord, event: Mapping[str, Any] | None) -> bool:
+    """Return whether a record is of an event; of any one for None."""
+    return event is None or (
+        record.statement is not None and record.statement.facts.get("event") == event
+    )
 
 
 def is_of_build(record: ProvenRecord, key: BuildKey, identity: str | None) -> bool:

@@ -30,7 +30,12 @@ from jenkins_notary.api.evidence import show_record
 from jenkins_notary.api.growing import GrowingLogs, find_chain
 from jenkins_notary.api.log_keeping import DEFAULT_POLICY
 from jenkins_notary.api.reading import FOREIGN, Reading
-from jenkins_notary.errors import NotaryError, UnavailableError, worst_code
+from jenkins_notary.errors import (
+    NotaryError,
+    NotFoundError,
+    UnavailableError,
+    worst_code,
+)
 from jenkins_notary.evidence.build_info import parse_build
 from jenkins_notary.evidence.provenance import BuildKey, BuildSources
 from jenkins_notary.ledger.author import format_time
@@ -45,7 +50,7 @@ if TYPE_CHECKING:
     from jenkins_notary.api.results import RecordView
     from jenkins_notary.api.session import Session
     from jenkins_notary.evidence.build_info import BuildInfo
-    from jenkins_notary.evidence.events import Event
+    from jenkins_notary.evidence.events import Origin
     from jenkins_notary.ports import Controller, Jenkins
 
 
@@ -140,8 +145,7 @@ class Collector:
         number: int,
         *,
         value: Mapping[str, Any] | None = None,
-        event: Event | None = None,
-        origin: Mapping[str, Any] | None = None,
+        origin: Origin | None = None,
     ) -> Collected:
         """Collect one build; what Jenkins does not give is a fault of the result.
 
@@ -149,8 +153,7 @@ class Collector:
             name: The job's full name.
             number: The build's number.
             value: The build's JSON, where the caller has it already.
-            event: The hook's event of the build, whose facts are merged.
-            origin: The ``event`` object of the records, with an event.
+            origin: The hook's event of the build, whose facts are merged.
 
         Raises:
             NotaryError: The ledger or this machine is at fault, not Jenkins.
@@ -167,9 +170,9 @@ class Collector:
             if value is None:
                 value = self._jenkins.build(name, number)
             info = parse_build(value, subject=f"build {format_job_id(job)}")
-            _check_build(info, job, event)
+            _check_build(info, job, origin)
             key = BuildKey(job, info.started_at_ms)
-            outcome, records, faults = self._collect(key, info, event, origin)
+            outcome, records, faults = self._collect(key, info, origin)
         except _ForeignError as error:
             faults = [error.fault]
         except FOREIGN as error:
@@ -189,17 +192,16 @@ class Collector:
         self,
         key: BuildKey,
         info: BuildInfo,
-        event: Event | None,
-        origin: Mapping[str, Any] | None,
+        origin: Origin | None,
     ) -> tuple[str, Sequence[RecordView], list[NotaryError]]:
         """Return (outcome, records, faults) of a build whose JSON was read."""
-        found = None if self._choice.again else self._find_whole(key)
+        found = None if self._choice.again else self._find_whole(key, origin)
         if found is not None:
             return "present", found, []
         if info.is_running:
             return self._grow(key, info)
         self._growing.forget(key)
-        facts = {} if event is None else event.facts
+        facts = {} if origin is None else origin.event.facts
         chain = find_chain(self._session, key, self.controller.identity)
         reading = Reading(self._session, self._jenkins, key, info)
         reading.read_log(self._choice.secrets, facts=facts, chain=chain)
@@ -210,7 +212,7 @@ class Collector:
         changed = reading.check_unchanged()
         if changed is not None:
             raise _ForeignError(changed)
-        records = self._record(reading, event, origin)
+        records = self._record(reading, origin)
         outcome = "partial" if reading.faults else "collected"
         return outcome if records else "failed", records, reading.faults
 
@@ -225,19 +227,24 @@ class Collector:
             return "failed", records, [fault]
         return "growing", records, []
 
-    def _find_whole(self, key: BuildKey) -> list[RecordView] | None:
+    def _find_whole(
+        self, key: BuildKey, origin: Origin | None
+    ) -> list[RecordView] | None:
         """Return the record of a build that was read whole, None if it was not."""
         view = self._session.view()
         found = find_whole(
-            view, key, self.controller.identity, only_log=self._choice.only_log
+            view,
+            key,
+            self.controller.identity,
+            only_log=self._choice.only_log,
+            origin=origin,
         )
         return None if found is None else [show_record(view, found, receipt=False)]
 
     def _record(
         self,
         reading: Reading,
-        event: Event | None,
-        origin: Mapping[str, Any] | None,
+        origin: Origin | None,
     ) -> list[RecordView]:
         """Append all records of a build in one commit; return them."""
         log, tests, key = reading.log, reading.tests, reading.key
@@ -245,14 +252,15 @@ class Collector:
             key,
             self.controller,
             reading.info,
-            {} if event is None else event.facts,
+            {} if origin is None else origin.event.facts,
+            finished=None if origin is None else origin.event.build,
             stages=reading.stages,
             log=log and describe_log(log),
             tests=tests and describe_tests(tests),
             gaps=reading.gaps,
-            hook_version=None if event is None else event.hook_version,
+            hook_version=None if origin is None else origin.event.hook_version,
         )
-        writer = BuildWriter(self._session, sources, event=origin)
+        writer = BuildWriter(self._session, sources, origin=origin)
         envelopes = []
         if log is not None:
             envelopes.append(
@@ -282,20 +290,21 @@ class _ForeignError(Exception):
         self.fault = fault
 
 
-def _check_build(info: BuildInfo, job: JobId, event: Event | None) -> None:
+def _check_build(info: BuildInfo, job: JobId, origin: Origin | None) -> None:
     """Check that Jenkins gave the build that is meant.
 
     Raises:
-        UnavailableError: It is another one: its number, or for an event its start.
+        UnavailableError: It has another number.
+        NotFoundError: It is not the one of the event: it started at another time.
     """
     subject = f"build {format_job_id(job)}"
     if info.number != job.number:
         raise UnavailableError(
             subject, expected=f"number {job.number}", got=f"{info.number}"
         )
-    build = {} if event is None else event.build or {}
+    build = {} if origin is None else origin.event.build or {}
     if build.get("startedAt", info.started_at_ms) != info.started_at_ms:
-        raise UnavailableError(
+        raise NotFoundError(
             subject,
             expected=f"one that started {format_time(build['startedAt'])}",
             got=f"one that started {format_time(info.started_at_ms)}",

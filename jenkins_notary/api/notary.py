@@ -569,6 +569,26 @@ class Notary:
 
         yield from gather(self._session, wanted)
 
+    def drain_outbox(
+        self, path: str, *, secrets: str = "hold", limit: int = 500
+    ) -> Iterator[Collected]:
+        """Record the events in the outbox of a controller's hook; yield each result.
+
+        An event's file is deleted once its records are durable.
+
+        Args:
+            path: The folder, ``$JENKINS_HOME/jenkins-notary/outbox``.
+            secrets: What becomes of a log with secrets, as for :meth:`put_log`.
+            limit: The most events that are taken.
+
+        Raises:
+            NotaryError: What waits cannot be recorded for now, and stays.
+        """
+        from jenkins_notary.api.collect import Choice
+        from jenkins_notary.api.outbox import drain
+
+        yield from drain(self._session, path, Choice(secrets=secrets), limit=limit)
+
     def import_records(
         self, path: str, *, job: str | None = None, ephemeral_ok: bool = False
     ) -> list[AssetRecord]:

@@ -11,7 +11,7 @@ from jenkins_notary.errors import FaultsError, UsageError, worst_code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from jenkins_notary.api.collect import Collected
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MAX_FAULTS = 100
 """Faults of a document's own list; each build has its own beside it."""
 
-_LARGE = ("predicate", "subjects", "digests")
+_LARGE = ("predicate", "subjects", "digests", "receipt")
 
 
 def declare(parser: Parser) -> None:
@@ -35,6 +35,12 @@ def declare(parser: Parser) -> None:
         key="collect-job",
     )
     parser.option("--since", "with --job: builds from this time on", metavar="TIME")
+    parser.option(
+        "--outbox",
+        "what a controller's hook left in its outbox; done events are deleted",
+        metavar="DIR",
+    )
+    parser.option("--limit", "with --outbox: at most so many events", metavar="N")
     parser.option("--follow", "go on until the builds end; with --job, for ever")
     parser.option("--interval", "seconds between two looks, 10", metavar="N")
     parser.option("--only", "record the log alone")
@@ -48,6 +54,9 @@ def run(context: Context) -> int:
     from jenkins_notary.api.collect import Choice
     from jenkins_notary.api.gathering import DEFAULT_INTERVAL_S, Wanted
 
+    outbox = context.text("outbox")
+    if outbox is not None:
+        return run_outbox(context, outbox)
     follows = context.flag("follow")
     if follows and context.text("output") == "yaml":
         raise UsageError("--output", expected="text or json with --follow", got="yaml")
@@ -66,8 +75,47 @@ def run(context: Context) -> int:
         return show_results(context, notary.collect(wanted), as_lines=follows)
 
 
+def run_outbox(context: Context, path: str) -> int:
+    """Record the events of an outbox; print a line each.
+
+    The JSON names the receipt of each build and the checkpoint: the hook keeps them
+    with the build.
+    """
+    if context.words("JOB_ID") or context.text("collect-job") is not None:
+        raise UsageError("--outbox", expected="no JOB_ID and no --job", got="one")
+    from jenkins_notary.api.outbox import MAX_EVENTS
+
+    receipts: dict[str, str] = {}
+    with context.notary() as notary:
+        results = notary.drain_outbox(
+            path,
+            secrets=context.text("secrets") or "hold",
+            limit=context.limit(MAX_EVENTS),
+        )
+
+        def keep() -> Iterator[Collected]:
+            for one in results:
+                found = {each.record.leaf.type: each.receipt for each in one.records}
+                receipt = found.get("provenance")
+                if receipt is not None:
+                    receipts[one.job] = receipt
+                yield one
+
+        def describe() -> dict[str, object]:
+            return {
+                "receipts": receipts,
+                "checkpoint": notary.ledger.status().checkpoint,
+            }
+
+        return show_results(context, keep(), as_lines=False, further=describe)
+
+
 def show_results(
-    context: Context, results: Iterable[Collected], *, as_lines: bool
+    context: Context,
+    results: Iterable[Collected],
+    *,
+    as_lines: bool,
+    further: Callable[[], dict[str, object]] = dict,
 ) -> int:
     """Print what came of builds; return the worst code.
 
@@ -75,6 +123,7 @@ def show_results(
         context: Where it is printed.
         results: One a build, as they come.
         as_lines: Whether JSON is a line each, for who follows; else one document.
+        further: Returns further keys of that document, when all results are there.
     """
     faults: list[NotaryError] = []
     records: list[dict[str, Any]] = []
@@ -92,7 +141,7 @@ def show_results(
             builds.append(one.to_dict())
     code = worst_code([one.exit_code for one in faults])
     if context.output.format != "text" and not as_lines:
-        document: dict[str, object] = {"records": records, "builds": builds}
+        document = {"records": records, "builds": builds, **further()}
         if faults:
             document.update(FaultsError(faults[:MAX_FAULTS]).to_dict())
         context.output.show({**document, "code": code}, list)
@@ -129,6 +178,7 @@ collect ci.example.com:payments/api/main#42
 collect --job 'payments/*' --since 2026-01-01
 collect --job '*' --follow
 collect payments/api/main#42 --only log -o json
+collect --outbox /var/lib/jenkins/jenkins-notary/outbox
 """,
         "Of each build the ledger gets its provenance, log and test report; artifacts\n"
         "are hashed and not kept. A build that was recorded whole is not read again.\n"

@@ -32,6 +32,7 @@ from jenkins_notary.evidence.shaping import (
     shape_object,
     text,
 )
+from jenkins_notary.ledger.author import format_time
 from jenkins_notary.ports import Controller
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.canonical import load_json
@@ -57,13 +58,40 @@ class Outbox(NamedTuple):
 
     Attributes:
         id: The outbox's own id, 32 hex digits.
-        identity: SHA-256 hex of the controller's identity when it was made, or None.
-        is_accepted: Whether an administrator accepted that the identity changed.
+        identity: SHA-256 hex of the controller's identity, or None before it had one.
+        is_accepted: Whether an administrator accepted another identity.
     """
 
     id: str
     identity: str | None
     is_accepted: bool
+
+
+class Origin(NamedTuple):
+    """Where records come from: one event of one outbox.
+
+    Attributes:
+        outbox: The outbox's id.
+        event: The event.
+    """
+
+    outbox: str
+    event: Event
+
+    @property
+    def record_id(self) -> str:
+        """Return the record id of all that this event becomes."""
+        return derive_record_id("outbox", self.outbox, str(self.event.seq))
+
+    def describe(self) -> dict[str, Any]:
+        """Return the ``event`` object of a record."""
+        event = self.event
+        return {
+            "outbox": self.outbox,
+            "seq": event.seq,
+            "kind": event.kind,
+            "at": format_time(event.at_ms),
+        }
 
 
 class Event(NamedTuple):

@@ -66,6 +66,7 @@ FACTS: dict[str, Shape] = {
         "kind": _WORD,
         "sha256": sha256_hex,
         "source": _WORD,
+        "loaded": [{"name": _NAME, "sha256": sha256_hex}],
         "scm": {"url": _URL, "commit": commit_id, "path": _JOB},
     },
     "libraries": [
@@ -96,6 +97,9 @@ FACTS: dict[str, Shape] = {
             "at": text(40),
             "ok": _NAME,
         }
+    ],
+    "rejections": [
+        {"id": _NAME, "message": _NAME, "submitter": text(200), "at": text(40)}
     ],
     "node": [{"name": _NAME, "builtIn": flag, "labels": [text(200)]}],
     "core": _WORD,

@@ -29,7 +29,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from jenkins_notary.evidence.events import Event
+    from jenkins_notary.evidence.events import Event, Origin
 
 _CONTEXT = "jenkins-notary job name\n"
 NAME_SUBJECT = "job-name"
@@ -59,19 +59,7 @@ def name_subjects(instance: str, *names: str) -> list[Subject]:
     return [Subject(NAME_SUBJECT, one) for one in digests]
 
 
-def describe_event(event: Event, outbox: str) -> dict[str, Any]:
-    """Return the ``event`` object of a record: which event it comes from."""
-    return {
-        "outbox": outbox,
-        "seq": event.seq,
-        "kind": event.kind,
-        "at": format_time(event.at_ms),
-    }
-
-
-def describe_deletion(
-    event: Event, outbox: str
-) -> tuple[list[Subject], dict[str, Any]]:
+def describe_deletion(origin: Origin) -> tuple[list[Subject], dict[str, Any]]:
     """Return (subjects, facts) of the deletion record of an event.
 
     A deleted build is found by its job id, a deleted job by its name.
@@ -79,10 +67,11 @@ def describe_deletion(
     Raises:
         UsageError: The event is no deletion.
     """
+    event = origin.event
     _check_kind(event, "build-deleted", "job-deleted")
     job, build = event.build_id, event.build
     facts: dict[str, Any] = {
-        "event": describe_event(event, outbox),
+        "event": origin.describe(),
         "controller": describe_controller(event.controller),
     }
     if job is None or build is None:
@@ -95,19 +84,20 @@ def describe_deletion(
     return [], {**facts, "job": {"id": format_job_id(job)}, "build": described}
 
 
-def describe_alias(event: Event, outbox: str) -> tuple[list[Subject], dict[str, Any]]:
+def describe_alias(origin: Origin) -> tuple[list[Subject], dict[str, Any]]:
     """Return (subjects, facts) of the alias record of an event.
 
     Raises:
         UsageError: The event is no rename or move, or changes nothing.
     """
+    event = origin.event
     _check_kind(event, "renamed", "moved")
     old, new = event.old_name, event.new_name
     if old is None or new is None or old == new:
         raise UsageError(f"event {event.seq}", expected="two names that differ")
     instance = event.controller.instance
     facts = {
-        "event": describe_event(event, outbox),
+        "event": origin.describe(),
         "controller": describe_controller(event.controller),
         "instance": instance,
         "from": old,

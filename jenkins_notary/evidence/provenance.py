@@ -1,9 +1,9 @@
 """Say how a build came to its results: SLSA provenance v1 of a Jenkins build.
 
 What is known comes from up to two sources, the API and the hook's facts, and the
-predicate names for each field which: ``sources`` in the extension object maps a
-field to ``api``, ``hook`` or ``api, hook`` where both said something. What could not be
-read is a *gap*, named beside it. ``docs/formats/jenkins-build-type.md`` describes every
+predicate names for each field which: ``sources`` in the extension object maps a field
+to ``api``, ``hook``, or ``api, hook`` where both said something. What could not be read
+is a *gap*, named beside it. ``docs/formats/jenkins-build-type.md`` describes every
 field, where it is from and what that is worth, with an example that a test parses.
 
 Nothing here claims an SLSA level: a record by whoever collects is worth what its signer
@@ -198,7 +198,10 @@ class _Fields:
         """Return a field's value, None for none; the hook knows more of a build."""
         hook, api = self._facts.get(name), self._info.get(name)
         if hook is not None and api is not None:
-            self.sources[name] = f"{API}, {HOOK}"
+            differs = name in _SCALARS and hook != api
+            self.sources[name] = (
+                f"{HOOK}, {API} differs" if differs else f"{API}, {HOOK}"
+            )
             return _merge_parameters(api, hook) if name == "parameters" else hook
         if hook is not None or api is not None:
             self.sources[name] = API if hook is None else HOOK
@@ -290,6 +293,7 @@ def _describe_stages(
     return {"name": "stages", "annotations": {"stages": [dict(one) for one in stages]}}
 
 
+_SCALARS = frozenset({"queueId", "result"})
 _MAX_STAGES = 1000
 _STAGE_KEYS = (
     ("id", "id", str),
@@ -307,6 +311,7 @@ _INTERNAL = (
     "replay",
     "node",
     "approvals",
+    "rejections",
     "change",
     "changes",
     "plugins",

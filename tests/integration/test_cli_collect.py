@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import threading
 import time
@@ -10,10 +12,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.command import command
-from tests.parts.jenkins import STARTED_MS, TOKEN, USER, StandIn, serve_jenkins
+from tests.parts.jenkins import (
+    IDENTITY,
+    STARTED_MS,
+    TOKEN,
+    USER,
+    StandIn,
+    serve_jenkins,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.command import Done
 
@@ -260,3 +270,45 @@ def test_a_wrong_token_is_permission(jenkins: StandIn) -> None:
 
 def test_yaml_is_no_output_for_who_follows() -> None:
     assert command("collect", "--job", "*", "--follow", "-o", "yaml").code == 64
+
+
+def test_an_outbox_is_drained_with_receipts_for_the_hook(
+    jenkins: StandIn, tmp_path: Path
+) -> None:
+    build = jenkins.add_job("app").add_build(log=LOG, artifacts={"a.jar": b"PK"})
+    identity = hashlib.sha256(base64.b64decode(IDENTITY)).hexdigest()
+    events = tmp_path / "outbox/events"
+    events.mkdir(parents=True)
+    about = {"v": 1, "id": "0" * 32, "identity": identity}
+    (tmp_path / "outbox/outbox.json").write_text(json.dumps(about))
+    event = {
+        "v": 1,
+        "seq": 1,
+        "at": "2026-11-28T00:20:00.000Z",
+        "event": "finalized",
+        "controller": {"url": jenkins.url, "version": "2.421", "identity": identity},
+        "job": {"name": "app"},
+        "build": {"number": 1, "startedAt": build.timestamp, "result": "SUCCESS"},
+        "facts": {"mode": "enforce"},
+    }
+    (events / f"{1:016}.json").write_text(json.dumps(event))
+
+    done = command("collect", "--outbox", str(tmp_path / "outbox"), "-o", "json")
+
+    found = document(done)
+    job = f"{instance(jenkins)}:app#1"
+    assert done.code == 0, done.stderr
+    assert [*found["receipts"]] == [job]
+    assert found["receipts"][job].startswith("c2sp.org/tlog-proof@v1\n")
+    assert found["checkpoint"]
+    assert [*events.iterdir()] == []
+    (record,) = [one for one in evidence(job) if one["type"] == "provenance"]
+    assert record["predicate"]["jenkinsNotary_record"]["sources"]["mode"] == "hook"
+
+
+def test_an_outbox_stands_alone(tmp_path: Path) -> None:
+    assert command("collect", "app#1", "--outbox", str(tmp_path)).code == 64
+
+
+def test_an_outbox_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    assert command("collect", "--outbox", str(tmp_path / "none")).code == 66
