@@ -18,7 +18,7 @@ from urllib.parse import (  # noqa: TID253 (this module is loaded for URLs only)
 
 from jenkins_notary.assets.asset import Asset, Subject, printable
 from jenkins_notary.assets.facts import describe_file
-from jenkins_notary.errors import UsageError
+from jenkins_notary.errors import ConfigurationError, UsageError
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.urls import scrub_url
 
@@ -97,6 +97,22 @@ def is_plain_http_host(host: str, port: int, plain_http_hosts: Collection[str]) 
     """
     shown = f"[{host}]" if ":" in host else host
     return not {host, shown, f"{shown}:{port}"}.isdisjoint(plain_http_hosts)
+
+
+def check_ca_file(path: str | None) -> None:
+    """Raise ConfigurationError if a CA file is given that cannot be used."""
+    import ssl
+
+    if path is None:
+        return
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"CA file {printable(path)}",
+            expected="a PEM file of certificates",
+            got=type(error).__name__,
+        ) from error
 
 
 def clean_url(url: str) -> str:

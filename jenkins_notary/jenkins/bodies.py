@@ -94,7 +94,9 @@ class _Wire(io.RawIOBase):
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # What BufferedReader hands in.
         try:
-            piece = self._response.raw.read(len(buffer), decode_content=False)
+            # One read of the socket: a larger one would wait for all of its bytes, and
+            # a body that drips would never be looked at.
+            piece = self._response.raw.read1(len(buffer), decode_content=False)
         except (HTTPError, OSError) as error:
             raise UnavailableError(
                 self._subject,
@@ -120,7 +122,7 @@ class _Wire(io.RawIOBase):
         """Raise UnavailableError if next to nothing came for a long time."""
         since, received = self._mark
         now = self._clock()
-        if now - since < STALL_S:
+        if now - since < STALL_S or self._received == self._size:
             return
         if self._received - received < STALL_BYTES:
             raise UnavailableError(

@@ -23,6 +23,7 @@ import hashlib
 from urllib.parse import quote, urlencode
 
 from jenkins_notary.assets.asset import printable
+from jenkins_notary.assets.urls import check_ca_file
 from jenkins_notary.errors import (
     IntegrityError,
     NotFoundError,
@@ -78,7 +79,11 @@ class JenkinsClient:
         Args:
             access: The controller; see ``access.check_root_url``.
             settings: Time-outs and clocks; None for the usual ones.
+
+        Raises:
+            ConfigurationError: The CA file cannot be used.
         """
+        check_ca_file(access.ca_file)
         self._access = access
         self._transport = Transport(access, settings or HttpSettings())
         self._controller: Controller | None = None
@@ -122,8 +127,9 @@ class JenkinsClient:
             UsageError: The pattern is malformed.
             NotaryError: See ``transport.Transport.open``.
         """
-        folder = "" if pattern == "*" else pattern.removesuffix("/*")
-        if folder:
+        folder = ""
+        if pattern != "*":
+            folder = pattern.removesuffix("/*")
             check_job_name(folder)
         return walk_jobs(self._transport, folder, self._job_path)
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import io
 import re
+from contextlib import ExitStack
 
 from jenkins_notary.assets.asset import printable
 from jenkins_notary.errors import NotFoundError, UnavailableError
@@ -53,32 +54,25 @@ def open_console(transport: Transport, path: str, subject: str) -> BinaryIO:
         NotFoundError: Jenkins lost the log, or its log store does not have it.
         NotaryError: See ``transport.Transport.open``.
     """
-    answer = transport.open(f"{path}consoleText", subject)
-    check_text(answer.headers, subject, answer.body)
-    try:
+    with ExitStack() as stack:
+        answer = transport.open(f"{path}consoleText", subject)
+        stack.enter_context(answer.body)
+        check_text(answer.headers, subject)
         head = answer.body.read(_LOOK_AHEAD)
-    except UnavailableError:
-        answer.body.close()
-        raise
-    if _TRACE.match(head):
-        answer.body.close()
-        raise _lost(subject, "a Java stack trace instead: its log store is away")
-    if len(head) == _LOOK_AHEAD:
-        return io.BufferedReader(_Rejoined(head, answer.body))
-    answer.body.close()
+        if _TRACE.match(head):
+            raise _lost(subject, "a Java stack trace instead: its log store is away")
+        if len(head) == _LOOK_AHEAD:
+            stack.pop_all()
+            return io.BufferedReader(_Rejoined(head, answer.body))
     if not head or _LOST.fullmatch(head):
         _check_there(transport, path, subject, head)
     return io.BytesIO(head)
 
 
-def check_text(
-    headers: Mapping[str, str], subject: str, body: BinaryIO | None = None
-) -> None:
+def check_text(headers: Mapping[str, str], subject: str) -> None:
     """Raise UnavailableError if an answer is no plain text but a page, say."""
     kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind != "text/plain":
-        if body is not None:
-            body.close()
         raise UnavailableError(
             subject,
             expected="plain text",

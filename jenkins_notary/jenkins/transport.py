@@ -203,12 +203,13 @@ class Transport:
         Raises:
             NotaryError: What the last attempt raised.
         """
-        pause_s = _FIRST_PAUSE_S
-        for left in range(ATTEMPTS - 1, -1, -1):
+        pause_s, tried = _FIRST_PAUSE_S, 0
+        while True:
+            tried += 1
             try:
                 return attempt()
             except _PassingError as error:
-                if not left:
+                if tried == ATTEMPTS:
                     raise UnavailableError(
                         error.subject,
                         expected=error.expected,
@@ -217,7 +218,6 @@ class Transport:
                     ) from error
                 self._settings.pause(min(max(pause_s, error.wait_s), _MAX_PAUSE_S))
                 pause_s *= 2
-        raise AssertionError
 
     def _ask(self, url: str, subject: str, accept: str) -> Answer:
         """Send once, redirects below the root followed; return a good answer."""
@@ -258,11 +258,13 @@ class Transport:
 
     def _is_below_root(self, url: str) -> bool:
         """Return whether a URL stays where the login belongs."""
-        path = urlsplit(url).path
+        parts = urlsplit(url)
+        segments = parts.path.lower().replace("%2e", ".").split("/")
         return (
             origin_of(url) == origin_of(self.access.url)
-            and path.startswith(urlsplit(self.access.url).path)
-            and not {".", "..", "%2e", "%2e%2e"} & set(path.lower().split("/"))
+            and parts.username is None
+            and parts.path.startswith(urlsplit(self.access.url).path)
+            and not {".", ".."} & set(segments)
         )
 
     def _redirected(self, url: str, response: requests.Response, subject: str) -> str:

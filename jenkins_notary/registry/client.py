@@ -21,7 +21,7 @@ from urllib.parse import urlencode, urlsplit
 from jenkins_notary.assets.asset import printable
 from jenkins_notary.assets.images import ACCEPTED, MAX_MANIFEST_BYTES, FetchedManifest
 from jenkins_notary.assets.reference import HUB, ImageReference
-from jenkins_notary.assets.urls import is_plain_http_host
+from jenkins_notary.assets.urls import check_ca_file, is_plain_http_host
 from jenkins_notary.errors import (
     NotaryError,
     NotFoundError,
@@ -33,7 +33,6 @@ from jenkins_notary.registry.transport import (
     Answer,
     HttpSettings,
     Transport,
-    check_ca_file,
     read_limited,
 )
 

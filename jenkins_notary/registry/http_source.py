@@ -7,7 +7,12 @@ from hashlib import sha256
 from urllib.parse import unquote, urlunsplit
 
 from jenkins_notary.assets.facts import HEAD_BYTES
-from jenkins_notary.assets.urls import FetchedUrl, check_url, clean_url
+from jenkins_notary.assets.urls import (
+    FetchedUrl,
+    check_ca_file,
+    check_url,
+    clean_url,
+)
 from jenkins_notary.errors import (
     NotaryError,
     NotFoundError,
@@ -19,7 +24,6 @@ from jenkins_notary.registry.transport import (
     ATTEMPTS,
     HttpSettings,
     Transport,
-    check_ca_file,
     read_pieces,
 )
 

@@ -22,7 +22,6 @@ import requests
 from jenkins_notary.assets.asset import printable
 from jenkins_notary.assets.urls import check_url, clean_url
 from jenkins_notary.errors import (
-    ConfigurationError,
     NotaryError,
     UnavailableError,
     UsageError,
@@ -217,22 +216,6 @@ class Transport:
             )
             return UnavailableError(host, expected="an answer", got=kind)
         return UnavailableError(host, expected="an answer", got=type(error).__name__)
-
-
-def check_ca_file(path: str | None) -> None:
-    """Raise ConfigurationError if a CA file is given that cannot be used."""
-    import ssl
-
-    if path is None:
-        return
-    try:
-        ssl.create_default_context(cafile=path)
-    except OSError as error:
-        raise ConfigurationError(
-            f"CA file {printable(path)}",
-            expected="a PEM file of certificates",
-            got=type(error).__name__,
-        ) from error
 
 
 def read_pieces(answer: Answer) -> Iterator[bytes]:

@@ -36,6 +36,7 @@ import gzip
 import http.server
 import json
 import re
+import ssl
 import sys
 import threading
 import time
@@ -82,12 +83,14 @@ class Request(NamedTuple):
         path: As sent, without the query.
         query: By name, decoded; the last of a repeated one.
         headers: Names in lower case.
+        port: The client's, which tells connections apart.
     """
 
     method: str
     path: str
     query: dict[str, str]
     headers: dict[str, str]
+    port: int
 
 
 @dataclass
@@ -322,9 +325,9 @@ class StandIn:
         login: (user, token) that is needed, or None for a controller open to all.
     """
 
-    def __init__(self, port: int, prefix: str = "") -> None:
-        self.prefix = prefix
-        self.url = f"http://127.0.0.1:{port}{prefix}/"
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.prefix = urllib.parse.urlsplit(url).path.rstrip("/")
         self.requests: list[Request] = []
         self.identity: str | None = IDENTITY
         self.login: tuple[str, str] | None = (USER, TOKEN)
@@ -621,6 +624,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             path,
             dict(urllib.parse.parse_qsl(query, keep_blank_values=True)),
             {name.lower(): value for name, value in self.headers.items()},
+            self.client_address[1],
         )
         self.jenkins.requests.append(request)
         fault = self._find_fault()
@@ -718,16 +722,24 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def serve_jenkins(prefix: str = "", port: int = 0) -> Iterator[StandIn]:
+def serve_jenkins(
+    prefix: str = "", *, tls: tuple[str, str] | None = None
+) -> Iterator[StandIn]:
     """Serve a controller on loopback until the block ends.
 
     Args:
         prefix: Its context path, such as `/jenkins`.
-        port: 0 for any.
+        tls: Paths of certificate and key; None for plain HTTP.
     """
     handler = type("Handler", (_Handler,), {})
-    server = _Server(("127.0.0.1", port), handler)
-    jenkins = StandIn(server.server_address[1], prefix)
+    server = _Server(("127.0.0.1", 0), handler)
+    root = f"http://127.0.0.1:{server.server_address[1]}{prefix}/"
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*tls)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        root = root.replace("http:", "https:")
+    jenkins = StandIn(root)
     handler.jenkins = jenkins  # type: ignore[attr-defined]  # The class made above.
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
