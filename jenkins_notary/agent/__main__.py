@@ -10,8 +10,12 @@ if sys.version_info < (3, 8):  # noqa: UP036 - whoever starts it may have any
     sys.stderr.write("jenkins-notary: this Python is older than 3.8\n")
     sys.exit(126)
 
-from jenkins_notary.agent.main import AGENT
-from jenkins_notary.cli.main import run
-
 if __name__ == "__main__":
+    from jenkins_notary.agent.importer import install
+
+    install(__spec__)
+
+    from jenkins_notary.agent.main import AGENT
+    from jenkins_notary.cli.main import run
+
     run(AGENT)

@@ -28,7 +28,7 @@ SHEBANG = b"#!/usr/bin/env python3\n"
 
 MODULES = (
     *("__init__", "config", "errors", "shapes", "version"),
-    *("agent/__init__", "agent/collect", "agent/main"),
+    *("agent/__init__", "agent/collect", "agent/importer", "agent/main"),
     "assets/*",
     *("cli/__init__", "cli/attach", "cli/authenticate", "cli/commands", "cli/context"),
     *("cli/evidence", "cli/files", "cli/gate", "cli/main", "cli/notarize"),

@@ -49,6 +49,7 @@ class Request(NamedTuple):
         headers: Further fields; no line breaks in them.
         size: Bytes of the body.
         body: Makes the body's pieces, anew for each attempt.
+        meanwhile: Called while the other side works: what is needed then is loaded.
     """
 
     method: str
@@ -56,6 +57,7 @@ class Request(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
     size: int = 0
     body: Callable[[], Iterable[bytes]] = tuple
+    meanwhile: Callable[[], object] = bool
 
 
 class Answer(NamedTuple):
@@ -109,6 +111,7 @@ def exchange(route: Route, request: Request, deadline: float) -> Answer:
     try:
         connection.open()
         connection.send(request)
+        request.meanwhile()
         return connection.read_answer()
     except OSError as error:
         raise _explain(route, error) from error

@@ -132,8 +132,19 @@ class Service:
         """
         return self._ask(Request("GET", self._target(path), self._headers))
 
-    def post(self, path: str, value: Mapping[str, object]) -> Mapping[str, Any]:
+    def post(
+        self,
+        path: str,
+        value: Mapping[str, object],
+        *,
+        meanwhile: Callable[[], object] = bool,
+    ) -> Mapping[str, Any]:
         """Return the JSON object that answers one that is sent.
+
+        Args:
+            path: Where it goes.
+            value: What is sent.
+            meanwhile: Called while the service works.
 
         Raises:
             NotaryError: What the service says, or that it does not answer.
@@ -141,7 +152,14 @@ class Service:
         data = json.dumps(value, separators=(",", ":")).encode("ascii")
         headers = (*self._headers, ("Content-Type", "application/json"))
         return self._ask(
-            Request("POST", self._target(path), headers, len(data), lambda: (data,))
+            Request(
+                "POST",
+                self._target(path),
+                headers,
+                len(data),
+                lambda: (data,),
+                meanwhile,
+            )
         )
 
     def put(
