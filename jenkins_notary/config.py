@@ -78,6 +78,7 @@ OPTIONS: Mapping[str, Kind] = {
     "containing": "text",
     "controllers": "text",
     "digest": "text",
+    "digest-file": "text",
     "enrol-level": "integer",
     "enrol-org": "list",
     "envelope": "flag",

@@ -147,6 +147,7 @@ class Notary:
         supersedes: Sequence[int] = (),
         reason: str | None = None,
         ephemeral_ok: bool = False,
+        digest_file: str | None = None,
     ) -> list[AssetRecord]:
         """Record assets as TRUSTED; make the ledger if there is none.
 
@@ -159,6 +160,7 @@ class Notary:
             supersedes: Negative records that this one lifts; needs a reason.
             reason: Free text.
             ephemeral_ok: Whether a ledger may be made on an agent that goes away.
+            digest_file: What the push of the one image wrote: no registry is asked.
 
         Returns:
             One record an asset, in the order of the assets, durable.
@@ -171,7 +173,7 @@ class Notary:
         )
         # What is wrong is found before anything is made.
         check_claim(self._session.environ, claim)
-        found = self._collect(assets, name)
+        found = self._collect(assets, name, digest_file=digest_file)
         self._create_if_missing(ephemeral_ok=ephemeral_ok)
         return self._record(found, claim)
 
@@ -647,9 +649,20 @@ class Notary:
         return record_assets(self._session, assets, claim, stored)
 
     def _collect(
-        self, words: Sequence[str], name: str | None, *, unnamed: bool = False
+        self,
+        words: Sequence[str],
+        name: str | None,
+        *,
+        unnamed: bool = False,
+        digest_file: str | None = None,
     ) -> list[Asset]:
         """Return the assets that words name."""
         from jenkins_notary.api.sources import collect
 
-        return collect(self._session, words, name=name, unnamed=unnamed)
+        return collect(
+            self._session,
+            words,
+            name=name,
+            unnamed=unnamed,
+            digest_file=digest_file,
+        )

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 
 def collect(
-    session: Session, words: Sequence[str], *, name: str | None, unnamed: bool = False
+    session: Session,
+    words: Sequence[str],
+    *,
+    name: str | None,
+    unnamed: bool = False,
+    digest_file: str | None = None,
 ) -> list[Asset]:
     """Return the assets that words name.
 
@@ -29,6 +34,7 @@ def collect(
         words: As on the command line.
         name: The name of the one asset, or None.
         unnamed: Whether a bare digest may stand without a name.
+        digest_file: What the push of the one image wrote, or None.
 
     Raises:
         NotaryError: One cannot be read.
@@ -61,6 +67,7 @@ def collect(
         progress=None if choices.progress is None else on_hash,
         open_images=open_images,
         open_urls=open_urls,
+        digest_file=digest_file,
     )
     return collect_assets(words, options)
 

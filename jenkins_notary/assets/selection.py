@@ -73,6 +73,7 @@ class SelectionOptions(NamedTuple):
         progress: Called with (bytes done, files done), both of the whole call.
         open_images: Makes the registry client, when a word first needs it.
         open_urls: Makes the URL client, when a word first needs it.
+        digest_file: What the push of the one image wrote; then no registry is asked.
     """
 
     name: str | None = None
@@ -82,6 +83,7 @@ class SelectionOptions(NamedTuple):
     progress: Progress | None = None
     open_images: Callable[[], ImageSource] | None = None
     open_urls: Callable[[], UrlSource] | None = None
+    digest_file: str | None = None
 
 
 class Unread(NamedTuple):
@@ -112,6 +114,12 @@ def collect_assets(
         else:
             collection.add(word)
     assets = collection.finish()
+    if options.digest_file is not None and [a.kind for a in assets] != ["image"]:
+        raise UsageError(
+            "--digest-file",
+            expected="one asset, image://NAME",
+            got=", ".join(one.kind for one in assets[:5]),
+        )
     if options.name is not None:
         _check_name(options.name, assets)
         return [_rename(assets[0], options.name)]
@@ -281,6 +289,10 @@ class _Collection:
         from jenkins_notary.assets.reference import parse_reference
 
         reference = parse_reference(text)
+        if self._options.digest_file is not None:
+            from jenkins_notary.assets.digest_file import read_pushed_image
+
+            return read_pushed_image(reference, self._options.digest_file)
         if self._images is None:
             self._images = _opened(self._options.open_images)
         return resolve_image(reference, self._images)

@@ -35,6 +35,11 @@ def declare_notarize(parser: Parser) -> None:
         metavar="INDEX",
     )
     parser.option(
+        "--digest-file",
+        "the one image's digest, as its push wrote it; no registry is asked",
+        metavar="FILE",
+    )
+    parser.option(
         "--ephemeral-ok", "make a ledger even on an agent that goes away with its build"
     )
     add_all(parser, add_ledger, add_service, add_claims, add_key)
@@ -56,6 +61,7 @@ def run_notarize(context: Context) -> int:
             supersedes=context.integers("supersede"),
             reason=context.text("reason"),
             ephemeral_ok=context.flag("ephemeral-ok"),
+            digest_file=context.text("digest-file"),
             **_read_claim(context),
         )
         if folder is not None:
@@ -164,6 +170,7 @@ COMMANDS = {
 notarize dist/app.jar
 notarize 'dist/**/*.whl' --job ci.example.com:app/main#42 -a release=1.2
 notarize image://registry.example.com/app:1.2 --receipts receipts
+notarize image://registry.example.com/app:1.2 --digest-file build-metadata.json
 find out -type f -print0 | jenkins-notary notarize -0 -
 notarize app.jar --supersede 17 --reason 'rebuilt without the flaw'
 """,

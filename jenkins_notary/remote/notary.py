@@ -145,6 +145,7 @@ class RemoteNotary:
         supersedes: Sequence[int] = (),
         reason: str | None = None,
         ephemeral_ok: bool = False,
+        digest_file: str | None = None,
     ) -> list[RemoteItem]:
         """Record assets as TRUSTED; see ``Notary.notarize`` for the arguments.
 
@@ -158,7 +159,8 @@ class RemoteNotary:
         check_claim(self._choices.environ, claim)
         if supersedes and not reason:
             raise UsageError("--supersede", expected="a TRUSTED record and a --reason")
-        return self._record(assets, claim, name=name, unnamed=False)
+        found = self._collect(assets, name, unnamed=False, digest_file=digest_file)
+        return self._record(found, claim)
 
     def untrust(
         self,
@@ -172,7 +174,8 @@ class RemoteNotary:
     ) -> list[RemoteItem]:
         """Record assets as UNTRUSTED; see :meth:`notarize`."""
         claim = Claim(Status.UNTRUSTED, job, attributes or {}, reason, (), attachments)
-        return self._record(assets, claim, name=name, unnamed=True)
+        check_reason(claim)
+        return self._record(self._collect(assets, name, unnamed=True), claim)
 
     def unsupport(
         self,
@@ -188,7 +191,8 @@ class RemoteNotary:
         claim = Claim(
             Status.UNSUPPORTED, job, attributes or {}, reason, (), attachments
         )
-        return self._record(assets, claim, name=name, unnamed=True)
+        check_reason(claim)
+        return self._record(self._collect(assets, name, unnamed=True), claim)
 
     def authenticate(
         self,
@@ -312,12 +316,8 @@ class RemoteNotary:
         """Return the DSSE envelope of a record of this call, as it was checked."""
         return self._envelopes[str(record.index)].encode()
 
-    def _record(
-        self, words: Sequence[str], claim: Claim, *, name: str | None, unnamed: bool
-    ) -> list[RemoteItem]:
-        """Hash assets, send the claim, check the answer."""
-        check_reason(claim)
-        assets = self._collect(words, name, unnamed=unnamed)
+    def _record(self, assets: Sequence[Asset], claim: Claim) -> list[RemoteItem]:
+        """Send what is claimed of hashed assets, and check the answer."""
         job = describe_job(self._choices.environ, claim.job)
         for one in assets:
             if one.dirty:
@@ -389,7 +389,12 @@ class RemoteNotary:
         return [*collect_each(expanded, collect)]
 
     def _collect(
-        self, words: Sequence[str], name: str | None, *, unnamed: bool
+        self,
+        words: Sequence[str],
+        name: str | None,
+        *,
+        unnamed: bool,
+        digest_file: str | None = None,
     ) -> list[Asset]:
         """Return the assets that words name."""
         progress = self._choices.progress
@@ -407,6 +412,7 @@ class RemoteNotary:
                 progress=None if progress is None else on_hash,
                 open_images=self._open_images,
                 open_urls=self._open_urls,
+                digest_file=digest_file,
             ),
         )
 

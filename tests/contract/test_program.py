@@ -58,6 +58,8 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
     (folder / "tree/a/file").write_text("text")
     (folder / "policy.yaml").write_text(POLICY)
     (folder / "wrong.yaml").write_text("rules: 7\n")
+    pushed = {"containerimage.digest": DIGEST, "image.name": "registry.example.com/app"}
+    (folder / "pushed.json").write_text(json.dumps(pushed))
     with StandIn(folder) as service:
         pair = Two(folder, service)
         for words in (
@@ -78,6 +80,15 @@ COMMANDS = {
         *("notarize", "new.jar", "-a", "release=1.2", "--reason", "rebuilt"),
         *("--attach", "policy.yaml:policy", "--receipts", "receipts"),
     ],
+    "notarize-pushed-image": [
+        *("notarize", "image://registry.example.com/app:1.2"),
+        *("--digest-file", "pushed.json"),
+    ],
+    "notarize-pushed-other": [
+        *("notarize", "image://registry.example.com/web", "--digest-file"),
+        "pushed.json",
+    ],
+    "notarize-pushed-file": ["notarize", "app.jar", "--digest-file", "pushed.json"],
     "notarize-nothing": ["notarize"],
     "notarize-empty-word": ["notarize", ""],
     "notarize-missing-file": ["notarize", "gone.jar"],
