@@ -53,14 +53,14 @@ class Facts {
             find('change') { Sources.change(run.parent) }
             find('artifacts') { run.getArtifactsUpTo(MAX_ARTIFACTS).size() }
             find('libraries') { Pipelines.libraries(run) }
-            Map<String, Object> graph = attempt('graph') { Pipelines.graph(run) } ?: [:]
-            find('approvals') { graph.approvals }
-            find('rejections') { graph.rejections }
-            find('node') { graph.node ?: node() }
-            find('log') { log(graph.stagesOf ?: [:]) }
+            FlowGraph graph = (FlowGraph) attempt('graph') { FlowGraph.of(run) }
+            find('approvals') { graph?.approvals() }
+            find('rejections') { graph?.rejections() }
+            find('node') { graph?.workers() ?: node() }
+            find('log') { log(graph?.stagesOf ?: [:]) }
             Map ranges = (Map) found.remove('ranges') ?: [:]
             find('stages') {
-                graph.stages?.collect { Map stage ->
+                graph?.stages()?.collect { Map stage ->
                     ranges[stage.id] ? stage + [lines: ranges[stage.id]] : stage
                 }
             }

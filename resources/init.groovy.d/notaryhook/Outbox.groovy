@@ -175,7 +175,7 @@ class Outbox {
     void measure() {
         long sum = 0
         [incoming, events, refused].each { File one ->
-            one.listFiles().each { File file -> sum += file.length() }
+            one.listFiles()?.each { File file -> sum += file.length() }
         }
         bytes.set(sum)
     }
@@ -228,7 +228,7 @@ class Outbox {
     }
 
     private static List<Long> numbers(File folder) {
-        folder.list().findAll { String name -> name ==~ /[0-9]{16}\.json/ }
+        (folder.list() ?: new String[0]).findAll { String name -> name ==~ /[0-9]{16}\.json/ }
             .collect { String name -> name.substring(0, 16).toLong() }.sort()
     }
 }

@@ -20,9 +20,10 @@ class Sources {
         found.unique().take(MAX_REVISIONS) ?: null
     }
 
-    /** Return the commit that was checked out from a URL, null: it is not known. */
+    /** Return the one commit that was checked out from a URL, null: none, or several were. */
     static String commitOf(Run run, String url) {
-        revisions(run)?.find { Map one -> one.url == url }?.commit
+        List<String> commits = (revisions(run) ?: []).findAll { Map one -> one.url == url }*.commit.unique()
+        commits.size() == 1 ? commits.first() : null
     }
 
     /** Return the change request that a multibranch job stands for, null: none. */

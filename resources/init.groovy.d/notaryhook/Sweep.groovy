@@ -16,7 +16,7 @@ import java.util.logging.Logger
  */
 @CompileStatic
 class Sweep {
-    private static final long SETTLE_MS = 60_000L
+    private static final long SETTLE_MS = 10_000L
     private static final Logger LOGGER = Logger.getLogger('notaryhook')
 
     private final Hook hook
