@@ -655,8 +655,8 @@ def test_a_broken_outbox_breaks_no_build_and_a_sweep_finds_the_gap(
     jenkins.script(f"assert {incoming}.deleteDir(); {incoming}.text = ''")
     before = jenkins.status()["faults"]
     assert jenkins.build(job) == "SUCCESS"
+    wait(lambda: jenkins.status()["faults"] > before, "the listener's fault")
     jenkins.script(f"{incoming}.delete(); {incoming}.mkdir()")
-    assert jenkins.status()["faults"] > before
     assert service.find("finalized", job) == []
 
     # What has just ended is left to the listener for ten seconds.
