@@ -16,21 +16,31 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.parts import require_part
+from tests.parts.registry import Layout, Registry
 
 PROJECT = Path(__file__).parents[1] / "groovy"
 
 
-@pytest.mark.real("javac", "mvn", "groovy-libraries")
+@pytest.mark.real("javac", "mvn", "groovy-libraries", "docker-registry", "skopeo")
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_steps_and_examples_run_under_the_transformation(tmp_path: Path) -> None:
+def test_steps_and_examples_run_under_the_transformation(
+    tmp_path: Path, open_registry: Registry
+) -> None:
+    layout = Layout(tmp_path / "image")
+    image = layout.finish(layout.add_image("an app"))
     done = subprocess.run(
         [
             *("mvn", "-B", "-q", "-o", "test", f"-Dbuild={tmp_path / 'build'}"),
             f"-Dmaven.repo.local={require_part('groovy-libraries')}",
         ],
         cwd=PROJECT,
-        env={**os.environ, "JENKINS_NOTARY_BIN": str(Path(sys.executable).parent)},
+        env={
+            **os.environ,
+            "JENKINS_NOTARY_BIN": str(Path(sys.executable).parent),
+            "JENKINS_NOTARY_TEST_IMAGE": str(image),
+            "JENKINS_NOTARY_TEST_REGISTRY": open_registry.host,
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
