@@ -9,7 +9,16 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
-from bench import batches, checks, cold, disk, hashing, lookups, primitives
+from bench import (
+    backfill,
+    batches,
+    checks,
+    cold,
+    disk,
+    hashing,
+    lookups,
+    primitives,
+)
 from bench.plot import draw_curves
 from bench.report import (
     describe_machine,
@@ -31,6 +40,7 @@ BENCHMARKS = {
     "lookups": (lookups.measure, "H7: by job id and digest, up to a million records"),
     "checks": (checks.measure, "H9: the check of a whole ledger"),
     "disk": (disk.measure, "H11: bytes for a record, by table"),
+    "backfill": (backfill.measure, "10,000 builds of a controller"),
 }
 DOCS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs")
 
