@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from jenkins_notary import Notary, config, errors
 from jenkins_notary.api import results
+from jenkins_notary.api.collect import Collected
 from jenkins_notary.api.copies import BackupResult
 from jenkins_notary.api.gate import GateDecision
 from jenkins_notary.api.keeper import LedgerKeeper
@@ -32,6 +33,8 @@ from jenkins_notary.cli.commands import find_command
 from jenkins_notary.cli.main import make_parser
 from jenkins_notary.engines.memory import MemoryStore
 from jenkins_notary.evidence.excerpts import parse_excerpt, verify_excerpt
+from jenkins_notary.evidence.growing_log import LogTree, Part, parse_part
+from jenkins_notary.evidence.lifecycle import name_subjects
 from jenkins_notary.keys.log_key import load_log_verifier, parse_log_key
 from jenkins_notary.keys.signatures import Ed25519Signer, KeyVerifier
 from jenkins_notary.ledger.audit import AuditResult
@@ -178,6 +181,7 @@ MADE: dict[str, Callable[[], Any]] = {
     "AssetVerdict": make_verdict,
     "AuditResult": make_audit,
     "BackupResult": lambda: BackupResult("", ORIGIN, 3, 1, with_key=False),
+    "Collected": lambda: Collected("", None, "failed", (), (), 0),
     "Check": lambda: results.Check(name="", ok=True, found="", advice="", code=0),
     "ErasureResult": lambda: ErasureResult((1,), 0, 2),
     "ExportResult": lambda: ExportResult(3, 2, 5, 0),
@@ -306,6 +310,27 @@ def test_json_document_has_the_keys_that_are_shown(name: str) -> None:
     (block,) = read_blocks("json-output.md", name)
 
     assert set(json.loads(block)) == set(MADE[name]().to_dict())
+
+
+def test_part_of_a_growing_log_is_what_is_made() -> None:
+    (block,) = read_blocks("record.md", "log-part")
+    tree = LogTree()
+    tree.update(b"one\r\n")
+    tree.update(b"two\r\n")
+
+    part = parse_part(json.loads(block), subject="example")
+
+    assert part == Part(2, 5, 8, tree.body(), tree.text.sha256_hex, tree.text.size)
+
+
+def test_alias_is_found_by_the_digests_of_its_names() -> None:
+    statements = [
+        parse_statement(canonical(one)) for one in read_blocks("record.md", "statement")
+    ]
+    (alias,) = [one for one in statements if one.type == "alias"]
+    names = (alias.facts["from"], alias.facts["to"])
+
+    assert list(alias.subjects) == name_subjects(alias.facts["instance"], *names)
 
 
 def test_policies_parse() -> None:
