@@ -56,9 +56,7 @@ node {{
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     if f"{PREFIX}URL" not in os.environ:
         pytest.skip(f"no real Jenkins: {PREFIX}URL is not set")
-    place = tmp_path_factory.mktemp("jenkins")
-    names = (f"{PREFIX}{one}" for one in ("URL", "USER", "TOKEN"))
-    with open_library(*(os.environ[name] for name in names), place) as library:
+    with open_library(os.environ, tmp_path_factory.mktemp("jenkins")) as library:
         yield library
 
 

@@ -4,7 +4,7 @@ The controller is a throw-away one, reached as an administrator, that runs build
 this machine. Its script console makes a git repository of the checkout's `vars/` and
 `resources/` a Global Pipeline Library, and takes everything away again.
 
-    with open_library(url, user, token, folder) as library:
+    with open_library(os.environ, folder) as library:
         build = library.build("app", "@Library('notary') _; node { notaryBuildLog() }")
         assert build.result == "SUCCESS"
 """
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import requests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).parents[2]
 PREFIX = "JENKINS_NOTARY_TEST_JENKINS_"
@@ -206,8 +206,8 @@ def make_repository(folder: Path) -> str:
     """Make a git repository of the checkout's library; return its commit."""
     for name in ("vars", "resources"):
         shutil.copytree(ROOT / name, folder / name)
-    git = ("git", "-C", str(folder), "-c", "user.name=Test")
-    git = (*git, "-c", "user.email=test@example.com")
+    git = ["git", "-C", str(folder), "-c", "user.name=Test"]
+    git += ["-c", "user.email=test@example.com"]
     for words in (
         ("init", "-q", "-b", "main"),
         ("add", "-A"),
@@ -221,8 +221,14 @@ def make_repository(folder: Path) -> str:
 
 
 @contextlib.contextmanager
-def open_library(url: str, user: str, token: str, place: Path) -> Iterator[Library]:
-    """Have the steps on a controller until the block ends."""
+def open_library(environ: Mapping[str, str], place: Path) -> Iterator[Library]:
+    """Have the steps on the controller that an environment names, until the end.
+
+    Args:
+        environ: Where `JENKINS_NOTARY_TEST_JENKINS_URL`, `_USER` and `_TOKEN` are.
+        place: A new folder for the library's repository and the ledger.
+    """
+    url, user, token = (environ[f"{PREFIX}{one}"] for one in ("URL", "USER", "TOKEN"))
     library = Library(url, user, token, place)
     try:
         yield library
