@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The agent runs these without the package, on Python 3.8.
 AGENT := $(wildcard $(addprefix jenkins_notary/,config.py errors.py shapes.py version.py \
-	agent assets remote tlog values $(addprefix cli/,$(addsuffix .py,attach authenticate \
+	agent assets remote tlog values $(addprefix cli/,$(addsuffix .py,attach authenticate builds \
 	commands context evidence files gate main notarize options output progress receipts \
 	records)) ledger/receipts.py))
 # Rooms whose every branch is tested.

@@ -83,6 +83,7 @@ OPTIONS: Mapping[str, Kind] = {
     "enrol-org": "list",
     "envelope": "flag",
     "ephemeral-ok": "flag",
+    "evidence-before": "integer",
     "evidence-job": "text",
     "evidence-signer": "text",
     "excerpt": "text",
@@ -134,6 +135,7 @@ OPTIONS: Mapping[str, Kind] = {
     "timeout": "integer",
     "token-file": "text",
     "until": "time",
+    "verify": "flag",
     "with-key": "flag",
 }
 """What can be set, by name: a kind, or the words of a choice.

@@ -7,19 +7,17 @@ several builds is never chosen for the caller (AmbiguousError).
 from __future__ import annotations
 
 from jenkins_notary.api.authenticate import view_as_of
+from jenkins_notary.api.lookup import Wanted
 from jenkins_notary.api.results import RecordView
 from jenkins_notary.errors import (
-    AmbiguousError,
     IntegrityError,
     NotFoundError,
     UsageError,
 )
 from jenkins_notary.ledger.receipts import make_receipt
-from jenkins_notary.ledger.rows import below_range, exact_range, name_range
+from jenkins_notary.ledger.rows import exact_range, find_commits
 from jenkins_notary.ledger.view import parse_as_of
 from jenkins_notary.values.digest import digest_hex, parse_digest
-from jenkins_notary.values.jobid import format_job_id, parse_job_id, parse_job_prefix
-from jenkins_notary.values.leaf import hash_job
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,9 +26,7 @@ if TYPE_CHECKING:
     from jenkins_notary.api.session import Session
     from jenkins_notary.ledger.view import LedgerView
     from jenkins_notary.trust.record import ProvenRecord
-    from jenkins_notary.values.jobid import JobId
     from jenkins_notary.values.query import Query
-    from jenkins_notary.values.statement import Statement
 
 
 def find_records(
@@ -38,23 +34,31 @@ def find_records(
 ) -> list[RecordView]:
     """Return proven records that match, in log order.
 
+    Of more than the query's limit the newest are returned.
+
     Raises:
         NotFoundError: Nothing matches.
-        AmbiguousError: A job id without an instance matches several.
+        AmbiguousError: A job id matches several builds.
         UsageError: No key, or a malformed one.
     """
     view = view_as_of(session, query.as_of)
     first, last = _time_bounds(view, query)
-    found = []
-    for index in _candidates(view, query, range(first, last)):
+    wanted = None if query.job is None else Wanted(view, query.job)
+    found: list[ProvenRecord] = []
+    for index in _candidates(view, query, wanted, range(first, last)):
         if not first <= index < last:
             continue
         record = view.record(index)
-        if not _matches(record, query):
+        if not _matches(record, query) or not (
+            wanted is None or wanted.matches(record)
+        ):
             continue
         found.append(record)
-        if len(found) >= query.limit:
+        # Whether a job id names one build only all its records tell.
+        if len(found) >= query.limit and (wanted is None or wanted.number is None):
             break
+    if wanted is not None:
+        found = _choose_build(view, query, wanted, found)
     if not found:
         raise NotFoundError(
             f"evidence of {_describe(query)}",
@@ -62,7 +66,8 @@ def find_records(
             advice="check --ledger and the id: jenkins-notary ledger status",
         )
     found.sort(key=lambda record: record.index)
-    return [show_record(view, one, receipt=receipts) for one in found]
+    newest = found[-query.limit :]
+    return [show_record(view, one, receipt=receipts) for one in newest]
 
 
 def show_record(
@@ -80,15 +85,17 @@ def show_record(
     )
 
 
-def _candidates(view: LedgerView, query: Query, bounds: range) -> Iterator[int]:
+def _candidates(
+    view: LedgerView, query: Query, wanted: Wanted | None, bounds: range
+) -> Iterator[int]:
     """Yield the indexes that the query's narrowest key leads to, the newest first."""
     if query.digest is not None:
         yield from view.find_digest(digest_hex(parse_digest(query.digest)))
     elif query.commit is not None:
         key = exact_range(_parse_commit(query.commit))
         yield from view.find("commit", *key, newest_first=True)
-    elif query.job is not None:
-        yield from _job_candidates(view, query.job)
+    elif wanted is not None:
+        yield from wanted.candidates()
     elif query.signer is not None:
         from jenkins_notary.trust.keys import parse_signer_id
 
@@ -104,52 +111,22 @@ def _candidates(view: LedgerView, query: Query, bounds: range) -> Iterator[int]:
         )
 
 
-def _job_candidates(view: LedgerView, text: str) -> Iterator[int]:
-    """Yield the indexes of a build's or a folder's records."""
-    if "#" not in text and "://" not in text:
-        _, folder = parse_job_prefix(text)
-        # Rows are in the order of names, and an alias leads to a record once more.
-        below = {*view.find("name", *name_range(folder))}
-        below.update(view.find("name", *below_range(folder)))
-        yield from sorted(below, reverse=True)
-        return
-    job = parse_job_id(text)
-    if job.instance is not None:
-        key = bytes.fromhex(hash_job(format_job_id(job)))
-        seen = set()
-        for index in view.find("job", *exact_range(key), newest_first=True):
-            seen.add(index)
-            yield index
-        # An alias finds the build by its other name too.
-        for index in view.find(
-            "name", *exact_range(_alias_key(text)), newest_first=True
-        ):
-            if index not in seen:
-                yield index
-        return
-    indexes = sorted({*view.find("name", *name_range(job.name, job.number))})
-    ids = {
-        record.statement.job_id
-        for record in (view.record(index) for index in indexes)
-        if record.statement is not None and record.statement.job_id
-    }
-    if len(ids) > 1:
-        raise AmbiguousError(
-            f"job id {text}",
-            expected="one build",
-            got=", ".join(sorted(ids)[:10]),
-            advice="name the instance: INSTANCE:NAME#NUMBER",
-        )
-    yield from reversed(indexes)
-
-
-def _alias_key(text: str) -> bytes:
-    """Return the ``name`` key of a full job id."""
-    from jenkins_notary.ledger.rows import name_key
-
-    key = name_key(text)
-    assert key is not None  # noqa: S101 - it was parsed before
-    return key
+def _choose_build(
+    view: LedgerView, query: Query, wanted: Wanted, found: list[ProvenRecord]
+) -> list[ProvenRecord]:
+    """Return the records of one build, with those that say that it was deleted."""
+    found = wanted.check_one(found, view, query.started)
+    if query.digest is not None or query.commit is not None:
+        return found
+    known = {one.index for one in found}
+    first, last = _time_bounds(view, query)
+    return found + [
+        one
+        for one in wanted.deletions(found)
+        if one.index not in known
+        and first <= one.index < last
+        and query.signer in {None, one.leaf.signer}
+    ]
 
 
 def _matches(record: ProvenRecord, query: Query) -> bool:
@@ -159,51 +136,13 @@ def _matches(record: ProvenRecord, query: Query) -> bool:
         wanted = digest_hex(parse_digest(query.digest))
         if wanted not in leaf.subjects:
             raise _forged_row(record, f"sha256:{wanted}")
-    if query.commit is not None and record.statement is not None:
-        commits = {one.others.get("gitCommit") for one in record.statement.subjects}
-        if query.commit.lower() not in commits:
-            raise _forged_row(record, f"commit {query.commit}")
-    if query.signer is not None and leaf.signer != query.signer.lower():
-        return False
-    return query.job is None or _is_of_job(record, query.job)
-
-
-def _is_of_job(record: ProvenRecord, text: str) -> bool:
-    """Return whether a record is of a build, or of a job or folder."""
-    statement = record.statement
-    if "#" in text or "://" in text:
-        job = parse_job_id(text)
-        if job.instance is not None and record.leaf.job_hex == hash_job(
-            format_job_id(job)
-        ):
-            return True
-        named = [] if statement is None else _job_ids(statement)
-        return any(
-            (one.name, one.number) == (job.name, job.number)
-            and job.instance in {None, one.instance}
-            for one in named
-        )
-    instance, folder = parse_job_prefix(text)
-    return statement is not None and any(
-        (one.name == folder or one.name.startswith(f"{folder}/"))
-        and instance in {None, one.instance}
-        for one in _job_ids(statement)
-    )
-
-
-def _job_ids(statement: Statement) -> list[JobId]:
-    """Return the parsed job ids of a statement: its own and its aliases."""
-    aliases = statement.facts.get("aliases")
-    named = [statement.job_id, *(aliases if isinstance(aliases, list) else ())]
-    parsed = []
-    for one in named:
-        if isinstance(one, str):
-            try:
-                parsed.append(parse_job_id(one))
-            except UsageError:
-                # A foreign statement may claim anything; it matches nothing.
-                continue
-    return parsed
+    if (
+        query.commit is not None
+        and record.statement is not None
+        and query.commit.lower() not in find_commits(record.statement)
+    ):
+        raise _forged_row(record, f"commit {query.commit}")
+    return query.signer is None or leaf.signer == query.signer.lower()
 
 
 def _forged_row(record: ProvenRecord, key: str) -> IntegrityError:
@@ -223,6 +162,8 @@ def _time_bounds(view: LedgerView, query: Query) -> tuple[int, int]:
         first = view.count_until(_time_ms(query.since, "--since") - 1)
     if query.until is not None:
         last = view.count_until(_time_ms(query.until, "--until"))
+    if query.before is not None:
+        last = min(last, query.before)
     return first, last
 
 

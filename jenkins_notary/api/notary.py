@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from jenkins_notary.api.gate import GateDecision
     from jenkins_notary.api.gathering import Wanted
     from jenkins_notary.api.keeper import LedgerKeeper
+    from jenkins_notary.api.log_check import LogCheck
     from jenkins_notary.api.log_reading import LogExtract
     from jenkins_notary.api.results import (
         AssetRecord,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from jenkins_notary.api.signers import Signers
     from jenkins_notary.assets.asset import Asset
     from jenkins_notary.evidence.checkpoint_lines import CheckpointLines
+    from jenkins_notary.ports import Jenkins
     from jenkins_notary.values.query import Query
 
     Progress = Callable[[str, int, int | None], None]
@@ -520,6 +522,26 @@ class Notary:
         if isinstance(found, str):
             found = self.find_log(found, stage=stage)
         yield from read_lines(self._session, found, grep=grep, lines=lines)
+
+    def verify_log(self, log: LogExtract, jenkins: Jenkins | None = None) -> LogCheck:
+        """Compare a notarized log with what Jenkins serves now.
+
+        Args:
+            log: What :meth:`find_log` returned.
+            jenkins: The controller of the job; None for the configured one.
+
+        Raises:
+            NotFoundError: Jenkins lost the log, or has the build no more.
+            UnavailableError: Jenkins does not answer.
+            ConfigurationError: No such controller is configured.
+        """
+        from jenkins_notary.api.log_check import check_log
+        from jenkins_notary.values.jobid import parse_job_id
+
+        if jenkins is None:
+            instance = parse_job_id(log.log.job).instance
+            jenkins = self._session.controllers().client(instance)
+        return check_log(self._session, jenkins, log.log)
 
     def prove_lines(
         self, log: LogExtract, lines: tuple[int, int] | None = None

@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 
 from jenkins_notary.cli.commands import Command
-from jenkins_notary.cli.options import add_all, add_as_of, add_key, add_ledger
+from jenkins_notary.cli.options import (
+    add_all,
+    add_as_of,
+    add_jenkins,
+    add_key,
+    add_ledger,
+)
 from jenkins_notary.cli.records import show_records
 from jenkins_notary.errors import UsageError
 from jenkins_notary.values.jobid import parse_job_id
@@ -14,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from jenkins_notary.api.log_check import LogCheck
     from jenkins_notary.api.log_reading import LogExtract
     from jenkins_notary.cli.context import Context
     from jenkins_notary.cli.options import Parser
@@ -33,7 +40,8 @@ def declare_log(parser: Parser) -> None:
         "--excerpt", "write lines or stage with their proof to a file", metavar="FILE"
     )
     parser.option("--checkpoints", "the ledger's checkpoints in the log; no text")
-    add_all(parser, add_as_of, add_ledger)
+    parser.option("--verify", "compare with the log that Jenkins serves now; no text")
+    add_all(parser, add_as_of, add_ledger, add_jenkins)
 
 
 def declare_put(parser: Parser) -> None:
@@ -77,6 +85,8 @@ def run_log(context: Context) -> int:
         stage = found.describe()
         if stage is not None:
             context.output.notice(stage)
+        if context.flag("verify"):
+            return _show_check(context, notary.verify_log(found))
         if context.flag("checkpoints"):
             return _show_checkpoints(context, found, notary.log_checkpoints(found))
         path = context.text("excerpt")
@@ -156,6 +166,35 @@ def _print(context: Context, found: LogExtract, chunks: Iterable[bytes]) -> int:
     return 0
 
 
+def _show_check(context: Context, check: LogCheck) -> int:
+    """Print how a log compares with that of Jenkins; return 0 or 65."""
+
+    def show() -> Iterator[str]:
+        yield check.describe()
+        found = check.comparison
+        yield f"  notarized  {found.recorded_size} bytes"
+        yield f"  Jenkins    {found.served_size} bytes, from {check.served_from}"
+        if check.code and found.line is not None:
+            yield f"  first line that differs: {found.line}"
+            if check.is_shown:
+                yield f"  - notarized: {_show_line(found.recorded)}"
+                yield f"  + Jenkins:   {_show_line(found.served)}"
+        if check.code and not (check.is_shown and found.line is not None):
+            yield "  the text is held back or was not kept, so it is not shown"
+
+    context.output.show(check.to_dict(), show)
+    return check.code
+
+
+def _show_line(line: bytes | None) -> str:
+    """Return a line as text, or that there is none."""
+    return (
+        "(the log ends before it)"
+        if line is None
+        else line.decode(errors="backslashreplace")
+    )
+
+
 def _show_checkpoints(
     context: Context, found: LogExtract, lines: CheckpointLines
 ) -> int:
@@ -233,13 +272,16 @@ log ci.example.com:payments/api/main#42
 log payments/api/main#42 --lines 100:120
 log payments/api/main#42 --stage Test --grep ERROR
 log payments/api/main#42 --lines 100:120 --excerpt lines.json
+log payments/api/main#42 --verify --jenkins-url https://ci.example.com/
 """,
         "Every byte is proven before it is printed. Into a file or pipe the log comes\n"
         "byte for byte; on a terminal control characters are shown escaped. Which log\n"
         "it is, and its form, is said on standard error.\n\n"
         "A stage has the bounds that the controller gave. Where it gave none they are\n"
         "found by text, and labelled so: any build can print such text. Of a stage a\n"
-        "line of more than 64 KiB comes cut.",
+        "line of more than 64 KiB comes cut.\n\n"
+        "--verify answers 0 when Jenkins serves the same log, 65 when it was altered\n"
+        "or cut (with the first line that differs), 66 when Jenkins lost it.",
     ),
     "log put": Command(
         declare_put,

@@ -12,6 +12,9 @@ from jenkins_notary.values.jobid import parse_job_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
     from jenkins_notary.ports import RowKind
     from jenkins_notary.values.leaf import Leaf
     from jenkins_notary.values.statement import Statement
@@ -20,6 +23,9 @@ _COMMIT_HEX = frozenset("0123456789abcdef")
 _COMMIT_LENGTHS = (40, 64)
 MAX_ALIASES = 100
 """Aliases of one record that lead to it; further ones are not indexed."""
+
+MAX_SOURCES = 100
+"""Sources of one build that lead to its provenance, likewise."""
 
 
 def derive_rows(index: int, leaf: Leaf, statement: Statement | None) -> list[Row]:
@@ -55,14 +61,20 @@ def derive_named_rows(index: int, statement: Statement) -> list[Row]:
 def _derive_named_keys(statement: Statement) -> list[tuple[RowKind, bytes]]:
     """Return (kind, key) of each row of :func:`derive_named_rows`."""
     names = {key for job in _job_ids(statement) if (key := name_key(job)) is not None}
-    digests = [one.others for one in statement.subjects if one.others]
     keys: list[tuple[RowKind, bytes]] = [("name", key) for key in sorted(names)]
-    if digests:
-        found = {
-            one["gitCommit"] for one in digests if _is_commit(one.get("gitCommit"))
-        }
-        keys += [("commit", bytes.fromhex(one)) for one in sorted(found)]
+    keys += [("commit", bytes.fromhex(one)) for one in sorted(find_commits(statement))]
     return keys
+
+
+def find_commits(statement: Statement) -> set[str]:
+    """Return the git commits that a statement is found by, as hex.
+
+    They are those of its subjects, and those that a provenance names as sources.
+    """
+    digests = [one.others for one in statement.subjects if one.others]
+    if statement.type == "provenance":
+        digests += _list_sources(statement)
+    return {one["gitCommit"] for one in digests if _is_commit(one.get("gitCommit"))}
 
 
 def name_key(job_id: str) -> bytes | None:
@@ -107,6 +119,20 @@ def _job_ids(statement: Statement) -> list[str]:
     if isinstance(aliases, list):
         found += [one for one in aliases[:MAX_ALIASES] if isinstance(one, str)]
     return found
+
+
+def _list_sources(statement: Statement) -> Sequence[Mapping[str, Any]]:
+    """Return the digests of what went into a build, by its provenance."""
+    definition = statement.predicate.get("buildDefinition")
+    if not isinstance(definition, dict):
+        return []
+    listed = definition.get("resolvedDependencies")
+    digests = [
+        one.get("digest")
+        for one in (listed if isinstance(listed, list) else ())
+        if isinstance(one, dict)
+    ]
+    return [one for one in digests if isinstance(one, dict)][:MAX_SOURCES]
 
 
 def _is_commit(text: object) -> bool:

@@ -8,9 +8,13 @@ import pytest
 
 from jenkins_notary.evidence.checkpoint_lines import format_checkpoint_line
 from tests.command import command
+from tests.parts.jenkins import TOKEN, USER, serve_jenkins
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.parts.jenkins import StandIn
 
 JOB = "ci.example.com:payments/api/main#42"
 SECRET = "hunter2-and-more"
@@ -162,3 +166,68 @@ def test_excerpt_is_checked_with_no_ledger(
         (folder / "altered.json").write_text(text.replace(old, new))
         argv = ("receipt", "verify", "--excerpt", "altered.json", "--log", vkey)
         assert command(*argv).code == 65
+
+
+# Compared with Jenkins
+
+CONSOLE = b"Started\n\x1b[31mred\x1b[0m\nFinished: SUCCESS\n"
+
+
+@pytest.fixture
+def jenkins() -> Iterator[StandIn]:
+    """Return a controller that answers as Jenkins does."""
+    with serve_jenkins() as served:
+        yield served
+
+
+def login(jenkins: StandIn) -> dict[str, str]:
+    """Return the environment that names a controller."""
+    return {
+        "JENKINS_NOTARY_JENKINS_URL": jenkins.url,
+        "JENKINS_NOTARY_JENKINS_USER": USER,
+        "JENKINS_NOTARY_JENKINS_TOKEN": TOKEN,
+    }
+
+
+def test_log_is_compared_with_what_jenkins_serves(
+    folder: Path, jenkins: StandIn
+) -> None:
+    build = jenkins.add_job("payments/api").add_build(log=CONSOLE)
+    environ = login(jenkins)
+    job = f"payments/api#{build.number}"
+    assert command("collect", job, environ=environ).code == 0
+
+    same = command("log", job, "--verify", environ=environ)
+    assert (same.code, same.text.splitlines()[0]) == (
+        0,
+        "Jenkins serves the notarized log",
+    )
+    build.log = CONSOLE.replace(b"red", b"green")
+    other = command("log", job, "--verify", environ=environ)
+    document = command("log", job, "--verify", "-o", "json", environ=environ).json
+    assert other.code == 65
+    assert "first line that differs: 2" in other.text
+    assert "- notarized: \\x1b[31mred\\x1b[0m" in other.text
+    assert "+ Jenkins:   \\x1b[31mgreen\\x1b[0m" in other.text
+    assert "\x1b" not in other.text
+    assert document["difference"]["line"] == 2
+    assert document["code"] == 65
+    build.log_lost = True
+    lost = command("log", job, "--verify", environ=environ)
+    assert lost.code == 66
+    assert command("log", job).stdout == CONSOLE
+    assert folder.exists()
+
+
+def test_controller_that_is_away_or_not_configured_is_no_altered_log(
+    folder: Path, jenkins: StandIn
+) -> None:
+    build = jenkins.add_job("payments/api").add_build(log=CONSOLE)
+    environ = login(jenkins)
+    job = f"payments/api#{build.number}"
+    assert command("collect", job, environ=environ).code == 0
+
+    assert command("log", job, "--verify").code == 78
+    wrong = {**environ, "JENKINS_NOTARY_JENKINS_TOKEN": "wrong"}
+    assert command("log", job, "--verify", environ=wrong).code == 77
+    assert folder.exists()

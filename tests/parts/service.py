@@ -55,7 +55,13 @@ TOKEN = "builds.s3cret-token"
 STATUS = {64: 400, 65: 500, 66: 404, 67: 409, 69: 503, 70: 500, 74: 507, 77: 403}
 QUERY = {
     "asOf": "as_of",
-    **{key: key for key in ("job", "digest", "commit", "signer", "since", "until")},
+    **{
+        key: key
+        for key in (
+            *("job", "digest", "commit", "signer"),
+            *("since", "until", "started"),
+        )
+    },
 }
 
 
@@ -321,6 +327,8 @@ def _evidence(notary: Notary, asked: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {
         QUERY[key]: value for key, value in asked.items() if key in QUERY
     }
+    if "before" in asked:
+        found["before"] = int(asked["before"])
     query = Query(**found, limit=int(asked.get("limit", "1000")))
     records = notary.evidence(query, receipts=asked.get("receipts") == "true")
     return {"records": [one.to_dict() for one in records]}

@@ -1,0 +1,304 @@
+"""Show all that was recorded of one build in one view, as ``evidence JOB_ID`` does.
+
+The view is made of the records alone, in their JSON form: whoever has the records can
+make it. Only records by signers that count speak for the build; the others are named.
+Nothing here is a verdict: what was recorded of an artifact is said as it was recorded.
+"""
+
+from __future__ import annotations
+
+from jenkins_notary.cli.output import format_fields
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    Record = Mapping[str, Any]
+
+_EXTENSION = "jenkinsNotary_record"
+_COUNTING = "enrolled"
+_TEXT = 200
+_TOLD = 20
+
+
+def describe_build(records: Sequence[Record]) -> dict[str, Any]:
+    """Return the view of a build, from the JSON form of its records.
+
+    Returns:
+        ``job``, ``names``, ``started``, ``result`` and what else the provenance says,
+        ``artifacts``, ``attachments``, ``tests``, ``log``, ``stage_logs``, ``gaps``,
+        ``deleted``, ``uncounted``; a key without a value is None or empty.
+    """
+    counting = [one for one in records if one.get("standing") == _COUNTING]
+    provenance = _newest(counting, "provenance")
+    logs = [one for one in counting if one.get("type") == "log"]
+    names = [one["job"] for one in records if isinstance(one.get("job"), str)]
+    build: dict[str, Any] = {
+        "job": names[-1] if names else None,
+        "names": sorted(set(names)),
+        "started": _started(counting),
+        **_read_provenance(provenance),
+        "artifacts": _list_artifacts(counting),
+        "attachments": [
+            {
+                "name": _predicate(one).get("name"),
+                "label": _predicate(one).get("label"),
+                "digest": one.get("digest"),
+                "index": one.get("index"),
+            }
+            for one in counting
+            if one.get("type") == "attachment"
+        ],
+        "tests": _read_tests(_newest(counting, "test-result")),
+        "log": _read_log([one for one in logs if not _predicate(one).get("stage")]),
+        "stage_logs": sorted(
+            {
+                str(_predicate(one)["stage"])
+                for one in logs
+                if _predicate(one).get("stage")
+            }
+        ),
+        "gaps": _facts(provenance).get("gaps"),
+        "deleted": [
+            {
+                "at": _object(_predicate(one).get("event")).get("at"),
+                "what": "build" if one.get("job") else "job",
+                "index": one.get("index"),
+            }
+            for one in counting
+            if one.get("type") == "deletion"
+        ],
+        "uncounted": [
+            one.get("index") for one in records if one.get("standing") != _COUNTING
+        ],
+    }
+    return build
+
+
+def format_build(build: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of a build's view."""
+    yield f"build {build['job']}"
+    yield from format_fields(_list_facts(build))
+    if build["artifacts"]:
+        yield "artifacts"
+    for one in build["artifacts"]:
+        said = ", ".join(one["recorded"]) or "archived"
+        yield f"  {one['digest']}  {one['name']}  ({said})"
+    if build["attachments"]:
+        yield "attachments"
+    for one in build["attachments"]:
+        label = f", {one['label']}" if one["label"] else ""
+        yield f"  {one['digest']}  {one['name']}{label}  (#{one['index']})"
+    log = build["log"]
+    if log is not None:
+        yield "log"
+        yield from format_fields(
+            (
+                ("digest", log["digest"]),
+                ("form", f"{log['form']}, {log['state']}, {log['size']} bytes"),
+                ("read by", f"{log['source']}  (#{log['index']})"),
+                ("kept", log["kept"]),
+                ("secrets", f"{log['findings']} places" if log["findings"] else None),
+                ("text", f"jenkins-notary log {build['job']}"),
+                ("checkpoints", f"jenkins-notary log {build['job']} --checkpoints"),
+            )
+        )
+    for one in build["deleted"]:
+        yield f"{one['what']} deleted in Jenkins at {one['at']}  (#{one['index']})"
+    if build["uncounted"]:
+        listed = ", ".join(f"#{one}" for one in build["uncounted"][:_TOLD])
+        yield f"by signers that do not count: {listed}"
+
+
+def trace_digest(records: Sequence[Record]) -> dict[str, Any]:
+    """Return which builds a digest went through, from the records that name it.
+
+    Returns:
+        ``producer``, the build whose record names it first, and ``consumers``, those
+        that named it later, each with ``job``, ``index`` and ``type``. Records by
+        signers that do not count are left out.
+    """
+    builds: dict[str, dict[str, Any]] = {}
+    for one in records:
+        job = one.get("job")
+        if isinstance(job, str) and one.get("standing") == _COUNTING:
+            found = {"job": job, "index": one.get("index"), "type": one.get("type")}
+            builds.setdefault(job, found)
+    producer, *consumers = builds.values() or [None]
+    return {"producer": producer, "consumers": consumers}
+
+
+def format_trace(trace: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of a digest's way through builds."""
+    first = trace["producer"]
+    if first is not None:
+        how = "first recorded" if trace["complete"] else "first recorded of these"
+        yield f"{how} by {first['job']}  (#{first['index']}, {first['type']})"
+    for one in trace["consumers"]:
+        yield f"then by {one['job']}  (#{one['index']}, {one['type']})"
+
+
+def _list_facts(build: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """Yield label and value of what is known of a build."""
+    others = [one for one in build["names"] if one != build["job"]]
+    yield "also named", others
+    yield "started", build["started"]
+    yield "result", build.get("result")
+    yield "commit", build.get("commits")
+    yield "cause", build.get("causes")
+    yield "replay", "yes" if build.get("replay") else None
+    yield "node", build.get("nodes")
+    yield "tests", _format_counts(build["tests"])
+    yield "stage logs", ", ".join(build["stage_logs"])
+    gaps = build["gaps"]
+    if isinstance(gaps, dict):
+        for what, why in gaps.items():
+            count = why.get("count") if isinstance(why, dict) else why
+            yield "gap", f"{what}: {count}"
+
+
+def _format_counts(tests: Mapping[str, Any] | None) -> str | None:
+    """Return a test report's counts in one line."""
+    if not tests:
+        return None
+    counts = _object(tests.get("counts"))
+    said = ", ".join(f"{key} {value}" for key, value in counts.items())
+    return f"{said or tests.get('result')}  (#{tests['index']})"
+
+
+def _read_provenance(record: Record | None) -> dict[str, Any]:
+    """Return what a provenance says of how the build came about."""
+    definition = _object(_predicate(record).get("buildDefinition"))
+    internal = _object(definition.get("internalParameters"))
+    build = _object(_facts(record).get("build"))
+    listed = definition.get("resolvedDependencies")
+    commits = []
+    for one in _objects(listed):
+        commit = _object(one.get("digest")).get("gitCommit")
+        if one.get("name") == "source" and commit:
+            commits.append(f"{commit}  {one.get('uri', '')}".rstrip()[:_TEXT])
+    return {
+        "result": internal.get("result", build.get("result")),
+        "commits": commits,
+        "causes": [_describe_cause(one) for one in _objects(internal.get("causes"))],
+        "replay": bool(internal.get("replay")),
+        "nodes": [
+            str(one.get("name"))[:_TEXT] for one in _objects(internal.get("node"))
+        ],
+        "provenance": None if record is None else record.get("index"),
+    }
+
+
+def _describe_cause(cause: Mapping[str, Any]) -> str:
+    """Return a cause in one line."""
+    upstream = _object(cause.get("upstream"))
+    said = cause.get("description") or cause.get("kind") or ""
+    if upstream:
+        said = f"upstream {upstream.get('job')}#{upstream.get('build')}"
+    user = f" by {cause['user']}" if cause.get("user") else ""
+    return f"{said}{user}"[:_TEXT]
+
+
+def _list_artifacts(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """Return each digest that the build is on record with, and what was said of it."""
+    found: dict[str, dict[str, Any]] = {}
+    for record in records:
+        kind = record.get("type")
+        if kind not in {"provenance", "notarization"}:
+            continue
+        for one in _objects(record.get("subjects")):
+            name = one.get("name")
+            sha256 = _object(one.get("digest")).get("sha256")
+            if kind == "provenance" and name == "build log":
+                continue
+            entry = found.setdefault(
+                f"sha256:{sha256}",
+                {
+                    "name": name,
+                    "digest": f"sha256:{sha256}",
+                    "archived": False,
+                    "recorded": [],
+                },
+            )
+            if kind == "provenance":
+                entry["archived"] = True
+            else:
+                said = f"recorded {record.get('status')} in #{record.get('index')}"
+                entry["recorded"].append(said)
+    return list(found.values())
+
+
+def _read_tests(record: Record | None) -> dict[str, Any] | None:
+    """Return what a test result says, None without one."""
+    if record is None:
+        return None
+    return {
+        "result": _predicate(record).get("result"),
+        "counts": _facts(record).get("tests"),
+        "index": record.get("index"),
+    }
+
+
+def _read_log(records: Sequence[Record]) -> dict[str, Any] | None:
+    """Return the log that ``log`` reads, None without one."""
+    if not records:
+        return None
+
+    def rank(record: Record) -> tuple[bool, bool, int]:
+        said = _predicate(record)
+        return (
+            said.get("source") == "controller",
+            said.get("state") != "growing",
+            record["index"],
+        )
+
+    best = max(records, key=rank)
+    said = _predicate(best)
+    return {
+        "digest": best.get("digest"),
+        "size": _object(said.get("body")).get("size"),
+        "form": said.get("form", "consoleText"),
+        "state": said.get("state", "whole"),
+        "source": said.get("source", "agent"),
+        "kept": said.get("kept", "stored"),
+        "findings": _object(said.get("findings")).get("count"),
+        "index": best.get("index"),
+    }
+
+
+def _started(records: Sequence[Record]) -> str | None:
+    """Return when the build started, as its records say, or None."""
+    for one in records:
+        started = _object(_facts(one).get("build")).get("startedAt")
+        if isinstance(started, str):
+            return started
+    return None
+
+
+def _newest(records: Sequence[Record], kind: str) -> Record | None:
+    """Return the newest record of a type, None for none."""
+    found = [one for one in records if one.get("type") == kind]
+    return found[-1] if found else None
+
+
+def _predicate(record: Record | None) -> Mapping[str, Any]:
+    """Return a record's predicate."""
+    return {} if record is None else _object(record.get("predicate"))
+
+
+def _facts(record: Record | None) -> Mapping[str, Any]:
+    """Return what a record says under this project's own keys."""
+    predicate = _predicate(record)
+    return _object(predicate.get(_EXTENSION, predicate))
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    """Return a JSON object, an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(value: object) -> list[Mapping[str, Any]]:
+    """Return the JSON objects of a list."""
+    listed = value if isinstance(value, list) else []
+    return [one for one in listed if isinstance(one, dict)]

@@ -1,0 +1,138 @@
+"""All of a build in one view; where a digest went; a job that was made again."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jenkins_notary.values.jobid import format_instance
+from tests.command import command
+from tests.parts.jenkins import STARTED_MS, TOKEN, USER, serve_jenkins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.parts.jenkins import StandIn
+
+JAR = b"jar"
+DIGEST = "sha256:" + hashlib.sha256(JAR).hexdigest()
+COMMIT = "ab" * 20
+GIT: dict[str, object] = {
+    "_class": "hudson.plugins.git.util.BuildData",
+    "lastBuiltRevision": {
+        "SHA1": COMMIT,
+        "branch": [{"SHA1": COMMIT, "name": "origin/main"}],
+    },
+    "remoteUrls": ["https://git.example.com/api.git"],
+}
+
+
+@pytest.fixture
+def jenkins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    """Return a controller whose builds are recorded in a ledger of the test's."""
+    monkeypatch.chdir(tmp_path)
+    with serve_jenkins() as served:
+        monkeypatch.setenv("JENKINS_NOTARY_JENKINS_URL", served.url)
+        monkeypatch.setenv("JENKINS_NOTARY_JENKINS_USER", USER)
+        monkeypatch.setenv("JENKINS_NOTARY_JENKINS_TOKEN", TOKEN)
+        assert command("ledger", "init").code == 0
+        yield served
+
+
+def collect(jenkins: StandIn, name: str, timestamp: int = STARTED_MS) -> str:
+    """Record a build with everything; return its full job id."""
+    job = jenkins.jobs.get(name) or jenkins.add_job(name)
+    build = job.add_build(
+        log=b"Started\nFinished: SUCCESS\n",
+        artifacts={"target/app.jar": JAR},
+        actions=[GIT],
+        tests=(1, 0, 9),
+        causes=[{"_class": "hudson.model.Cause$UserIdCause", "userId": "jo"}],
+        timestamp=timestamp,
+    )
+    job_id = f"{format_instance(jenkins.url)}:{name}#{build.number}"
+    assert command("collect", job_id).code == 0
+    return job_id
+
+
+def test_everything_of_a_build_is_shown_in_one_view(jenkins: StandIn) -> None:
+    job = collect(jenkins, "payments/api")
+    command("notarize", DIGEST, "--name", "app.jar", "--job", job)
+    command("attach", "-", "--job", job, "--label", "notes", stdin=b"hello")
+
+    text = command("evidence", job).text
+    build = command("evidence", job, "-o", "json").json["build"]
+    assert build["result"] == "SUCCESS"
+    assert build["commits"][0].startswith(COMMIT)
+    assert build["started"]
+    assert [(one["digest"], one["archived"]) for one in build["artifacts"]] == [
+        (DIGEST, True)
+    ]
+    assert build["tests"]["counts"]
+    assert (build["log"]["source"], build["log"]["state"]) == ("controller", "whole")
+    assert build["attachments"][0]["label"] == "notes"
+    for line in (
+        *("result", COMMIT, DIGEST, "controller", "consoleText, whole"),
+        *("recorded TRUSTED in #", "notes", "tests", "cause"),
+    ):
+        assert line in text
+
+
+def test_digest_is_traced_through_the_builds_that_recorded_it(jenkins: StandIn) -> None:
+    first, second = collect(jenkins, "build"), collect(jenkins, "deploy")
+
+    trace = command("evidence", "--digest", DIGEST, "-o", "json").json["trace"]
+    assert trace["producer"]["job"] == first
+    assert [one["job"] for one in trace["consumers"]] == [second]
+    assert trace["complete"]
+    text = command("evidence", "--digest", DIGEST).text
+    assert text.splitlines()[0].startswith("first recorded by ")
+    assert "then by " in text
+
+
+def test_commit_and_time_find_collected_builds(jenkins: StandIn) -> None:
+    collect(jenkins, "build")
+
+    by_commit = command("evidence", "--commit", COMMIT, "-o", "json").json["records"]
+    assert {one["type"] for one in by_commit} == {"provenance"}
+    since = by_commit[0]["timestamp"]
+    by_time = command("evidence", "--since", since, "--until", since, "-o", "json")
+    assert by_time.code == 0
+    assert command("evidence", "--commit", "cd" * 20).code == 66
+
+
+def test_job_that_was_made_again_is_ambiguous_until_one_is_chosen(
+    jenkins: StandIn,
+) -> None:
+    job = collect(jenkins, "api", STARTED_MS)
+    del jenkins.jobs["api"]
+    collect(jenkins, "api", STARTED_MS + 1000)
+
+    found = command("evidence", job)
+    assert found.code == 67
+    times = [
+        one["predicate"]["jenkinsNotary_record"]["build"]["startedAt"]
+        for one in command("evidence", "--job", "api", "-o", "json").json["records"]
+        if one["type"] == "provenance"
+    ]
+    assert len(times) == 2
+    assert command("log", job).code == 67
+    for started in times:
+        done = command("evidence", job, "--started", started, "-o", "json")
+        assert done.json["build"]["started"] == started
+        assert command("log", job, "--started", started).code == 0
+    assert command("evidence", job, "--started", "2001-01-01T00:00:00Z").code == 66
+
+
+def test_long_list_comes_page_by_page(jenkins: StandIn) -> None:
+    for _ in range(3):
+        collect(jenkins, "api")
+
+    page = command("evidence", "--job", "api", "--limit", "2", "-o", "json")
+    first = page.json["records"][0]["index"]
+    assert f"--before {first}" in page.stderr
+    older = command("evidence", "--job", "api", "--before", str(first), "-o", "json")
+    assert older.json["records"][-1]["index"] < first
