@@ -18,6 +18,7 @@ from bench import (
     hashing,
     lookups,
     primitives,
+    steps,
 )
 from bench.plot import draw_curves
 from bench.report import (
@@ -40,6 +41,7 @@ BENCHMARKS = {
     "lookups": (lookups.measure, "H7: by job id and digest, up to a million records"),
     "checks": (checks.measure, "H9: the check of a whole ledger"),
     "disk": (disk.measure, "H11: bytes for a record, by table"),
+    "steps": (steps.measure, "H12: a step in a build of a real Jenkins"),
     "backfill": (backfill.measure, "10,000 builds of a controller"),
 }
 DOCS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs")

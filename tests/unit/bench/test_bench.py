@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench import measure, report
+from bench import measure, report, steps
 from bench.ledgers import Bench, digest_of, job_of, make_ledger
 from bench.measure import Figure, Goal
 from jenkins_notary.values.query import Query
@@ -111,3 +111,19 @@ def test_json_has_ratio_and_whether_the_goal_is_met(tmp_path: Path) -> None:
 
     (found,) = json.loads(path.read_text())["figures"]
     assert (found["ratio"], found["met"], found["goal"]["bound"]) == (2.5, True, 5)
+
+
+def test_times_of_a_pipeline_are_medians_without_the_first_rounds() -> None:
+    log = "Started\nTIMES [[900, 90, 80, 1, 2, 9], [900, 90, 80, 5, 5, 5]]\nFinished\n"
+
+    assert steps.read_times(log, ["a", "b"]) == {"a": 2, "b": 5}
+    with pytest.raises(ValueError, match="told no times"):
+        steps.read_times("Finished: FAILURE", ["a"])
+
+
+def test_pipeline_runs_each_step_once_a_round() -> None:
+    pipeline = steps.make_pipeline({"x": "sh 'true'", "y": "notaryNotarize 'a'"}, 7)
+
+    assert "def times = [[], []]" in pipeline
+    assert "i < 7" in pipeline
+    assert pipeline.index("sh 'true'") < pipeline.index("notaryNotarize 'a'")
