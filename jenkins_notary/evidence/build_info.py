@@ -72,7 +72,8 @@ class BuildInfo(NamedTuple):
         number: The build number.
         started_at_ms: When it started, ms UTC.
         duration_ms: How long it ran; 0 while it is running.
-        is_running: Whether it is running still.
+        is_running: Whether it is running still, or its publishers are: its log may
+            grow until they have ended.
         result: ``SUCCESS``, ``UNSTABLE``, ``FAILURE``, ``NOT_BUILT``, ``ABORTED``, or
             None while it is running.
         kind: The simple name of its class, such as ``WorkflowRun``.
@@ -128,7 +129,7 @@ def parse_build(value: Mapping[str, Any], *, subject: str) -> BuildInfo:
     except ValueError as error:
         raise IntegrityError(subject, expected=f"a build's JSON, {error}") from error
     actions = _objects(value.get("actions"))
-    is_running = own.get("building", False)
+    is_running = own.get("building", False) or own.get("inProgress", False)
     node = value.get("builtOn")
     return BuildInfo(
         own["number"],
@@ -295,6 +296,7 @@ _OWN = {
     "timestamp": moment,
     "duration": _duration,
     "building": flag,
+    "inProgress": flag,
     "result": text(20),
     "queueId": number,
     "url": text(2048),

@@ -295,7 +295,7 @@ class Transport:
                 subject,
                 expected="a login that may read it",
                 got=f"HTTP {status} for {printable(who, 80)}",
-                advice="check user, API token and permissions (docs/jenkins.md)",
+                advice="check user, API token and permissions (docs/jenkins-access.md)",
             )
         if status == 404:
             raise NotFoundError(

@@ -57,6 +57,12 @@ class World(Protocol):
     def delete_build(self, name: str, number: int) -> None:
         """Delete a build."""
 
+    def make_reader(self, *, can_read: bool) -> Access | None:
+        """Return a user who has Overall/Read, and Job/Read or nothing else.
+
+        None where the controller has no matrix of permissions.
+        """
+
     def ask(self, path: str, *, with_login: bool = True) -> requests.Response:
         """Send a bare GET below the root URL; follow nothing."""
 
@@ -121,6 +127,11 @@ class StandInWorld(_Base):
 
     def delete_build(self, name: str, number: int) -> None:
         self._jenkins.jobs[name].builds[number].delete()
+
+    def make_reader(self, *, can_read: bool) -> Access | None:
+        for job in self._jenkins.jobs.values():
+            job.denied = 0 if can_read else 404
+        return self.access
 
 
 _FOLDER = "<com.cloudbees.hudson.plugins.folder.Folder/>"
@@ -205,6 +216,22 @@ class RealWorld(_Base):
 
     def delete_build(self, name: str, number: int) -> None:
         self._script(f"item(text('{_text(name)}')).getBuildByNumber({number}).delete()")
+
+    def make_reader(self, *, can_read: bool) -> Access | None:
+        user = f"{self.folder}-{'reader' if can_read else 'nobody'}"
+        rights = "['READ', 'Item.READ']" if can_read else "['READ']"
+        token = self._script(
+            "def j = jenkins.model.Jenkins.get(); def s = j.authorizationStrategy\n"
+            "if (s.class.simpleName != 'GlobalMatrixAuthorizationStrategy') return\n"
+            f"j.securityRealm.createAccount('{user}', '{secrets.token_hex(16)}')\n"
+            f"def u = hudson.model.User.getById('{user}', true)\n"
+            "def t = u.getProperty(jenkins.security.ApiTokenProperty).tokenStore"
+            ".generateNewToken('t'); u.save()\n"
+            f"if ('READ' in {rights}) s.add(jenkins.model.Jenkins.READ, '{user}')\n"
+            f"if ('Item.READ' in {rights}) s.add(hudson.model.Item.READ, '{user}')\n"
+            "j.save(); print t.plainValue"
+        )
+        return self.access._replace(user=user, token=token) if token else None
 
     def _console(self, name: str, number: int) -> bytes:
         with self._client.console(name, number) as stream:

@@ -304,6 +304,41 @@ def test_a_wrong_login_is_refused(world: World, pipeline: str) -> None:
         nobody.build(pipeline, 1)
 
 
+def test_overall_and_job_read_are_enough(
+    world: World, pipeline: str, freestyle: str
+) -> None:
+    reader = world.make_reader(can_read=True)
+    if reader is None:
+        pytest.skip("this real Jenkins has no matrix authorization")
+    client = JenkinsClient(reader)
+    root = pipeline.partition("/")[0]
+
+    assert client.controller().identity
+    assert {pipeline, freestyle} <= {one.name for one in client.jobs(root)}
+    assert [one["number"] for one in client.builds(pipeline, first=1, last=1)] == [1]
+    assert client.build(freestyle, 1)["artifacts"]
+    assert read_log(client, pipeline, 1)
+    assert client.console_part(pipeline, 1, 0).data
+    assert client.stages(pipeline, 1) is not None
+    with client.artifact(freestyle, 1, "out/page.html") as stream:
+        assert stream.read() == FILES["out/page.html"]
+
+
+def test_without_job_read_jobs_are_left_out_and_not_found(
+    world: World, pipeline: str
+) -> None:
+    reader = world.make_reader(can_read=False)
+    if reader is None:
+        pytest.skip("this real Jenkins has no matrix authorization")
+    client = JenkinsClient(reader)
+    seen = {one.name for one in client.jobs("*")}
+    with pytest.raises(NotFoundError, match="may not see"):
+        client.build(pipeline, 1)
+    world.make_reader(can_read=True)
+
+    assert pipeline not in seen
+
+
 @pytest.mark.parametrize(
     ("path", "status", "kind", "present", "absent"),
     [

@@ -15,10 +15,10 @@ function that yields pieces: it is served so and never held.
 Traps that are kept: a lost log answers 200 with `No such file:` (freestyle) or with
 nothing (Pipeline); a last line without a line break is left out by `progressiveText`
 and by a Pipeline's `consoleText`; `progressiveText` starts anew beyond the end and ends
-lines by CRLF; JSON is cut by `tree=` and lists the newest 100 builds; a login that is
-missing gives 403 and a wrong one 401; a job without permission gives 404 or 403, and is
-left out of lists; `X-Instance-Identity` comes with pages only; answers are gzipped for
-who accepts it, and chunked when they are long.
+lines by CRLF; `building` ends before `inProgress`; JSON is cut by `tree=` and lists the
+newest 100 builds; a login that is missing gives 403 and a wrong one 401; a job without
+permission gives 404 or 403, and is left out of lists; `X-Instance-Identity` comes with
+pages only; answers are gzipped for who accepts it, and chunked when they are long.
 
 As a program it serves one job `big` with one build of a log of the given size:
 
@@ -135,6 +135,8 @@ class Build:
     log: Log = b""
     result: str | None = "SUCCESS"
     building: bool = False
+    publishing: bool = False
+    """Whether the result is settled while publishers still write to the log."""
     timestamp: int = STARTED_MS
     duration: int = 4308
     queue_id: int = 8
@@ -159,11 +161,16 @@ class Build:
 
     def finish(self, result: str = "SUCCESS") -> None:
         """End a running build."""
-        self.building, self.result = False, result
+        self.building, self.publishing, self.result = False, False, result
 
     def delete(self) -> None:
         """Delete the build; its number is not used again."""
         del self.job.builds[self.number]
+
+    @property
+    def is_growing(self) -> bool:
+        """Whether the log may still grow."""
+        return self.building or self.publishing
 
     @property
     def raw(self) -> bytes:
@@ -194,7 +201,7 @@ class Build:
             "executor": {} if self.building else None,
             "fullDisplayName": f"{shown} #{self.number}",
             "id": str(self.number),
-            "inProgress": self.building,
+            "inProgress": self.is_growing,
             "keepLog": self.keep_log,
             "number": self.number,
             "queueId": self.queue_id,
@@ -563,11 +570,11 @@ def _progressive_text(build: Build, start: int) -> Answer:
     if start > len(raw):
         start = 0
     part = raw[start:]
-    if build.building:
+    if build.is_growing:
         lines = part.split(b"\n")[:MAX_LINES]
         part = _whole_lines(part[: sum(len(one) + 1 for one in lines)])
     headers = [*_TEXT, ("X-Text-Size", str(start + len(part)))]
-    if build.building:
+    if build.is_growing:
         headers.append(("X-More-Data", "true"))
     text = _NOTE.sub(b"", _whole_lines(part)).decode("utf-8", "replace").encode()
     return Answer(200, headers, _LONE_LF.sub(b"\r\n", text))

@@ -60,6 +60,13 @@ def test_a_running_build_has_no_result_and_no_duration() -> None:
     assert (info.result, info.duration_ms, info.is_running) == (None, 0, True)
 
 
+def test_a_build_whose_publishers_still_write_is_running() -> None:
+    info = parse(building=False, inProgress=True)
+
+    assert info.is_running
+    assert not parse(inProgress=False).is_running
+
+
 def test_what_plugins_put_between_is_left_out() -> None:
     info = parse(
         actions=[None, {}, 7, {"causes": "x"}, {"parameters": [None, {"name": 7}]}],

@@ -165,6 +165,17 @@ def test_parts_of_a_growing_log_join_to_the_whole(lab: Lab) -> None:
     assert (third.data, third.is_growing) == (b"four\r\n", False)
 
 
+def test_a_log_grows_while_publishers_write(lab: Lab) -> None:
+    build = lab.main.add_build(log=b"one\n", publishing=True)
+    info = lab.client.build("main", 2)
+    part = lab.client.console_part("main", 2, 0)
+    build.finish()
+
+    assert (info["building"], info["inProgress"]) == (False, True)
+    assert part.is_growing
+    assert not lab.client.console_part("main", 2, part.next_start).is_growing
+
+
 def test_a_log_that_was_replaced_by_a_shorter_one_is_an_integrity_fault(
     lab: Lab,
 ) -> None:

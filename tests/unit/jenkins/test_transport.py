@@ -117,7 +117,7 @@ def test_a_refusal_is_told_from_a_fault_and_names_the_user(
     with pytest.raises(PermissionDeniedError) as caught:
         lab.client.build("main", 1)
     assert f"got HTTP {status} for user notary" in str(caught.value)
-    assert "docs/jenkins.md" in str(caught.value)
+    assert "docs/jenkins-access.md" in str(caught.value)
     assert str(lab.access.token) not in str(caught.value)
     assert lab.client.requests == 1
 
