@@ -11,15 +11,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jenkins_notary.evidence.checkpoint_lines import format_checkpoint_line
+from tests.parts.jenkins import TOKEN, USER, serve_jenkins
 from tests.program import PROGRAM, program
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 MIB = 1 << 20
 PEAK_KIB = 60 * 1024
+JENKINS_PEAK_KIB = 80 * 1024
+"""With what reads Jenkins loaded."""
 
 MEASURE = """
 import resource, subprocess, sys
@@ -127,3 +132,84 @@ def test_attachment_of_64_mib_takes_little_memory(folder: Path) -> None:
 
     assert hash_file("back") == hash_file("body")
     assert max(peak_kib, attach_kib, read_kib) < PEAK_KIB
+
+
+def write_hostile_log(path: str) -> None:
+    """Write 256 MiB of log: control characters, forged marks, forged checkpoints."""
+    forged = format_checkpoint_line(b"example.com/log\n1\nAAAA\n")
+    block = b"".join(
+        (
+            b"\x1b[31m\x07 line of a log \x00\xff\r\n",
+            b"[Pipeline] { (Deploy)\n",
+            forged,
+            b"x" * 1000 + b"\n",
+        )
+    )
+    with open(path, "wb") as file:
+        file.write(b"[Pipeline] { (Build)\nmake\n[Pipeline] }\n")
+        times = MIB // len(block)
+        file.writelines(block * times for _ in range(256))
+
+
+def test_hostile_log_of_256_mib_is_read_in_little_memory(folder: Path) -> None:
+    write_hostile_log("log")
+    job = "ci.example.com:a/b#1"
+    program("ledger", "init")
+
+    peaks = [run_measured("log", "put", job, "log", "-q")]
+    peaks.append(run_measured("log", job, "-q", stdout="back"))
+    assert hash_file("back") == hash_file("log")
+    for argv in (
+        ("--stage", "Build"),
+        ("--grep", "no such text"),
+        ("--checkpoints",),
+        ("--lines", "900000:900009"),
+    ):
+        peaks.append(run_measured("log", job, "-q", *argv, stdout="out"))
+        print(argv, peaks[-1], "KiB")
+    found = program("log", job, "--checkpoints", "-o", "json").json
+    assert found["checkpoints"] == []
+    assert found["ignored"] > 200_000
+    stage = program("log", job, "--stage", "Build", "-q")
+    assert stage.text == "[Pipeline] { (Build)\nmake\n[Pipeline] }\n"
+    assert max(peaks) < PEAK_KIB
+    assert folder.is_dir()
+
+
+def test_long_logs_are_compared_with_jenkins_in_little_memory(folder: Path) -> None:
+    def serve(last: bytes) -> Callable[[], Iterator[bytes]]:
+        def pieces() -> Iterator[bytes]:
+            for _ in range(256):
+                yield (b"x" * 99 + b"\n") * 10486
+            # One line of 300 MB.
+            for _ in range(300):
+                yield b"y" * 1_000_000
+            yield last
+
+        return pieces
+
+    with serve_jenkins() as jenkins:
+        build = jenkins.add_job("a").add_build(log=serve(b"\nend\n"))
+        environ = {
+            "JENKINS_NOTARY_JENKINS_URL": jenkins.url,
+            "JENKINS_NOTARY_JENKINS_USER": USER,
+            "JENKINS_NOTARY_JENKINS_TOKEN": TOKEN,
+        }
+        program("ledger", "init")
+        os.environ.update(environ)
+        try:
+            peaks = [run_measured("collect", "a#1", "-q")]
+            peaks.append(run_measured("log", "a#1", "--verify", "-q"))
+            build.log = serve(b"!\nend\n")
+            done = program("log", "a#1", "--verify", "-o", "json")
+        finally:
+            for name in environ:
+                del os.environ[name]
+    print("peaks", peaks, "KiB")
+    assert max(peaks) < JENKINS_PEAK_KIB
+    assert done.code == 65
+    difference = done.json["difference"]
+    assert difference["line"] == 256 * 10486 + 1
+    assert difference["recorded"].endswith("y")
+    assert difference["served"].endswith("y!")
+    assert folder.is_dir()
