@@ -27,7 +27,7 @@ def run(context: Context) -> int:
     with context.notary() as notary:
         if context.flag("body"):
             for chunk in notary.read_attachment(context.word("ASSET")):
-                context.output.write(chunk)
+                context.output.write_foreign(chunk)
             return 0
         records = notary.inspect(
             context.word("ASSET"),

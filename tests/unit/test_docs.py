@@ -25,13 +25,23 @@ from jenkins_notary.api.collect import Collected
 from jenkins_notary.api.copies import BackupResult
 from jenkins_notary.api.gate import GateDecision
 from jenkins_notary.api.keeper import LedgerKeeper
+from jenkins_notary.api.log_check import LogCheck
+from jenkins_notary.api.log_excerpts import verify_proof
+from jenkins_notary.api.log_reading import LogExtract
+from jenkins_notary.api.logs import FoundLog
 from jenkins_notary.api.receipts import ReceiptView, verify_receipt
 from jenkins_notary.api.signers import Signers
 from jenkins_notary.assets.asset import KINDS
 from jenkins_notary.assets.directories import parse_manifest
+from jenkins_notary.cli.builds import describe_build, trace_digest
 from jenkins_notary.cli.commands import find_command
 from jenkins_notary.cli.main import make_parser
 from jenkins_notary.engines.memory import MemoryStore
+from jenkins_notary.evidence.checkpoint_lines import (
+    format_checkpoint_line,
+    read_checkpoint_lines,
+)
+from jenkins_notary.evidence.comparison import Comparison
 from jenkins_notary.evidence.excerpts import parse_excerpt, verify_excerpt
 from jenkins_notary.evidence.growing_log import LogTree, Part, parse_part
 from jenkins_notary.evidence.lifecycle import name_subjects
@@ -289,6 +299,41 @@ def test_excerpt_proves_lines_of_the_body() -> None:
     excerpt = parse_excerpt(json.loads(read_blocks("blobs.md", "excerpt")[0]))
 
     verify_excerpt(excerpt, body)
+
+
+def test_file_of_proven_lines_needs_the_key_alone() -> None:
+    (block,) = read_blocks("blobs.md", "proof")
+    proven = verify_proof(block, vkey=read_vkey())
+
+    assert [one.text for one in proven.lines] == [b"+ make\nok\n"]
+    assert proven.lines[0].first_line == 2
+    assert proven.receipt.signed_by == "0xfd110d301d2f077de1414b8f99f441b1403fab20"
+
+
+def test_checkpoint_line_holds_the_checkpoint() -> None:
+    (line,) = read_blocks("blobs.md", "checkpoint-line")
+    (note,) = read_blocks("ledger.md", "checkpoint")
+    found = read_checkpoint_lines([(1, line)], [load_log_verifier(read_vkey())])
+
+    assert line == format_checkpoint_line(note)
+    assert [one.checkpoint.origin for one in found.verified] == [ORIGIN]
+
+
+def test_views_of_builds_and_logs_have_the_keys_that_are_shown() -> None:
+    page = (ROOT / "docs/formats/json-output.md").read_text(encoding="utf-8")
+    log = FoundLog((make_record().record,), "", "", "", "", "", None)
+    check = LogCheck(
+        log, "altered", Comparison(0, 0, ""), is_shown=True, served_from=""
+    )
+    documents = {
+        "The view of a build": describe_build([]),
+        "The way of a digest": {**trace_digest([]), "complete": True},
+        "A log's facts": LogExtract(log, [], (), "text").to_dict(),
+        "Comparison of `log --verify`": check.to_dict(),
+    }
+    for title, document in documents.items():
+        section = page.partition(f"### {title}\n")[2].partition("\n##")[0]
+        assert set(document) <= set(re.findall(r"`(\w+)`", section)), title
 
 
 def test_manifest_has_the_digest_that_is_shown() -> None:
