@@ -46,20 +46,33 @@ Map run(Map step, Map args, boolean byController) {
   final String folder = "${room}/.jenkins-notary/receipts/${id.substring(0, 8)}"
   final String ledger = args.ledger ?: env.JENKINS_NOTARY_LEDGER ?: ''
   final boolean isService = ledger ==~ '(?i)https?://.*'
-  final List values = listValues(step, args, folder) +
-    (byController ? ["JENKINS_NOTARY_CLAIMS=${room}/.jenkins-notary/claims-${id}.json".toString()] : [])
+  final List claims = byController ? ["JENKINS_NOTARY_CLAIMS=${room}/.jenkins-notary/claims-${id}.json".toString()] : []
+  final List values = listValues(step, args, folder) + claims
+  Map answer = [:]
   try {
     writeFile file: "${folder}/assets.txt", text: listAssets(args), encoding: 'UTF-8'
     if (isService || byController) { writeAgent(folder, unix) }
     final int code = isService && !byController ?
       executeWithToken(step.name, values, unix, args.credentialsId ?: 'jenkins-notary') :
       execute(step.name, values, unix)
-    final Map answer = judge(code, readAnswer(folder))
-    if (answer.kind == 'done' && byController) { archive(room, '.jenkins-notary/claims-*.json') }
-    if (answer.kind == 'done' && !byController && args.archiveReceipts) { archive(room, '.jenkins-notary/receipts/**') }
-    return answer
+    answer = judge(code, readAnswer(folder))
   } finally {
-    dir(room) { deleteDir() }
+    leave(room, answer.kind != 'done' ? '' : byController ? 'claims-*.json' : args.archiveReceipts ? 'receipts/**' : '')
+  }
+  return answer
+}
+
+/** Archives with the build what matches, and removes the folder. */
+void leave(String room, String pattern) {
+  dir(room) {
+    try {
+      if (pattern) {
+        archiveArtifacts artifacts: ".jenkins-notary/${pattern}",
+          excludes: '**/notary-agent.pyz,**/notary-agent.sh,**/notary-agent.ps1'
+      }
+    } finally {
+      deleteDir()
+    }
   }
 }
 
@@ -92,13 +105,6 @@ String readAnswer(String folder) {
     return readFile(file: "${folder}/out.json", encoding: 'UTF-8')
   } catch (IOException missing) {
     return ''
-  }
-}
-
-/** Archives receipts with the program's answer, or the claims, with the build. */
-void archive(String room, String pattern) {
-  dir(room) {
-    archiveArtifacts artifacts: pattern, excludes: '**/notary-agent.pyz,**/notary-agent.sh,**/notary-agent.ps1'
   }
 }
 
