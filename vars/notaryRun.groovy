@@ -212,6 +212,8 @@ List listValues(Map step, Map args, String folder) {
   for (arg in args) {
     if (names[arg.key] && arg.key != step.argument) { values << "JENKINS_NOTARY_${names[arg.key]}=${formatValue(arg.value)}" }
   }
+  // A Java in a POSIX locale hands on ? for what is not ASCII: the script looks for that.
+  if (values.any { !(it ==~ '\\p{ASCII}*') }) { values << 'NOTARY_UTF8=\u2713' }
   return (values + (step.values ?: [])).collect { it.toString() }
 }
 

@@ -28,6 +28,8 @@ class Jenkins {
   final List<Ran> ran = []
   final List<StepCall> calls = []
   boolean isUnix = true
+  /** Whether the agent's Java runs in a POSIX locale: seen on a real one. */
+  boolean mangles = false
   Closure<Integer> onBat = { Map given, Map environment -> 0 }
   /** Called before each step, by name and arguments: a test throws or looks. */
   Closure onStep = { String name, List args -> }

@@ -108,6 +108,18 @@ class NotarizeTest extends StepTest {
     assert !new File(jenkins.workspace, 'hacked').exists()
   }
 
+  @Test void whatTheAgentsJavaCannotHandOnIsRefusedAndNotAltered() {
+    jenkins.mangles = true
+    final String message = fail("notaryNotarize('app.jar', attributes: [city: 'Z\\u00fcrich'])")
+
+    assert message == 'notaryNotarize: exit code 78: wrong configuration: environment: expected an agent that hands on UTF-8, ' +
+      'got ? for a letter; start its Java with LANG=C.UTF-8'
+    assert evidence() == []
+    jenkins.ran.clear()
+    succeed("notaryNotarize('app.jar', attributes: [city: 'Zurich'])")
+    assert !given().containsKey('NOTARY_UTF8')
+  }
+
   @Test void aHostileJobNameStaysTheJobsName() {
     final String name = "payments/it's \$(touch hacked) %2F" + 'ü' * 100
     jenkins = new Jenkins(temporary.newFolder(), name).withLedger()

@@ -117,7 +117,9 @@ class Steps {
     script.executable = true
     final ProcessBuilder builder = new ProcessBuilder(command as String[]).directory(jenkins.folder())
     builder.environment().clear()
-    builder.environment().putAll(jenkins.agentEnvironment + jenkins.environment())
+    builder.environment().putAll(jenkins.agentEnvironment + jenkins.environment().collectEntries { key, value ->
+      [key, jenkins.mangles ? value.replaceAll('\\P{ASCII}', '?') : value]
+    })
     jenkins.ran << new Ran(script: given.script, label: given.label, environment: new TreeMap(jenkins.environment()))
     final Process process = builder.redirectErrorStream(!given.returnStdout).start()
     process.outputStream.close()
