@@ -154,7 +154,8 @@ def split_label(text: str) -> tuple[str, str | None]:
 def _open_receipts(context: Context) -> ReceiptFolder | None:
     """Return the folder of receipts, which can be written, or None."""
     path = context.text("receipts")
-    if path is None:
+    # What is only claimed has no receipt yet.
+    if path is None or context.text("claims") is not None:
         return None
     # Only those who want files pay for what writes them.
     from jenkins_notary.cli.receipts import ReceiptFolder

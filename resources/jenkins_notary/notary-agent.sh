@@ -15,7 +15,7 @@ LC_ALL=C
 export LC_ALL
 VERSION=0.1.0
 MAX_ASSETS=1000
-work=
+work= is_finished=
 
 # Strings of JSON, text in UTF-8, and names of files, for awk. Bytes, as LC_ALL=C says.
 AWK_TEXT='
@@ -105,6 +105,8 @@ function display(path, here,    clean) {
     return clean
 }
 BEGIN {
+    FACTS_FILE = ENVIRON["N_WORK"] "/facts"; FAULTS_FILE = ENVIRON["N_WORK"] "/faults"
+    ANSWER = ENVIRON["N_WORK"] "/answer"; CODE_FILE = ENVIRON["N_WORK"] "/code"
     CONTROLS = ""
     for (n = 1; n < 32; n++) CONTROLS = CONTROLS sprintf("%c", n)
     TAIL = "[\200-\277]"
@@ -163,13 +165,33 @@ function scan(whole) {
 }
 '
 
-say() { printf 'jenkins-notary: %s\n' "$1" | tr -d '\000-\011\013-\037\177' >&2; }
+say() {
+    TEXT=$1 awk "$AWK_TEXT"'BEGIN {
+        text = ENVIRON["TEXT"]
+        gsub(/[\001-\037\177]/, " ", text)
+        if (!is_utf8(text)) gsub(/[\200-\377]/, "?", text)
+        print "jenkins-notary: " text
+    }' >&2
+}
 
 # fail CODE WORD SUBJECT EXPECTED GOT ADVICE: print the error in both forms and end.
 fail() {
     error_json "$@"
     say "error: $(text_of "$@")"
+    finish "$1"
+}
+
+# finish CODE: end with a code of ours; whatever else ends the script is a fault (70).
+finish() {
+    is_finished=1
     exit "$1"
+}
+
+leave() {
+    code=$?
+    [ -z "$work" ] || rm -rf "$work"
+    [ -n "$is_finished" ] || { say "error: internal fault"; exit 70; }
+    exit "$code"
 }
 
 text_of() {
@@ -219,11 +241,11 @@ read_environment() {
     as_of=${JENKINS_NOTARY_AS_OF:-} ca_file=${JENKINS_NOTARY_CA_FILE:-}
     timeout=${JENKINS_NOTARY_TIMEOUT:-20} token_file=${JENKINS_NOTARY_TOKEN_FILE:-}
     log=${JENKINS_NOTARY_LOG:-} output=${JENKINS_NOTARY_OUTPUT:-text}
-    strict=${JENKINS_NOTARY_STRICT:-false}
+    strict=${JENKINS_NOTARY_STRICT:-false} receipts=${JENKINS_NOTARY_RECEIPTS:-}
     attr=$(items "${JENKINS_NOTARY_ATTR:-}") signer=$(items "${JENKINS_NOTARY_SIGNER:-}")
     supersede=$(items "${JENKINS_NOTARY_SUPERSEDE:-}")
     plain_http=$(items "${JENKINS_NOTARY_PLAIN_HTTP:-}")
-    for refused in ATTACH RECEIPTS DIGEST_FILE POLICY CONFIG AGAINST NULL; do
+    for refused in ATTACH DIGEST_FILE POLICY CONFIG AGAINST NULL; do
         eval "given=\${JENKINS_NOTARY_$refused:-}"
         [ -z "$given" ] || needs_python "JENKINS_NOTARY_$refused"
     done
@@ -267,7 +289,7 @@ read_arguments() {
 set_option() {
     case $1 in
         --ledger | --job | --name | --reason | --claims | --org | --timeout | --log | \
-            --output)
+            --output | --receipts)
             eval "${1#--}=\$2" ;;
         -o) output=$2 ;;
         --as-of) as_of=$2 ;;
@@ -437,14 +459,14 @@ check_faults() {
     [ "$fault_count" -gt 0 ] || return 0
     if [ "$fault_count" -eq 1 ]; then
         cat "$work/faults"
-        exit "$last_fault"
+        finish "$last_fault"
     fi
     worst=$(awk "$AWK_WORST"'$1 == "error" { note($2) } END { print WORST }' "$work/facts")
     printf '{"error": "faults", "code": %s, "message": "%s faults", "faults": [' \
         "$worst" "$fault_count"
     awk 'NR > 1 { printf ", " } { printf "%s", $0 }' "$work/faults"
     printf ']}\n'
-    exit "$worst"
+    finish "$worst"
 }
 
 AWK_WORST='
@@ -524,7 +546,7 @@ function listing(variable, quoted,    count, list, place, out) {
 make_claim() {
     record_id=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
     [ ${#record_id} -eq 32 ] || fail 70 internal "random numbers" "16 bytes" "fewer" ""
-    run_claim "$1" || usage "--attr or --supersede" \
+    run_claim "$1" "" || usage "--attr or --supersede" \
         "KEY=VALUE, each key once; a record's index" "another form"
 }
 
@@ -548,8 +570,7 @@ run_claim() {
             printf ", \"metadata\": {}, \"dirty\": false, \"subjects\": [{\"name\": %s", name
             printf ", \"digest\": \"%s\", \"algorithms\": {}}]}", fact_of[2]
         }
-        END { printf "], \"attachments\": []}\n" }' \
-        FACTS_FILE="$work/facts" "$work/names" >"$work/request"
+        END { printf "], \"attachments\": []}\n" }' "$work/names" >"$work/request"
 }
 
 make_question() {
@@ -571,7 +592,7 @@ make_question() {
                 listing("N_SIGNER", 1)
             printf ", \"asOf\": %s, \"strict\": %s}\n", text_or_null("N_AS_OF"), \
                 (ENVIRON["N_STRICT"] ~ /^(1|true|yes|on)$/ ? "true" : "false")
-        }' FACTS_FILE="$work/facts" "$work/names" >"$work/request"
+        }' "$work/names" >"$work/request"
 }
 
 check_service() {
@@ -614,6 +635,8 @@ send() {
     status=000 retry_after=0
     : >"$work/answer" && : >"$work/head"
     if [ "$client" = curl ]; then send_by_curl "$1"; else send_by_wget "$1"; fi
+    # An answer that broke off in its head is none.
+    [ "$status" != 200 ] || [ -s "$work/answer" ] || status=000
     retry_after=$(awk 'tolower($1) == "retry-after:" && $2 + 0 > 0 && $2 + 0 < 99999 {
         seconds = int($2) } END { print seconds + 0 }' "$work/head")
 }
@@ -722,7 +745,7 @@ refuse_answer() {
         cat "$work/answer"
         echo
         say "error: the service answered with code $code (HTTP $status)"
-        exit "$code"
+        finish "$code"
     fi
     case $status in
         400 | 413 | 422) set -- 64 usage "" ;;
@@ -817,8 +840,7 @@ check_answer() {
         if (MESSAGE != "") { print MESSAGE > "/dev/stderr"; exit 6 }
         print "{\"assets\": [" out "]}"
         print WORST > CODE_FILE
-    }' ANSWER="$work/answer" FACTS_FILE="$work/facts" FAULTS_FILE="$work/faults" \
-        CODE_FILE="$work/code" "$work/names" >"$work/out" 2>"$work/said"
+    }' "$work/names" >"$work/out" 2>"$work/said"
     case $? in
         0) ;;
         6)
@@ -831,8 +853,39 @@ check_answer() {
                 "$(wc -c <"$work/answer" | tr -d ' ') bytes of something else" \
                 "check --ledger: is this a notary service?" ;;
     esac
-    cat "$work/out" || exit 74
-    exit "$(cat "$work/code")"
+    [ -z "$1" ] || [ -z "$receipts" ] || write_receipts
+    cat "$work/out" || finish 74
+    finish "$(cat "$work/code")"
+}
+
+# Write NAME.tlog-proof and NAME.dsse.json of each asset, names made plain and different.
+write_receipts() {
+    { mkdir -p -- "$receipts" && mkdir "$work/receipts"; } 2>/dev/null ||
+        fail 74 storage "--receipts $receipts" "" "it cannot be written" \
+            "the assets are recorded; get receipts with jenkins-notary inspect"
+    awk "$AWK_TEXT$AWK_JSON"'
+    function plain(name) {
+        gsub(/\\/, "/", name); sub(/\/+$/, "", name); sub(/.*\//, "", name)
+        gsub(/[^A-Za-z0-9._+=@,-]+/, "_", name); sub(/^[.~-]+/, "", name)
+        name = substr(name, 1, 180)
+        return name == "" ? "asset" : name
+    }
+    function put(file, content) { printf "%s", content > file; close(file) }
+    BEGIN {
+        while ((getline line < ANSWER) > 0) whole = whole (lines++ ? "\n" : "") line
+        scan(whole)
+        folder = ENVIRON["N_WORK"] "/receipts/"
+        for (n = 0; n < COUNT["/assets"]; n++) {
+            path = "/assets/" n
+            stem = plain(text(path "/name")); made = stem; again = 0
+            while (tolower(made) in TAKEN) made = stem "~" (++again)
+            TAKEN[tolower(made)] = 1
+            put(folder made ".tlog-proof", text(path "/receipt"))
+            put(folder made ".dsse.json", text("/envelopes/" raw(path "/index")))
+        }
+    }' </dev/null && mv -f -- "$work"/receipts/* "$receipts/" 2>/dev/null ||
+        fail 74 storage "--receipts $receipts" "" "it cannot be written" \
+            "the assets are recorded; get receipts with jenkins-notary inspect"
 }
 
 write_claims() {
@@ -857,8 +910,8 @@ write_claims() {
             printf ", \"signer\": null, \"timestamp\": null, \"index\": null"
             printf ", \"receipt\": null, \"code\": 0}"
         }
-        END { print "]}" }' FACTS_FILE="$work/facts" "$work/names"
-    exit 0
+        END { print "]}" }' "$work/names"
+    finish 0
 }
 
 record() {
@@ -874,7 +927,7 @@ record() {
     read_assets
     check_faults
     [ -z "$claims" ] || { record_id=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n'); write_claims "$1"; }
-    make_claim "$1" ""
+    make_claim "$1"
     ask records
     check_answer "$1"
 }
@@ -894,9 +947,11 @@ authenticate() {
 }
 
 main() {
+    trap leave EXIT
+    trap 'finish 130' HUP INT TERM
     command=${1:-}
     case $command in
-        -V | --version) echo "jenkins-notary-agent $VERSION (sh)"; exit 0 ;;
+        -V | --version) echo "jenkins-notary-agent $VERSION (sh)"; finish 0 ;;
         notarize | untrust | unsupport | authenticate) shift ;;
         gate | evidence | attach | collect) needs_python "command $command" ;;
         *) usage jenkins-notary "notarize, untrust, unsupport or authenticate" \
@@ -904,8 +959,8 @@ main() {
     esac
     work=$(mktemp -d "${TMPDIR:-/tmp}/notary.XXXXXX") ||
         fail 74 storage "temporary folder" "" "it cannot be made" ""
-    trap 'rm -rf "$work"' EXIT
-    trap 'exit 130' HUP INT TERM
+    N_WORK=$work
+    export N_WORK
     read_environment
     read_arguments "$@"
     [ "$output" = json ] || usage "--output $output" "json: text needs Python"
