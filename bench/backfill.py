@@ -122,6 +122,8 @@ def measure(run: Run) -> list[Figure]:
 
 def sweep(program: Program, *, stop_after: int | None = None) -> Pass:
     """Run ``collect --job '*'``; interrupt it after so many builds, if given."""
+    # A shell starts what runs in its background with interrupts ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     started = time.perf_counter()
     process = subprocess.Popen(
         [*program.argv, "collect", "--job", "*"],

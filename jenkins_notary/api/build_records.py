@@ -14,9 +14,11 @@ from jenkins_notary.evidence.provenance import (
     BuildSources,
     describe_build,
     make_provenance,
+    shorten_sources,
 )
 from jenkins_notary.ledger.author import Author, format_time
 from jenkins_notary.ledger.rows import exact_range
+from jenkins_notary.values.canonical import canonical_json
 from jenkins_notary.values.jobid import format_job_id
 from jenkins_notary.values.leaf import hash_job
 from jenkins_notary.values.statement import MAX_SUBJECTS, Subject
@@ -37,7 +39,10 @@ if TYPE_CHECKING:
 
 LOG_NAME = "build log"
 CONSOLE_TEXT = "consoleText"
-SETTLED = frozenset({"altered", "deleted", "missing"})
+MAX_PREDICATE_BYTES = 4 << 20
+"""The longest predicate without its subjects: an envelope has 16 MiB for both."""
+
+SETTLED = frozenset({"altered", "deleted", "missing", "too long", "truncated"})
 """Gaps that no further reading closes."""
 
 
@@ -87,6 +92,8 @@ class BuildWriter:
             for one in self._sources.facts.get("stages", ())
             if "lines" in one
         ]
+        if len(canonical_json(stages)) > MAX_PREDICATE_BYTES:
+            stages = []
         return self._author.sign(
             "log",
             [Subject(LOG_NAME, kept.body.sha256_hex)],
@@ -122,6 +129,12 @@ class BuildWriter:
     ) -> Iterator[bytes]:
         """Yield the envelopes of the provenance, one for each 500 artifacts."""
         predicate, fields = make_provenance(self._sources)
+        gaps = self._gaps
+        if len(canonical_json(predicate)) > MAX_PREDICATE_BYTES:
+            # Names of stages, values of parameters: a build chooses them. It is not to
+            # get round its record by making it too long.
+            predicate, fields = make_provenance(shorten_sources(self._sources))
+            gaps = {**gaps, "fields": "too long"}
         parts = [
             artifacts[start : start + MAX_SUBJECTS]
             for start in range(0, max(1, len(artifacts)), MAX_SUBJECTS)
@@ -129,7 +142,7 @@ class BuildWriter:
         for place, part in enumerate(parts, 1):
             facts = {
                 "sources": fields,
-                "gaps": self._gaps or None,
+                "gaps": gaps or None,
                 "sizes": [one.size for one in part] or None,
                 "part": {"number": place, "of": len(parts)} if len(parts) > 1 else None,
             }

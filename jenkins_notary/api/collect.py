@@ -198,6 +198,14 @@ class Collector:
         found = None if self._choice.again else self._find_whole(key, origin)
         if found is not None:
             return "present", found, []
+        if info.is_running and origin is not None:
+            raise _ForeignError(
+                UnavailableError(
+                    f"build {format_job_id(key.job)}",
+                    expected="one that has ended, as the hook says",
+                    got="one that runs",
+                )
+            )
         if info.is_running:
             return self._grow(key, info)
         self._growing.forget(key)
@@ -206,7 +214,7 @@ class Collector:
         reading = Reading(self._session, self._jenkins, key, info)
         reading.read_log(self._choice.secrets, facts=facts, chain=chain)
         if not self._choice.only_log:
-            reading.read_artifacts()
+            reading.read_artifacts(facts)
             reading.read_tests()
             reading.read_stages()
         changed = reading.check_unchanged()

@@ -59,6 +59,8 @@ def gather(
             expected="JOB_ID ... or --job PATTERN",
             got="both" if wanted.jobs else "neither",
         )
+    if wanted.since is not None and wanted.pattern is None:
+        raise UsageError("--since", expected="--job PATTERN beside it", got="none")
     if wanted.interval_s is not None and wanted.interval_s < MIN_INTERVAL_S:
         raise UsageError("--interval", expected=f"at least {MIN_INTERVAL_S:.0f} second")
     if wanted.pattern is None:

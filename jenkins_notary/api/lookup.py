@@ -266,6 +266,23 @@ def find_segments(view: LedgerView, name: str, instance: str | None) -> list[Seg
     return list(found)
 
 
+def find_present(view: LedgerView, name: str, instance: str) -> list[Segment]:
+    """Return the names of the one job that has a name now, that name first.
+
+    What was recorded under the name before its last alias is another job's.
+
+    Cost: as :func:`find_segments`.
+    """
+    aliases = _find_aliases(view, name, instance)
+    if not aliases:
+        return [Segment(instance, name, 0, view.size)]
+    last = aliases[-1]
+    own = Segment(instance, name, last.index, view.size)
+    if not _is_at_or_below(name, last.new):
+        return [own]
+    return [own, *_follow(view, last, name, is_back=True)]
+
+
 def names_of(view: LedgerView, job: JobId, index: int) -> list[str]:
     """Return the names that a job has had since a record was made, the newest first.
 

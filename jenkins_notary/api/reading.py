@@ -209,8 +209,12 @@ class Reading:
             IntegrityError(subject, expected=expected, got=got, advice=advice)
         )
 
-    def read_artifacts(self) -> None:
-        """Hash every archived artifact; none is kept."""
+    def read_artifacts(self, facts: Mapping[str, Any]) -> None:
+        """Hash every archived artifact; none is kept.
+
+        Args:
+            facts: The hook's, which may say how many there were.
+        """
         for done, path in enumerate(self.info.artifacts, 1):
             try:
                 with self._jenkins.artifact(*self._place, path) as stream:
@@ -218,6 +222,18 @@ class Reading:
             except FOREIGN as error:
                 self._miss_artifact(path, error)
             self._session.report("artifacts", done, len(self.info.artifacts))
+        listed = len(self.info.artifacts) + self.info.artifacts_left
+        gone = max(0, facts.get("artifacts", 0) - listed)
+        if self.info.artifacts_left or gone:
+            self._gap()["count"] += self.info.artifacts_left + gone
+            self.faults.append(
+                NotFoundError(
+                    f"artifacts of {format_job_id(self.key.job)}",
+                    expected=f"{max(listed, facts.get('artifacts', 0))} of them",
+                    got=f"{len(self.info.artifacts)} that are listed and have a path "
+                    "that can be recorded",
+                )
+            )
 
     def read_tests(self) -> None:
         """Read the test report of a build that has one."""
@@ -272,9 +288,15 @@ class Reading:
         self.gaps[what] = _WORDS.get(type(error), "unavailable")
         self.faults.append(error)
 
+    def _gap(self) -> dict[str, Any]:
+        """Return the gap of the artifacts, made on first use."""
+        gap: dict[str, Any]
+        gap = self.gaps.setdefault("artifacts", {"count": 0, "named": []})
+        return gap
+
     def _miss_artifact(self, path: str, error: NotaryError) -> None:
         """Name an artifact that was not read whole; a hundred, and how many in all."""
-        gap = self.gaps.setdefault("artifacts", {"count": 0, "named": []})
+        gap = self._gap()
         gap["count"] += 1
         if len(gap["named"]) < _MAX_NAMED:
             why = _WORDS.get(type(error), "unavailable")

@@ -6,7 +6,8 @@ each run of numbers that the ledger lacks is asked for in pages. A job that was 
 and made again counts from 1 again: it is noticed by a next number that is lower than
 what the ledger has, or by a start time that differs in the page that is read anyway,
 and then all of its builds are read. (One that was made again and has come to exactly
-the same number is found by its next build.)
+the same number is found by its next build.) What was recorded under an earlier name of
+a job, before the alias that renamed it, is not read again.
 
 Cost: one request a folder, one for each 50 builds of a gap, and those of each build;
 in the ledger one proof and envelope for each build, once a program.
@@ -15,6 +16,7 @@ in the ledger one proof and envelope for each build, once a program.
 from __future__ import annotations
 
 from jenkins_notary.api.build_records import build_of, is_whole
+from jenkins_notary.api.lookup import find_present
 from jenkins_notary.errors import (
     PermissionDeniedError,
     UnavailableError,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from jenkins_notary.api.collect import Collected, Collector
     from jenkins_notary.api.session import Session
+    from jenkins_notary.ledger.view import LedgerView
     from jenkins_notary.ports import JobSummary
 
 PAGE = 50
@@ -164,21 +167,35 @@ class Sweep:
         """Yield (number, start) of each build of a job that the ledger has whole."""
         view = self._session.view()
         instance = self._collector.controller.instance
-        seen: set[bytes] = set()
-        rows = view.find_rows("name", *name_range(name), newest_first=True)
-        for key, index in rows:
-            # A build's newest record is its provenance, as a rule: one is read a build.
-            if key in seen:
-                continue
-            record = view.record(index)
-            build = build_of(record)
-            if record.leaf.type != "provenance" or build is None:
-                continue
-            job = parse_job_id((record.statement and record.statement.job_id) or "")
-            if job.instance == instance and view.standing(record) == "enrolled":
-                seen.add(key)
-                if is_whole(record):
-                    yield job.number, str(build.get("startedAt"))
+        seen: set[int] = set()
+        for segment in find_present(view, name, instance):
+            rows = view.find_rows("name", *name_range(segment.name), newest_first=True)
+            for key, index in rows:
+                # A build's newest record is its provenance, as a rule: one is read a
+                # build.
+                number = int.from_bytes(key[len(segment.name.encode()) + 1 :][:8])
+                if number in seen or not segment.first <= index < segment.stop:
+                    continue
+                started_at = self._read_start(view, index, instance)
+                if started_at is not None:
+                    seen.add(number)
+                    if started_at:
+                        yield number, started_at
+
+    def _read_start(self, view: LedgerView, index: int, instance: str) -> str | None:
+        """Return when a build started, "" if it was not read whole.
+
+        None for a record that is no provenance of this controller by a signer that
+        counts.
+        """
+        record = view.record(index)
+        build = build_of(record)
+        if record.leaf.type != "provenance" or build is None:
+            return None
+        job = parse_job_id((record.statement and record.statement.job_id) or "")
+        if job.instance != instance or view.standing(record) != "enrolled":
+            return None
+        return str(build.get("startedAt")) if is_whole(record) else ""
 
     def _note(self, name: str, number: int, result: Collected) -> None:
         """Remember a build that was recorded whole."""

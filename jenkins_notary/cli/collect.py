@@ -139,6 +139,8 @@ def show_results(
         else:
             records += _shorten(one)
             builds.append(one.to_dict())
+        if context.output.is_closed:
+            break
     code = worst_code([one.exit_code for one in faults])
     if context.output.format != "text" and not as_lines:
         document = {"records": records, "builds": builds, **further()}

@@ -24,6 +24,7 @@ Source: Jenkins core ``Run``, ``Cause``, ``ParameterValue``; git plugin ``BuildD
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from jenkins_notary.errors import IntegrityError
 from jenkins_notary.evidence.secrets import scan_secrets
@@ -43,12 +44,16 @@ from jenkins_notary.shapes import NamedTuple
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Any
+    from typing import Any, TypeGuard
 
 MAX_ARTIFACTS = 50_000
 """Artifacts of one build; each costs a request, and 500 fit into a record."""
 
-MAX_PATH = 4096
+MAX_PATH = 1024
+"""Characters of an artifact's path; 500 of the longest fit into a record."""
+
+_MAX_PARAMETERS = 500
+_MAX_CAUSES = 100
 _MAX_CHANGES = 1000
 _SECRET_NAME = re.compile(
     r"passw|passphrase|pwd|secret|token|credential|api.?key|private.?key|_pat$",
@@ -85,7 +90,9 @@ class BuildInfo(NamedTuple):
         parameters: ``name`` and ``value``, or ``secret``: true, each.
         commits: ``url``, ``commit`` and ``branch`` of each checkout.
         changes: Commit ids that are new since the build before.
-        artifacts: Relative paths.
+        artifacts: Relative paths, at most :data:`MAX_ARTIFACTS`.
+        artifacts_left: Artifacts that are beyond that, or have no path that can be
+            recorded.
         has_tests: Whether there is a JUnit report.
     """
 
@@ -103,6 +110,7 @@ class BuildInfo(NamedTuple):
     commits: tuple[Mapping[str, str], ...]
     changes: tuple[str, ...]
     artifacts: tuple[str, ...]
+    artifacts_left: int
     has_tests: bool
 
     @property
@@ -119,17 +127,18 @@ def parse_build(value: Mapping[str, Any], *, subject: str) -> BuildInfo:
         subject: Which build, for the message.
 
     Raises:
-        IntegrityError: It has no number or start, or too many artifacts.
+        IntegrityError: It has no number or start.
     """
     try:
         own = shape_object(value, _OWN)
         if "number" not in own or "timestamp" not in own:
             refuse("number and timestamp")
-        artifacts = tuple(_find_artifacts(value.get("artifacts")))
     except ValueError as error:
         raise IntegrityError(subject, expected=f"a build's JSON, {error}") from error
     actions = _objects(value.get("actions"))
     is_running = own.get("building", False) or own.get("inProgress", False)
+    listed = _objects(value.get("artifacts"))
+    paths = [path for one in listed if _is_path(path := one.get("relativePath"))]
     node = value.get("builtOn")
     return BuildInfo(
         own["number"],
@@ -141,11 +150,12 @@ def parse_build(value: Mapping[str, Any], *, subject: str) -> BuildInfo:
         own.get("url", ""),
         own.get("queueId"),
         cut(node, 200) if isinstance(node, str) else None,
-        tuple(clean_causes(_below(actions, "causes"))),
-        tuple(clean_parameters(_below(actions, "parameters"))),
-        tuple(_find_commits(actions)),
-        tuple(_find_changes(value))[:_MAX_CHANGES],
-        artifacts,
+        tuple(islice(clean_causes(_below(actions, "causes")), _MAX_CAUSES)),
+        tuple(islice(clean_parameters(_below(actions, "parameters")), _MAX_PARAMETERS)),
+        tuple(islice(_find_commits(actions), _MAX_CAUSES)),
+        tuple(islice(_find_changes(value), _MAX_CHANGES)),
+        tuple(paths[:MAX_ARTIFACTS]),
+        len(listed) - len(paths[:MAX_ARTIFACTS]),
         any(_is_junit(one) for one in actions),
     )
 
@@ -252,20 +262,9 @@ def _find_changes(value: Mapping[str, Any]) -> Iterator[str]:
                 yield cut(commit, 64)
 
 
-def _find_artifacts(listed: object) -> Iterator[str]:
-    """Yield the paths of the artifacts.
-
-    Raises:
-        ValueError: Too many, or one without a path.
-    """
-    entries = _objects(listed)
-    if len(entries) > MAX_ARTIFACTS:
-        refuse(f"at most {MAX_ARTIFACTS} artifacts")
-    for one in entries:
-        path = one.get("relativePath")
-        if not isinstance(path, str) or not 0 < len(path) <= MAX_PATH:
-            refuse(f"artifacts with a path of at most {MAX_PATH}")
-        yield path
+def _is_path(value: object) -> TypeGuard[str]:
+    """Return whether a value is the path of an artifact, of a length to be recorded."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_PATH
 
 
 def _is_junit(action: Mapping[str, Any]) -> bool:

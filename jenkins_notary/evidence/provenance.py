@@ -95,6 +95,15 @@ def describe_build(sources: BuildSources) -> dict[str, Any]:
     )
 
 
+def shorten_sources(sources: BuildSources) -> BuildSources:
+    """Return what is known of a build without what a build can make long."""
+    facts = {name: one for name, one in sources.facts.items() if name in _SHORT}
+    info = sources.info
+    if info is not None:
+        info = info._replace(parameters=(), causes=(), commits=(), changes=())
+    return sources._replace(facts=facts, info=info, stages=None)
+
+
 def describe_controller(controller: Controller) -> dict[str, Any]:
     """Return the JSON form of a controller."""
     return drop_none({**controller._asdict(), "version": controller.version or None})
@@ -294,6 +303,7 @@ def _describe_stages(
 
 
 _SCALARS = frozenset({"queueId", "result"})
+_SHORT = frozenset({"core", "log", "mode", "replay"})
 _MAX_STAGES = 1000
 _STAGE_KEYS = (
     ("id", "id", str),

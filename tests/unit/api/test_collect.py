@@ -467,3 +467,32 @@ def test_a_signer_who_does_not_count_is_told_so(
     Collector(reader.notary()._session, jenkins)
 
     assert any("is not enrolled" in one for one in reader.notices)
+
+
+def test_a_build_cannot_get_round_its_record_by_making_it_too_long(
+    jenkins: MemoryJenkins, collect: Callable[..., Collected]
+) -> None:
+    parameters = [{"name": f"P{n}", "value": "\u00e9 " * 1024} for n in range(500)]
+    build = jenkins.add(
+        JOB, 7, log=LOG, artifacts={"a": b"a"}, actions=[{"parameters": parameters}]
+    )
+    names = [{"id": "1", "name": "\u00e9" * 500} for _ in range(1000)]
+    build.stages = {"stages": names}
+
+    result = collect()
+
+    assert result.outcome == "collected"
+    assert extension(result)["gaps"] == {"fields": "too long"}
+    assert facts(result, "provenance")["subjects"][0]["name"] == "a"
+    assert collect().outcome == "present"
+
+
+def test_artifacts_that_cannot_be_recorded_are_counted(
+    jenkins: MemoryJenkins, collect: Callable[..., Collected]
+) -> None:
+    jenkins.add(JOB, 7, log=LOG, artifacts={"a": b"a", "b" * 2000: b"b"})
+
+    result = collect()
+
+    assert (result.outcome, result.code) == ("partial", 66)
+    assert extension(result)["gaps"] == {"artifacts": {"count": 1, "named": []}}

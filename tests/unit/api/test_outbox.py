@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jenkins_notary.api.build_claims import IDENTITY
-from jenkins_notary.api.collect import Choice, Collected
+from jenkins_notary.api.collect import Choice, Collected, Collector
 from jenkins_notary.api.outbox import MAX_WAIT_MS, drain
 from jenkins_notary.errors import (
     IntegrityError,
@@ -647,6 +647,32 @@ def test_a_log_that_has_fewer_lines_than_the_hook_saw_is_truncated(
     }
 
 
+def test_a_truncated_log_stays_truncated_for_a_sweep_without_the_hook(
+    hook: Hook,
+    notary: Notary,
+    jenkins: MemoryJenkins,
+    run: Callable[..., list[Collected]],
+) -> None:
+    hook.finalize(facts={"log": {"size": 999, "lines": 40}})
+    run(jenkins)
+
+    result = Collector(notary._session, jenkins).collect(JOB, 7)
+
+    assert result.outcome == "present"
+
+
+def test_artifacts_that_the_hook_counted_and_the_api_lacks_are_a_gap(
+    hook: Hook, jenkins: MemoryJenkins, run: Callable[..., list[Collected]]
+) -> None:
+    hook.finalize(facts={"artifacts": 3})
+
+    (result,) = run(jenkins)
+
+    assert (result.outcome, result.code) == ("partial", 66)
+    gaps = predicates(result, "provenance")[0][EXTENSION]["gaps"]
+    assert gaps == {"artifacts": {"count": 2, "named": []}}
+
+
 def test_a_missing_number_is_told(
     hook: Hook, admin: Person, run: Callable[..., list[Collected]]
 ) -> None:
@@ -704,3 +730,19 @@ def test_an_outbox_without_events_gives_nothing(
     hook.events.rmdir()
 
     assert run() == []
+
+
+def test_a_build_that_still_runs_for_the_api_keeps_its_event(
+    hook: Hook,
+    jenkins: MemoryJenkins,
+    run: Callable[..., list[Collected]],
+    set_clock: Callable[[int], None],
+) -> None:
+    jenkins.add(JOB, 7, log=b"one\n", building=True)
+    hook.finalize()
+    set_clock(STARTED_MS + 10**6)
+
+    with pytest.raises(UnavailableError, match="has ended"):
+        run(jenkins)
+
+    assert hook.waiting == ["0000000000000001.json"]

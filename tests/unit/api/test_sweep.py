@@ -13,6 +13,7 @@ from jenkins_notary.errors import (
     UnavailableError,
     UsageError,
 )
+from jenkins_notary.evidence.lifecycle import name_subjects
 from jenkins_notary.jenkins.memory import STARTED_MS, MemoryJenkins
 
 if TYPE_CHECKING:
@@ -259,3 +260,44 @@ def test_a_folder_that_is_not_there_is_said_so(
 
     with pytest.raises(NotFoundError):
         list(sweep.run("nowhere"))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("payments/api", "payments/web", "payments/web"), ("payments", "pay", "pay/api")],
+    ids=["job", "folder"],
+)
+def test_what_was_recorded_under_an_earlier_name_is_not_read_again(
+    notary: Notary,
+    jenkins: MemoryJenkins,
+    sweep: Sweep,
+    names: tuple[str, str, str],
+) -> None:
+    old, new, name = names
+    numbers(sweep)
+    rename(notary, old, new)
+    jenkins.delete(JOB)
+    for number in range(1, 63):
+        add(jenkins, number, name)
+
+    assert numbers(make_sweep(notary, jenkins), name) == [62, 61]
+
+
+def test_a_new_job_under_a_name_that_another_one_had_is_read(
+    notary: Notary, jenkins: MemoryJenkins, sweep: Sweep
+) -> None:
+    numbers(sweep)
+    rename(notary, JOB, "payments/old")
+    for number in range(1, 61):
+        add(jenkins, number, shift=10**9)
+
+    assert len(numbers(make_sweep(notary, jenkins))) == 60
+
+
+def rename(notary: Notary, old: str, new: str) -> None:
+    """Record that a job or folder has another name now."""
+    session = notary._session
+    instance = "ci.example.com"
+    facts = {"instance": instance, "from": old, "to": new}
+    subjects = name_subjects(instance, old, new)
+    session.append([session.author().sign("alias", subjects, facts)])

@@ -5,7 +5,12 @@ from typing import Any
 import pytest
 
 from jenkins_notary.errors import IntegrityError
-from jenkins_notary.evidence.build_info import MAX_ARTIFACTS, BuildInfo, parse_build
+from jenkins_notary.evidence.build_info import (
+    MAX_ARTIFACTS,
+    MAX_PATH,
+    BuildInfo,
+    parse_build,
+)
 
 TOKEN = "ghp_" + "a1B2" * 10
 
@@ -42,16 +47,27 @@ def test_only_number_and_start_are_needed() -> None:
         {"timestamp": 1 << 60},
         {"timestamp": 253402300800000},
         {"building": "yes"},
-        {"artifacts": [{"relativePath": 7}]},
-        {"artifacts": [{"relativePath": ""}]},
-        {"artifacts": [{"relativePath": "a" * 4097}]},
-        {"artifacts": [{"relativePath": "a"}] * (MAX_ARTIFACTS + 1)},
     ],
     ids=lambda more: str(more)[:40],
 )
 def test_what_is_no_build_is_refused(more: dict[str, Any]) -> None:
     with pytest.raises(IntegrityError, match="build app#7"):
         parse(**more)
+
+
+@pytest.mark.parametrize("path", [None, 7, "", "a" * (MAX_PATH + 1)])
+def test_an_artifact_without_a_path_that_can_be_recorded_is_counted(
+    path: object,
+) -> None:
+    info = parse(artifacts=[{"relativePath": path}, {"relativePath": "b"}])
+
+    assert (info.artifacts, info.artifacts_left) == (("b",), 1)
+
+
+def test_artifacts_beyond_the_bound_are_counted() -> None:
+    info = parse(artifacts=[{"relativePath": "a"}] * (MAX_ARTIFACTS + 3))
+
+    assert (len(info.artifacts), info.artifacts_left) == (MAX_ARTIFACTS, 3)
 
 
 def test_a_running_build_has_no_result_and_no_duration() -> None:
