@@ -35,6 +35,7 @@ import contextlib
 import gzip
 import http.server
 import json
+import random
 import re
 import ssl
 import sys
@@ -770,12 +771,49 @@ def log_lines(size: int) -> Iterator[bytes]:
         yield piece
 
 
+def make_build_output() -> bytes:
+    """Return a mebibyte of what builds print: steps, classes, digests, downloads."""
+    draw = random.Random(7)
+    kinds = (
+        "[INFO] Compiling {count} source files to target/classes of module {word}",
+        "[{clock}] {word}: step {count} of {more} took {count}.{count} s",
+        "Downloaded from central: https://repo.example.com/org/{word}/{count}.jar",
+        "\tat com.example.{word}.service.{word}Handler.run({word}Handler.java:{count})",
+        "#{count} sha256:{digest} {count}.{count}MB / {more}.{count}MB done",
+        "+ cp -r build/{word}/lib build/dist/{word}-{count}.tar.gz",
+    )
+    words = [
+        "alpha",
+        "billing",
+        "checkout",
+        "delta",
+        "gateway",
+        "ledger",
+        "orders",
+        "payments",
+        "search",
+    ]
+    lines = []
+    size = 0
+    while size < 1 << 20:
+        line = draw.choice(kinds).format(
+            count=draw.randrange(1000),
+            more=draw.randrange(1000),
+            word=draw.choice(words),
+            digest=f"{draw.getrandbits(256):064x}",
+            clock=f"{draw.randrange(24):02}:{draw.randrange(60):02}",
+        )
+        lines.append(line.encode() + b"\n")
+        size += len(lines[-1])
+    return b"".join(lines)[: 1 << 20]
+
+
 def main(size: int) -> None:
     """Serve one job `big` until standard input ends; print the root URL."""
     with serve_jenkins() as jenkins:
         jenkins.login = None
-        # Two pieces are made once: making them must not be what is measured.
-        piece = b"".join(log_lines(64 * 1024))
+        # Made once: making it must not be what is measured.
+        piece = make_build_output()
 
         def log() -> Iterator[bytes]:
             for _ in range(size // len(piece)):
