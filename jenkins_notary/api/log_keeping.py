@@ -71,7 +71,7 @@ def keep_log(
         StorageError: The disk is full, read-only or failing.
         PermissionDeniedError: The folder of bodies may not be written.
 
-    Cost: one pass and constant memory; about 80 MiB a second.
+    Cost: one pass and constant memory; about 120 MiB a second.
     """
     if policy not in POLICIES:
         raise UsageError(
