@@ -44,6 +44,8 @@ def find_records(
     view = view_as_of(session, query.as_of)
     first, last = _time_bounds(view, query)
     wanted = None if query.job is None else Wanted(view, query.job)
+    if query.started is not None and (wanted is None or wanted.number is None):
+        raise UsageError("--started", expected="a build, NAME#NUMBER", got="none")
     found: list[ProvenRecord] = []
     for index in _candidates(view, query, wanted, range(first, last)):
         if not first <= index < last:

@@ -13,16 +13,19 @@ import codecs
 import hashlib
 from itertools import chain
 
-from jenkins_notary.api.bodies import body_of
-from jenkins_notary.api.log_keeping import DIGEST, STORED
-from jenkins_notary.api.logs import CONSOLE_TEXT, GROWING
-from jenkins_notary.errors import NotFoundError, UsageError
+from jenkins_notary.api.bodies import body_of, check_readable
+from jenkins_notary.api.evidence import find_records
+from jenkins_notary.api.log_keeping import DIGEST
+from jenkins_notary.api.logs import CONSOLE_TEXT, GROWING, MAX_RECORDS
+from jenkins_notary.api.lookup import names_of
+from jenkins_notary.errors import NotFoundError, PermissionDeniedError, UsageError
 from jenkins_notary.evidence.bodies import read_body
 from jenkins_notary.evidence.comparison import Comparison, compare_logs
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.ledger.view import parse_as_of
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.jobid import parse_job_id
+from jenkins_notary.values.query import Query
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -118,7 +121,7 @@ def check_log(session: Session, jenkins: Jenkins, log: FoundLog) -> LogCheck:
             expected=f"the log of a whole build, as {CONSOLE_TEXT}",
             got=f"that of stage {log.stage!a}" if log.stage else f"form {log.form}",
         )
-    name, number = _find_build(session, jenkins, log)
+    name, number, is_running = _find_build(session, jenkins, log)
     with jenkins.console(name, number) as stream:
         served: Iterable[bytes] = _read_stream(stream)
         recorded = _read_recorded(session, log)
@@ -128,15 +131,11 @@ def check_log(session: Session, jenkins: Jenkins, log: FoundLog) -> LogCheck:
             if log.form == PROGRESSIVE_TEXT:
                 recorded, served = _plain(recorded), _plain(_as_unicode(served))
             comparison = compare_logs(recorded, served)
-    # Read behind the log: what it says of itself while it is read may be older.
-    is_growing = log.state == GROWING or bool(
-        jenkins.build(name, number).get("building")
-    )
     return LogCheck(
         log,
-        _judge(comparison, is_growing=is_growing),
+        _judge(comparison, is_growing=is_running or log.state == GROWING),
         comparison,
-        log.kept == STORED,
+        _is_readable(session, log),
         jenkins.controller().url,
     )
 
@@ -151,14 +150,24 @@ def _judge(comparison: Comparison, *, is_growing: bool) -> str:
     return TRUNCATED if is_cut else ALTERED
 
 
-def _find_build(session: Session, jenkins: Jenkins, log: FoundLog) -> tuple[str, int]:
-    """Return name and number under which Jenkins has the log's build now.
+def _is_readable(session: Session, log: FoundLog) -> bool:
+    """Return whether the text of all pieces of a log may be shown."""
+    try:
+        for record in log.pieces:
+            check_readable(session, record)
+    except (NotFoundError, PermissionDeniedError):
+        return False
+    return True
+
+
+def _find_build(
+    session: Session, jenkins: Jenkins, log: FoundLog
+) -> tuple[str, int, bool]:
+    """Return name and number under which Jenkins has a log's build, and if it runs.
 
     Raises:
         NotFoundError: It has it no more, or another one under its id.
     """
-    from jenkins_notary.api.lookup import names_of
-
     job = parse_job_id(log.job)
     build, name = None, job.name
     for candidate in names_of(session.followed_view(), job, log.record.index):
@@ -172,7 +181,7 @@ def _find_build(session: Session, jenkins: Jenkins, log: FoundLog) -> tuple[str,
         raise NotFoundError(
             f"build {log.job}",
             expected="to be in Jenkins",
-            got="none: Jenkins lost or deleted it",
+            got=_describe_loss(session, log),
             advice=advice,
         )
     started, now = log.started, build.get("timestamp")
@@ -184,7 +193,20 @@ def _find_build(session: Session, jenkins: Jenkins, log: FoundLog) -> tuple[str,
             "again, and the build is gone",
             advice=advice,
         )
-    return name, job.number
+    return name, job.number, bool(build.get("building"))
+
+
+def _describe_loss(session: Session, log: FoundLog) -> str:
+    """Return why Jenkins has a build no more, as far as it was recorded."""
+    query = Query(job=log.job, started=log.started, limit=MAX_RECORDS)
+    for one in reversed(find_records(session, query)):
+        statement = one.record.statement
+        if one.record.leaf.type != "deletion" or one.standing != "enrolled":
+            continue
+        event = statement.predicate.get("event") if statement is not None else None
+        at = event.get("at") if isinstance(event, dict) else None
+        return f"none: deleted at {str(at)[:40]}, as record #{one.record.index} says"
+    return "none: Jenkins lost or deleted it"
 
 
 def _read_recorded(session: Session, log: FoundLog) -> Iterator[bytes] | None:

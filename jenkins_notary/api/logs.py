@@ -12,7 +12,13 @@ from __future__ import annotations
 
 from jenkins_notary.api.attachments import record_body
 from jenkins_notary.api.evidence import find_records
-from jenkins_notary.api.log_keeping import DEFAULT_POLICY, STORED, keep_log
+from jenkins_notary.api.log_keeping import (
+    DEFAULT_POLICY,
+    DIGEST,
+    HELD,
+    STORED,
+    keep_log,
+)
 from jenkins_notary.errors import IntegrityError, NotFoundError, UsageError
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.shapes import NamedTuple
@@ -195,7 +201,7 @@ def find_log(
         CONTROLLER if said.get("source") == CONTROLLER else AGENT,
         GROWING if state == GROWING else WHOLE,
         str(said.get("form", CONSOLE_TEXT))[:80],
-        str(said.get("kept", STORED))[:80],
+        _kept_as(pieces),
         stage,
     )
 
@@ -265,6 +271,16 @@ def _is_growing(record: ProvenRecord) -> bool:
         record.statement is not None
         and record.statement.predicate.get("state") == GROWING
     )
+
+
+def _kept_as(pieces: Sequence[ProvenRecord]) -> str:
+    """Return how a log is kept: what keeps any piece from being read goes first."""
+    words = [
+        one.statement.predicate.get("kept")
+        for one in pieces
+        if one.statement is not None
+    ]
+    return next((word for word in (HELD, DIGEST) if word in words), STORED)
 
 
 def _find_count(record: ProvenRecord) -> int | None:

@@ -193,11 +193,13 @@ def _read_provenance(record: Record | None) -> dict[str, Any]:
 def _describe_cause(cause: Mapping[str, Any]) -> str:
     """Return a cause in one line."""
     upstream = _object(cause.get("upstream"))
-    said = cause.get("description") or cause.get("kind") or ""
+    said = str(cause.get("description") or cause.get("kind") or "")
     if upstream:
         said = f"upstream {upstream.get('job')}#{upstream.get('build')}"
-    user = f" by {cause['user']}" if cause.get("user") else ""
-    return f"{said}{user}"[:_TEXT]
+    user = cause.get("user")
+    if isinstance(user, str) and user not in said:
+        said = f"{said} by {user}"
+    return said[:_TEXT]
 
 
 def _list_artifacts(records: Sequence[Record]) -> list[dict[str, Any]]:

@@ -80,7 +80,8 @@ def run(context: Context) -> int:
     if len(records) == query.limit:
         first = min(one.to_dict()["index"] for one in records)
         context.output.notice(f"there may be more: --before {first}")
-    if named:
+    # A folder has many builds: they are listed.
+    if named and ("#" in named[0] or "://" in named[0]):
         return _show_build(context, [one.to_dict() for one in records])
     if query.digest is not None:
         is_whole = len(records) < query.limit and query.before is None

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jenkins_notary import Notary
+from jenkins_notary.evidence.lifecycle import name_subjects
 from jenkins_notary.values.jobid import format_instance
 from tests.command import command
 from tests.parts.jenkins import STARTED_MS, TOKEN, USER, serve_jenkins
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from jenkins_notary.values.statement import Subject
     from tests.parts.jenkins import StandIn
 
 JAR = b"jar"
@@ -125,6 +128,41 @@ def test_job_that_was_made_again_is_ambiguous_until_one_is_chosen(
         assert done.json["build"]["started"] == started
         assert command("log", job, "--started", started).code == 0
     assert command("evidence", job, "--started", "2001-01-01T00:00:00Z").code == 66
+
+
+def test_folder_is_listed_and_takes_no_start(jenkins: StandIn) -> None:
+    collect(jenkins, "pay/api")
+
+    assert "build" not in command("evidence", "pay/api", "-o", "json").json
+    start = "2026-01-02T03:04:05Z"
+    assert command("evidence", "--job", "pay", "--started", start).code == 64
+    assert command("evidence", "--digest", DIGEST, "--started", start).code == 64
+
+
+def test_renamed_and_deleted_build_is_shown_with_both(jenkins: StandIn) -> None:
+    job = collect(jenkins, "old")
+    instance = format_instance(jenkins.url)
+    events: dict[str, tuple[list[Subject], dict[str, object]]] = {
+        "alias": (
+            name_subjects(instance, "old", "new"),
+            {"from": "old", "to": "new", "instance": instance},
+        ),
+        "deletion": (
+            name_subjects(instance, "new"),
+            {"name": "new", "event": {"at": "2026-02-03T04:05:06.007Z"}},
+        ),
+    }
+    with Notary() as notary:
+        session = notary._session
+        session.append(
+            [session.author().sign(kind, *event) for kind, event in events.items()]
+        )
+
+    for name in (job, job.replace("old", "new")):
+        done = command("evidence", name)
+        assert "job deleted in Jenkins at 2026-02-03T04:05:06.007Z" in done.text
+        assert DIGEST in done.text
+        assert command("log", name).stdout == b"Started\nFinished: SUCCESS\n"
 
 
 def test_long_list_comes_page_by_page(jenkins: StandIn) -> None:

@@ -161,6 +161,20 @@ def test_held_log_is_compared_and_not_shown(notary: Notary) -> None:
     assert "hunter" not in repr(found.to_dict())
 
 
+def test_held_piece_of_a_log_that_grew_is_not_shown(notary: Notary) -> None:
+    facts = {"state": "growing", "form": "progressiveText"}
+    first = record(notary, b"password = 'hunter2-and-more'\r\n", **facts)
+    record(notary, b"clean\r\n", previous=first, **facts)
+
+    assert notary.find_log(JOB).log.kept == "held"
+    found = check(notary, FakeJenkins(b"password = 'hunter3-and-more'\nclean\n"))
+    assert (found.outcome, found.is_shown) == ("altered", False)
+    assert "hunter" not in repr(found.to_dict())
+    notary.release_log(JOB, reason="changed")
+    found = check(notary, FakeJenkins(b"password = 'hunter3-and-more'\nclean\n"))
+    assert found.is_shown
+
+
 def test_log_that_was_not_kept_is_compared_by_its_digest(notary: Notary) -> None:
     secret = b"password = 'hunter2-and-more'\n"
     record(notary, secret, policy="digest")
@@ -217,6 +231,20 @@ def test_jenkins_that_has_no_such_log_says_why(
 
     with pytest.raises(kind, match=says):
         check(notary, jenkins())
+
+
+def test_build_that_was_deleted_says_when(notary: Notary) -> None:
+    record(notary, TEXT)
+    facts = {
+        "job": {"id": JOB},
+        "build": {"startedAt": format_time(STARTED)},
+        "event": {"at": "2026-02-03T04:05:06.007Z"},
+    }
+    session = notary._session
+    session.append([session.author().sign("deletion", [], facts)])
+
+    with pytest.raises(NotFoundError, match=r"deleted at 2026-02-03T04:05:06\.007Z"):
+        check(notary, FakeJenkins(TEXT, name="other"))
 
 
 def test_build_is_looked_for_under_its_newest_name(notary: Notary) -> None:
