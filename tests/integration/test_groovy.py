@@ -17,6 +17,7 @@ import pytest
 
 from tests.parts import require_part
 from tests.parts.registry import Layout, Registry
+from tests.parts.service import StandIn
 
 PROJECT = Path(__file__).parents[1] / "groovy"
 
@@ -29,24 +30,16 @@ def test_steps_and_examples_run_under_the_transformation(
 ) -> None:
     layout = Layout(tmp_path / "image")
     image = layout.finish(layout.add_image("an app"))
-    done = subprocess.run(
-        [
-            *("mvn", "-B", "-q", "-o", "test", f"-Dbuild={tmp_path / 'build'}"),
-            f"-Dmaven.repo.local={require_part('groovy-libraries')}",
-        ],
-        cwd=PROJECT,
-        env={
-            **os.environ,
-            "JENKINS_NOTARY_BIN": str(Path(sys.executable).parent),
-            "JENKINS_NOTARY_TEST_IMAGE": str(image),
-            "JENKINS_NOTARY_TEST_REGISTRY": open_registry.host,
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    with StandIn(tmp_path / "service") as service:
+        done = run_maven(
+            tmp_path / "build",
+            {
+                "JENKINS_NOTARY_TEST_IMAGE": str(image),
+                "JENKINS_NOTARY_TEST_REGISTRY": open_registry.host,
+                "JENKINS_NOTARY_TEST_SERVICE": service.url,
+                "JENKINS_NOTARY_TEST_SERVICE_TOKEN": service.token,
+            },
+        )
     reports = [*(tmp_path / "build/surefire-reports").glob("TEST-*.xml")]
     roots = [ET.parse(one).getroot() for one in reports]
     ran = sum(int(one.attrib["tests"]) for one in roots)
@@ -60,3 +53,26 @@ def test_steps_and_examples_run_under_the_transformation(
         > 0
     )
     assert skipped == 0
+
+
+def run_maven(
+    build: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Compile and run all tests, offline, with the program of this environment."""
+    return subprocess.run(
+        [
+            *("mvn", "-B", "-q", "-o", "test", f"-Dbuild={build}"),
+            f"-Dmaven.repo.local={require_part('groovy-libraries')}",
+        ],
+        cwd=PROJECT,
+        env={
+            **os.environ,
+            "JENKINS_NOTARY_BIN": str(Path(sys.executable).parent),
+            **environment,
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
