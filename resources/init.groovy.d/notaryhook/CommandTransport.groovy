@@ -76,18 +76,19 @@ class CommandTransport implements Transport {
         process.destroyForcibly().waitFor(5, TimeUnit.SECONDS)
     }
 
+    /** Tell what the command took, whatever its exit code: one bad event gives it another. */
     private Map<String, Object> answer(int code, Map<Long, byte[]> batch, byte[] output, String errors) {
-        if (code != 0) {
-            throw new DeliveryException(
-                "${command.first()} collect: exit code ${code}: ${errors.trim().take(MAX_TOLD_CHARACTERS)}")
-        }
+        String fault = code == 0 ? null :
+            "${command.first()} collect: exit code ${code}: ${errors.trim().take(MAX_TOLD_CHARACTERS)}"
+        outbox.measure()
         Set<Long> left = outbox.ready.toSet()
-        List<Long> delivered = batch.keySet().takeWhile { Long seq -> !(seq in left) }.toList()
-        if (delivered.isEmpty()) {
-            throw new DeliveryException("${command.first()} collect: exit code 0, but event " +
-                "${batch.keySet().first()} is still there")
+        List<Long> taken = batch.keySet().takeWhile { Long seq -> !(seq in left) }.toList()
+        if (taken.isEmpty()) {
+            String stuck = "${command.first()} collect: exit code 0, but event ${batch.keySet().first()} is still there"
+            throw new DeliveryException(fault ?: stuck)
         }
-        (Json.decode(output) ?: [:]) + ([accepted: delivered.last()] as Map<String, Object>)
+        Map<String, Object> own = [accepted: taken.last(), fault: fault] as Map<String, Object>
+        (Json.decode(output) ?: [:]) + own
     }
 
     /** Read a stream to its end, keep no more than fits. */

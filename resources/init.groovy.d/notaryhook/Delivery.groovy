@@ -24,7 +24,7 @@ class Delivery {
     private boolean single = false
 
     /**
-     * @param onDelivered called with the delivered events' numbers and the answer
+     * @param onDelivered called with each answer, once the events are deleted
      */
     Delivery(Outbox outbox, Transport transport, int batchBytes, Complaints complaints,
             Closure<?> onDelivered) {
@@ -61,8 +61,12 @@ class Delivery {
         outbox.delete(delivered)
         failures = 0
         single = false
-        complaints.settle(SUBJECT)
-        onDelivered.call(delivered, answer)
+        if (answer.get('fault') == null) {
+            complaints.settle(SUBJECT)
+        } else {
+            complaints.tell(SUBJECT, answer.get('fault') as String)
+        }
+        onDelivered.call(answer)
     }
 
     private long postpone(Map<Long, byte[]> batch, DeliveryException failure) {

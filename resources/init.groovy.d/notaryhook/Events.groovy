@@ -51,9 +51,13 @@ class Events {
         key == null ? null : Facts.sha256(key)
     }
 
+    /**
+     * Return the build of an event. Its start is the moment that Jenkins' API calls
+     * {@code timestamp}: both tell apart builds of one number by it.
+     */
     static Map<String, Object> build(Run run) {
         Map<String, Object> build = [
-            number: run.number, startedAt: run.startTimeInMillis, durationMs: run.duration,
+            number: run.number, startedAt: run.timeInMillis, durationMs: run.duration,
             result: run.result?.toString(),
         ] as Map<String, Object>
         // Builds from before Jenkins kept it have none.

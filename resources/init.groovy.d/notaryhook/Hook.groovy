@@ -11,7 +11,6 @@ import hudson.model.listeners.ItemListener
 import hudson.model.listeners.RunListener
 import java.security.SecureRandom
 import java.util.concurrent.ConcurrentHashMap
-import java.util.concurrent.atomic.AtomicLong
 import java.util.logging.Logger
 import jenkins.model.Jenkins
 
@@ -37,9 +36,7 @@ class Hook {
     final Outbox outbox
     final Complaints complaints = new Complaints()
     private final Events events = new Events(VERSION)
-    private final Map<String, AtomicLong> counts = new ConcurrentHashMap<String, AtomicLong>()
-    private final AtomicLong slowestNs = new AtomicLong()
-    private final AtomicLong totalNs = new AtomicLong()
+    private final Map<String, Cost> costs = new ConcurrentHashMap<String, Cost>()
     private volatile byte[] checkpoint
     /** Completes events; delivers them; looks for missed builds. */
     Worker keeper, courier, sweeper
@@ -93,10 +90,7 @@ class Hook {
         } catch (Throwable error) {
             complaints.tell(what, "${error}", error)
         }
-        long spent = System.nanoTime() - start
-        counts.computeIfAbsent(what) { new AtomicLong() }.incrementAndGet()
-        totalNs.addAndGet(spent)
-        slowestNs.accumulateAndGet(spent) { long a, long b -> Math.max(a, b) }
+        costs.computeIfAbsent(what) { new Cost() }.add(System.nanoTime() - start)
     }
 
     void printCheckpoint(Run run, TaskListener listener) {
@@ -150,25 +144,21 @@ class Hook {
     }
 
     /** Take what an answer of the ledger brings back: receipts, and the newest checkpoint. */
-    void onDelivered(List<Long> delivered, Map<String, Object> answer) {
-        counts.computeIfAbsent('delivered') { new AtomicLong() }.addAndGet(delivered.size())
+    void onDelivered(Map<String, Object> answer) {
         byte[] note = (answer.get('checkpoint') as String)?.getBytes('UTF-8')
         if (note != null && note.length <= MAX_CHECKPOINT_BYTES) {
             checkpoint = note
         }
-        Receipts.writeAll(answer.get('receipts'), delivered)
+        Receipts.writeAll(answer.get('receipts'), (outbox.unprepared + outbox.ready).toSet())
     }
 
-    /** Return how the hook is: counts, what waits, the last fault, what listeners cost. */
+    /** Return how the hook is: what waits, the last fault, how often listeners ran and how long. */
     Map<String, Object> status() {
         outbox.measure()
-        Map<String, Object> told = [
-            version: VERSION, outbox: outbox.id, waiting: outbox.count(), faults: complaints.count.get(),
-            delivery: complaints.last(Delivery.SUBJECT) ?: 'well',
-            counts: counts.collectEntries { String what, AtomicLong count -> [(what): count.get()] },
-            listeners: [totalMs: totalNs.get().intdiv(1_000_000), slowestMs: slowestNs.get().intdiv(1_000_000)],
+        [version: VERSION, outbox: outbox.id, waiting: outbox.count(),
+         faults: complaints.count.get(), delivery: complaints.last(Delivery.SUBJECT) ?: 'well',
+         listeners: costs.collectEntries { String what, Cost cost -> [(what): cost.tell()] },
         ] as Map<String, Object>
-        told
     }
 
     private boolean covers(String name) {

@@ -71,7 +71,7 @@ class Keeper {
         Map<String, Object> build = (Map<String, Object>) event.get('build')
         Job found = Jenkins.get().getItemByFullName(job.get('name') as String, Job)
         Run run = found?.getBuildByNumber(((Number) build.get('number')).intValue())
-        run?.startTimeInMillis == ((Number) build.get('startedAt')).longValue() ? run : null
+        run?.timeInMillis == ((Number) build.get('startedAt')).longValue() ? run : null
     }
 
     private String mode() {

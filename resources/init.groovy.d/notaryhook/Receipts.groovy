@@ -12,28 +12,29 @@ class Receipts {
     private static final int MAX_CHARACTERS = 1 << 20
 
     /**
-     * Write the receipts of an answer into the folders of the builds just delivered.
+     * Write the receipts of an answer into the folders of their builds.
      *
      * @param receipts texts by job id, as the service answered
-     * @param delivered numbers of the events that the answer is about
+     * @param waiting numbers of the events that nobody has delivered yet
      */
-    static void writeAll(Object receipts, Collection<Long> delivered) {
+    static void writeAll(Object receipts, Set<Long> waiting) {
         if (receipts instanceof Map) {
             ((Map<Object, Object>) receipts).each { Object jobId, Object receipt ->
-                write(jobId as String, receipt as String, delivered)
+                write(jobId as String, receipt as String, waiting)
             }
         }
     }
 
-    private static void write(String jobId, String receipt, Collection<Long> delivered) {
-        // The answer chooses no path: it names a build, and the build must have been sent.
+    private static void write(String jobId, String receipt, Set<Long> waiting) {
+        // The answer chooses no path: it names a build, and that build must have been sent.
         List<String> parts = jobId.tokenize('#')
         if (parts.size() != 2 || !parts[1].isInteger() || receipt.length() > MAX_CHARACTERS) {
             return
         }
         String name = parts[0].substring(parts[0].indexOf(':') + 1)
         Run run = Jenkins.get().getItemByFullName(name, Job)?.getBuildByNumber(parts[1].toInteger())
-        if (run != null && Hook.markedSeq(run) in delivered) {
+        Long seq = run == null ? null : Hook.markedSeq(run)
+        if (seq != null && !(seq in waiting)) {
             Disk.writeQuickly(new File(run.rootDir, FILE), receipt.getBytes('UTF-8'))
         }
     }

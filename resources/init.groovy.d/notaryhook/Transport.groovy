@@ -7,7 +7,8 @@ interface Transport {
      *
      * @param batch their JSON by number, in order
      * @return at least [accepted: the last durable number]; perhaps
-     *     [receipts: [job id: tlog-proof]] and [checkpoint: signed note]
+     *     [receipts: [job id: tlog-proof]], [checkpoint: signed note], and [fault: words]
+     *     about what went wrong all the same
      * @throws DeliveryException none of them is known to be durable
      */
     Map<String, Object> send(Map<Long, byte[]> batch) throws DeliveryException

@@ -44,7 +44,7 @@ class HookCommandTest {
             rm "$3"/events/*.json
             printf '{"records":[],"checkpoint":"note"}'
         ''')
-        assert answer == [records: [], checkpoint: 'note', accepted: 3L]
+        assert answer == [records: [], checkpoint: 'note', accepted: 3L, fault: null]
     }
 
     @Test
@@ -56,6 +56,14 @@ class HookCommandTest {
     @Test
     void 'a failure tells code and the end of what it said'() {
         assert failure('echo "ledger: away" >&2; exit 69').endsWith('collect: exit code 69: ledger: away')
+    }
+
+    @Test
+    void 'a command that takes some and fails is asked again, and its fault is told'() {
+        Map answer = send('rm "$3"/events/*1.json; echo "event 2: malformed" >&2; exit 65')
+
+        assert answer.accepted == 1L
+        assert answer.fault.endsWith('collect: exit code 65: event 2: malformed')
     }
 
     @Test

@@ -9,7 +9,7 @@ class HookDeliveryTest {
 
     private Object outbox
     private List<List<Long>> sent = []
-    private List<List> delivered = []
+    private List<Map> answered = []
     private Closure<Map> answer = { List<Long> seqs -> [accepted: seqs.last()] }
 
     @Before
@@ -33,7 +33,7 @@ class HookDeliveryTest {
         }.asType(transport)
         HookSources.load('Delivery').newInstance(
             outbox, sender, batchBytes, HookSources.load('Complaints').newInstance()
-        ) { seqs, told -> delivered << [seqs, told] }
+        ) { told -> answered << told }
     }
 
     private Exception failure(String words, boolean refused = false, Integer wait = null) {
@@ -49,7 +49,7 @@ class HookDeliveryTest {
         assert courier.step() == null
         assert sent == [[1L, 2L, 3L]]
         assert outbox.ready == []
-        assert delivered == [[[1L, 2L, 3L], [accepted: 3L]]]
+        assert answered == [[accepted: 3L]]
     }
 
     @Test
@@ -122,6 +122,6 @@ class HookDeliveryTest {
         assert outbox.ready == []
         assert outbox.count().refused == 1
         assert new File(temporary.root, 'outbox/refused/0000000000000003.json').exists()
-        assert delivered*.first().flatten() == [1L, 2L, 4L]
+        assert answered*.accepted == [1L, 2L, 4L]
     }
 }
