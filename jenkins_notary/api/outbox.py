@@ -128,7 +128,7 @@ class _Drainer:
         outbox, identity = self._folder.outbox, origin.event.controller.identity
         if outbox.is_accepted or None in {outbox.identity, identity}:
             return
-        if identity != outbox.identity:
+        if identity != outbox.identity and identity not in outbox.former:
             raise PermissionDeniedError(
                 f"event {origin.event.seq}",
                 expected=f"the controller {outbox.identity}",

@@ -96,7 +96,7 @@ def run_outbox(context: Context, path: str) -> int:
         def keep() -> Iterator[Collected]:
             for one in results:
                 found = {each.record.leaf.type: each.receipt for each in one.records}
-                receipt = found.get("provenance")
+                receipt = found.get("log") or found.get("provenance")
                 if receipt is not None:
                     receipts[one.job] = receipt
                 yield one

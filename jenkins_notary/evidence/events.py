@@ -25,6 +25,7 @@ from calendar import timegm
 from jenkins_notary.errors import IntegrityError, UsageError
 from jenkins_notary.evidence.hook_facts import parse_facts
 from jenkins_notary.evidence.shaping import (
+    flag,
     moment,
     number,
     refuse,
@@ -60,11 +61,13 @@ class Outbox(NamedTuple):
         id: The outbox's own id, 32 hex digits.
         identity: SHA-256 hex of the controller's identity, or None before it had one.
         is_accepted: Whether an administrator accepted another identity.
+        former: Identities that an administrator accepted as the same controller's.
     """
 
     id: str
     identity: str | None
     is_accepted: bool
+    former: frozenset[str]
 
 
 class Origin(NamedTuple):
@@ -143,17 +146,19 @@ def parse_outbox(data: bytes, *, subject: str) -> Outbox:
         IntegrityError: No such file's content.
     """
     value = load_json(data, subject=subject, limit=1 << 16)
-    if isinstance(value, dict) and value.get("v") == 1:
-        own, identity = value.get("id"), value.get("identity")
-        if isinstance(own, str) and _OUTBOX_ID.fullmatch(own):
-            try:
-                known = None if identity is None else sha256_hex(identity)
-            except ValueError as error:
-                raise IntegrityError(
-                    f"{subject} identity", expected=f"{error}"
-                ) from error
-            return Outbox(own, known, value.get("accepted") is True)
-    raise IntegrityError(subject, expected="v 1 and an id of 32 hex digits")
+    try:
+        own = shape_object(value, _OUTBOX)
+    except ValueError as error:
+        raise IntegrityError(subject, expected=f"an outbox, {error}") from error
+    if own.get("v") != 1 or not _OUTBOX_ID.fullmatch(own.get("id", "")):
+        raise IntegrityError(subject, expected="v 1 and an id of 32 hex digits")
+    former = [one.get("identity") for one in own.get("former", ())]
+    return Outbox(
+        own["id"],
+        own.get("identity"),
+        own.get("accepted", False),
+        frozenset(one for one in former if one is not None),
+    )
 
 
 def parse_event(data: bytes, *, subject: str) -> Event:
@@ -290,6 +295,13 @@ def _positive(value: object) -> int:
     return found
 
 
+_OUTBOX: Mapping[str, Shape] = {
+    "v": number,
+    "id": text(32),
+    "identity": sha256_hex,
+    "accepted": flag,
+    "former": [{"identity": sha256_hex}],
+}
 _EVENT: Mapping[str, Shape] = {
     "v": number,
     "seq": _positive,

@@ -304,6 +304,8 @@ def test_an_outbox_is_drained_with_receipts_for_the_hook(
     assert [*events.iterdir()] == []
     (record,) = [one for one in evidence(job) if one["type"] == "provenance"]
     assert record["predicate"]["jenkinsNotary_record"]["sources"]["mode"] == "hook"
+    (log,) = [one for one in evidence(job) if one["type"] == "log"]
+    assert f"\nindex {log['index']}\n" in found["receipts"][job]
 
 
 def test_an_outbox_stands_alone(tmp_path: Path) -> None:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.command import command
 from tests.parts.controller import (
     TOKEN,
     OutboxService,
@@ -748,3 +751,52 @@ def test_listeners_cost_a_build_a_few_milliseconds(
     # One sync of a file and one of its folder; a busy disk takes its time.
     assert status["listeners"]["finalized"]["count"] == 40
     assert status["listeners"]["finalized"]["averageMs"] < 100
+
+
+def test_the_installed_command_line_records_what_the_outbox_holds(
+    jenkins: RealController, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = tmp_path / "token"
+    token.write_text(os.environ["JENKINS_NOTARY_TEST_JENKINS_TOKEN"])
+    environment = {
+        "JENKINS_NOTARY_LEDGER": f"sqlite:///{tmp_path}/ledger.db",
+        "JENKINS_NOTARY_KEY": f"{tmp_path}/build.pem",
+        "JENKINS_NOTARY_JENKINS_URL": jenkins.url,
+        "JENKINS_NOTARY_JENKINS_USER": os.environ["JENKINS_NOTARY_TEST_JENKINS_USER"],
+        "JENKINS_NOTARY_JENKINS_TOKEN_FILE": f"{token}",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert command("key", "generate").code == 0
+    assert command("ledger", "init").code == 0
+    program = Path(sys.executable).parent / "jenkins-notary"
+    settings = {f"command.env.{name}": value for name, value in environment.items()}
+    answer = jenkins.install_hook({"command": f"{program}", **settings})
+    assert "listens" in answer
+    job = jenkins.add_pipeline("by-command", "stage('Build') { echo 'hi' }")
+    jenkins.build(job)
+    last = f"item('{coded(job)}').lastBuild"
+    home = jenkins.script("home.path")
+    folder = jenkins.script(f"{last}.rootDir").removeprefix(f"{home}/")
+    proof = f"{folder}/jenkins-notary.tlog-proof"
+    wait(lambda: jenkins.read(proof).startswith("c2sp.org/tlog-proof@v1"), "a receipt")
+
+    found = {one["type"]: one for one in evidence_of(f"{job}#1")}
+    assert set(found) == {"log", "provenance"}
+    text = json.dumps(found["provenance"]["predicate"])
+    assert hashlib.sha256(b"stage('Build') { echo 'hi' }").hexdigest() in text
+    assert [one["name"] for one in found["log"]["predicate"]["stages"]] == ["Build"]
+    assert command("log", f"{job}#1", "--stage", "Build").text == "hi\n"
+
+    jenkins.script(f"{last}.delete()")
+    wait(
+        lambda: any(one["type"] == "deletion" for one in evidence_of(f"{job}#1")),
+        "the deletion record",
+    )
+
+
+def evidence_of(job: str) -> list[dict[str, Any]]:
+    """Return the ledger's records of a build."""
+    done = command("evidence", job, "-o", "json")
+    assert done.code == 0, done.stderr
+    return list(done.json["records"])

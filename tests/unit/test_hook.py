@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from jenkins_notary.evidence.events import parse_event, parse_outbox
+from jenkins_notary.values.jobid import format_job_id
 from jenkins_notary.version import VERSION
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +39,22 @@ def read_setting_keys() -> list[str]:
 def test_the_hook_has_the_version_of_the_package() -> None:
     assert f"VERSION = '{VERSION}'" in read_source("Hook")
     assert read_example("event")["controller"]["hook"] == VERSION
+
+
+def test_the_collector_reads_the_examples_of_the_format() -> None:
+    outbox = parse_outbox(json.dumps(read_example("outbox")).encode(), subject="x")
+    example = read_example("event")
+    event = parse_event(json.dumps(example).encode(), subject="x")
+
+    assert outbox.id == read_example("outbox")["id"]
+    assert outbox.identity == event.controller.identity
+    assert event.faults == {}
+    assert event.build_id is not None
+    assert format_job_id(event.build_id) == "ci.example.com:payments/api/main#42"
+    assert {**example["facts"], "parameters": None} == {
+        **event.facts,
+        "parameters": None,
+    }
 
 
 def test_every_setting_is_documented_and_no_other() -> None:

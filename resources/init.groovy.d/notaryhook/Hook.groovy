@@ -37,6 +37,8 @@ class Hook {
     final Complaints complaints = new Complaints()
     private final Events events = new Events(VERSION)
     private final Map<String, Cost> costs = new ConcurrentHashMap<String, Cost>()
+    /** Recorded builds whose folder took no marker; forgotten with the hook. */
+    private final Set<String> unmarked = new HashSet<String>()
     private volatile byte[] checkpoint
     /** Completes events; delivers them; looks for missed builds. */
     Worker keeper, courier, sweeper
@@ -102,13 +104,18 @@ class Hook {
 
     /** Append a build that has ended, once; return the event's number, null: not appended. */
     synchronized Long recordFinalized(Run run) {
-        if (!covers(run.parent.fullName) || new File(run.rootDir, MARKER).exists()) {
+        File marker = new File(run.rootDir, MARKER)
+        String name = "${run.externalizableId} ${run.timeInMillis}"
+        if (!covers(run.parent.fullName) || marker.exists() || name in unmarked) {
             return null
         }
         Map<String, Object> more = [build: Events.build(run), facts: Facts.quick(run, complaints)] as Map<String, Object>
         Long seq = append('finalized', run.parent, more, true)
         if (seq != null) {
-            Disk.writeQuickly(new File(run.rootDir, MARKER), "${outbox.id} ${seq}\n".getBytes('UTF-8'))
+            // Should the marker fail, the next sweep must not take the build up again.
+            unmarked << name
+            Disk.writeQuickly(marker, "${outbox.id} ${seq}\n".getBytes('UTF-8'))
+            unmarked.remove(name)
         }
         seq
     }

@@ -1,12 +1,23 @@
 import com.sun.net.httpserver.HttpExchange
 import com.sun.net.httpserver.HttpServer
+import com.sun.net.httpserver.HttpsConfigurator
+import com.sun.net.httpserver.HttpsServer
 import groovy.json.JsonSlurperClassic
+import java.security.KeyStore
+import javax.net.ssl.KeyManagerFactory
+import javax.net.ssl.SSLContext
 import org.junit.After
 import org.junit.Before
+import org.junit.Rule
 import org.junit.Test
+import org.junit.rules.TemporaryFolder
 
 class HookHttpTest {
+    @Rule
+    public TemporaryFolder temporary = new TemporaryFolder()
+
     private HttpServer server
+    private String scheme = 'http'
     private List<Map> seen = []
     private int status = 200
     private byte[] answer = '{"accepted":2}'.bytes
@@ -32,7 +43,7 @@ class HookHttpTest {
 
     private Map send(int timeoutSeconds = 5) {
         HookSources.load('HttpTransport').newInstance(
-            "http://127.0.0.1:${server.address.port}/base".toString(), timeoutSeconds, '0.1.0', { 's3cret-token' },
+            "${scheme}://localhost:${server.address.port}/base".toString(), timeoutSeconds, '0.1.0', { 's3cret-token' },
             { [outbox: 'a' * 32, identity: null, instance: 'ci.example.com'] }
         ).send([1L: '{"v":1,"seq":1}\n'.bytes, 2L: '{"v":1,"seq":2,"text":"\\u00e9"}\n'.bytes])
     }
@@ -111,6 +122,30 @@ class HookHttpTest {
     void 'an answer without an end is cut off'() {
         answer = new byte[(8 << 20) + 1]
         assert failure().message.contains('answer of more than')
+    }
+
+    @Test
+    void 'a certificate that nobody vouches for gets neither events nor token'() {
+        stop()
+        scheme = 'https'
+        File keys = new File(temporary.root, 'keys.p12')
+        Process made = ["${System.getProperty('java.home')}/bin/keytool", '-genkeypair', '-keystore', keys.path,
+            '-storetype', 'PKCS12', '-storepass', 'changeit', '-keyalg', 'EC', '-dname', 'CN=localhost',
+            '-ext', 'SAN=dns:localhost'].execute()
+        assert made.waitFor() == 0, made.err.text
+        KeyStore store = KeyStore.getInstance('PKCS12')
+        keys.withInputStream { store.load(it, 'changeit'.toCharArray()) }
+        KeyManagerFactory managers = KeyManagerFactory.getInstance(KeyManagerFactory.defaultAlgorithm)
+        managers.init(store, 'changeit'.toCharArray())
+        SSLContext context = SSLContext.getInstance('TLS')
+        context.init(managers.keyManagers, null, null)
+        server = HttpsServer.create(new InetSocketAddress('127.0.0.1', 0), 0)
+        server.httpsConfigurator = new HttpsConfigurator(context)
+        server.createContext('/') { HttpExchange exchange -> seen << [:] }
+        server.start()
+
+        assert failure().message.contains('no answer: SSLHandshakeException')
+        assert seen == []
     }
 
     @Test

@@ -557,6 +557,16 @@ def test_events_of_an_accepted_controller_are_taken(
     assert run()[0].code == 0
 
 
+def test_events_from_before_a_controller_was_accepted_are_taken(
+    hook: Hook, run: Callable[..., list[Collected]]
+) -> None:
+    former = [{"identity": None, "url": "x"}, {"identity": IDENTITY_HEX}]
+    hook.say(id=OUTBOX, identity="99" * 32, former=former)
+    hook.finalize()
+
+    assert run()[0].code == 0
+
+
 def test_another_controller_at_the_configured_address_is_refused(
     hook: Hook, run: Callable[..., list[Collected]]
 ) -> None:
@@ -713,7 +723,14 @@ def test_a_folder_that_is_no_outbox_is_said_so(notary: Notary, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "about", [{"id": "short"}, {"id": OUTBOX, "identity": "x"}, {"id": 7}]
+    "about",
+    [
+        {"id": "short"},
+        {"id": OUTBOX, "identity": "x"},
+        {"id": 7},
+        {"id": OUTBOX, "accepted": "yes"},
+        {"id": OUTBOX, "former": [{"identity": 1}]},
+    ],
 )
 def test_a_malformed_outbox_is_refused(
     hook: Hook, run: Callable[..., list[Collected]], about: dict[str, Any]
