@@ -27,6 +27,7 @@ from jenkins_notary.errors import (
     NotaryError,
     NotFoundError,
     PermissionDeniedError,
+    UnavailableError,
     UsageError,
 )
 from jenkins_notary.evidence.lifecycle import describe_alias, describe_deletion
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from jenkins_notary.api.session import Session
     from jenkins_notary.evidence.events import Origin
 
+WAITING = "waiting"
+"""The outcome of an event that cannot be recorded for now: it and all behind it stay."""
+
 MAX_EVENTS = 500
 """Events of one call: who calls again and again gets answers of a bounded size."""
 
@@ -57,6 +61,9 @@ def drain(
 ) -> Iterator[Collected]:
     """Yield what came of each event that waits in an outbox.
 
+    The last one may be ``waiting``: Jenkins does not answer for now, or the event is of
+    a copy of the controller.
+
     Args:
         session: An open ledger, with the key that signs.
         path: The outbox.
@@ -66,9 +73,8 @@ def drain(
     Raises:
         NotFoundError: No such outbox, or no ledger.
         IntegrityError: ``outbox.json`` is malformed.
-        PermissionDeniedError: The events are of a copy of the controller, or the
-            folder may not be written.
-        NotaryError: Jenkins does not answer for now; what waits stays.
+        PermissionDeniedError: The folder may not be read.
+        NotaryError: The ledger or this machine is at fault; what waits stays.
     """
     session.check_can_write()
     folder = OutboxFolder(path)
@@ -78,7 +84,12 @@ def drain(
         for before, number in zip([None, *numbers], numbers[:limit], strict=False):
             if before is not None and number != before + 1:
                 session.notify(f"outbox {path}: no event {before + 1} to {number - 1}")
-            yield drainer.deliver(number)
+            try:
+                result = drainer.deliver(number)
+            except (PermissionDeniedError, UnavailableError) as error:
+                yield Collected(f"event {number}", None, WAITING, (), (error,), 0)
+                break
+            yield result
         if len(numbers) > limit:
             session.notify(f"outbox {path}: {len(numbers) - limit} more events wait")
     session.close_controllers()
