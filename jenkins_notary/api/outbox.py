@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from jenkins_notary.evidence.events import Origin
 
 WAITING = "waiting"
-"""The outcome of an event that cannot be recorded for now: it and all behind it stay."""
+"""The outcome of an event that cannot be recorded for now: it stays, and all behind."""
 
 MAX_EVENTS = 500
 """Events of one call: who calls again and again gets answers of a bounded size."""
