@@ -6,7 +6,7 @@ import time
 
 from jenkins_notary.api.collect import Choice, Collector
 from jenkins_notary.api.sweep import Sweep, parse_since
-from jenkins_notary.errors import UnavailableError, UsageError
+from jenkins_notary.errors import FaultsError, UnavailableError, UsageError
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.jobid import parse_job_id, parse_job_prefix
 
@@ -131,8 +131,9 @@ def _gather_jobs(
         while True:
             try:
                 yield from (one for one in sweep.run(below) if one.records)
-            except UnavailableError as error:
-                # Controllers are restarted; who follows waits for it.
+            except (UnavailableError, UsageError, FaultsError) as error:
+                # Controllers are restarted; who follows waits for it. A job's name
+                # that no job id can hold must not end the watch over all others.
                 session.notify(f"{error}; trying again")
             sleep(wanted.interval_s)
     finally:

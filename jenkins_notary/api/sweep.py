@@ -18,6 +18,7 @@ from __future__ import annotations
 from jenkins_notary.api.build_records import build_of, is_whole
 from jenkins_notary.api.lookup import find_present
 from jenkins_notary.errors import (
+    FaultsError,
     PermissionDeniedError,
     UnavailableError,
     UsageError,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from jenkins_notary.api.collect import Collected, Collector
     from jenkins_notary.api.session import Session
+    from jenkins_notary.errors import NotaryError
     from jenkins_notary.ledger.view import LedgerView
     from jenkins_notary.ports import JobSummary
 
@@ -97,8 +99,16 @@ class Sweep:
                 :data:`MAX_FAILURES` builds in a row.
             PermissionDeniedError: The same for what it refuses.
             NotFoundError: No such job or folder.
+            UsageError: When all others are done: a job has a name that no job id can
+                hold.
+            FaultsError: Several have.
         """
-        jobs = list(self._collector.jenkins.jobs(pattern))
+        jobs: list[JobSummary] = []
+        refused: NotaryError | None = None
+        try:
+            jobs.extend(self._collector.jenkins.jobs(pattern))
+        except (UsageError, FaultsError) as error:
+            refused = error
         gaps = [gap for job in jobs for gap in self._find_gaps(job)]
         total, done, failures = sum(one.wanted for one in gaps), 0, 0
         for gap in gaps:
@@ -111,6 +121,8 @@ class Sweep:
                 failures = failures + 1 if result.outcome == "failed" else 0
                 if failures >= MAX_FAILURES:
                     _give_up(result)
+        if refused is not None:
+            raise refused
 
     def _find_gaps(self, job: JobSummary) -> list[Gap]:
         """Return the runs of numbers of a job that the ledger lacks, newest first."""

@@ -32,7 +32,7 @@ from jenkins_notary.values.urls import scrub_url
 
 _INSTANCE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _NUMBER = re.compile(r"[1-9][0-9]{0,18}")
-_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff:#?*\\"<>|]')
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff:#?*\\<>|]")
 _BLUE_OCEAN = ["blue", "organizations"]
 MAX_NAME_BYTES = 1024
 MAX_SEGMENTS = 64
@@ -148,7 +148,7 @@ def format_instance(url: str) -> str:
 def _find_fault(name: str) -> str | None:
     """Return what a full name should be instead, None for a good one."""
     if _FORBIDDEN.search(name):
-        return 'a name without control characters and :#?*\\"<>|'
+        return "a name without control characters and :#?*\\<>|"
     segments = name.split("/")
     if any(part.strip() in {"", ".", ".."} for part in segments):
         return "a name without empty, '.' or '..' segments"

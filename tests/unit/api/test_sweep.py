@@ -17,7 +17,10 @@ from jenkins_notary.evidence.lifecycle import name_subjects
 from jenkins_notary.jenkins.memory import STARTED_MS, MemoryJenkins
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from jenkins_notary.api.notary import Notary
+    from jenkins_notary.ports import JobSummary
 
 JOB = "payments/api"
 
@@ -169,6 +172,23 @@ def test_jobs_below_a_folder_are_swept_and_others_not(
 
     assert "ci.example.com:payments/web#1" in found
     assert not any("evil" in one for one in found)
+
+
+def test_a_name_that_no_job_id_holds_is_told_when_all_others_are_done(
+    jenkins: MemoryJenkins, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = jenkins.jobs
+
+    def jobs(pattern: str) -> Iterator[JobSummary]:
+        yield from listed(pattern)
+        raise UsageError("job id 'a <b>'", expected="another name")
+
+    monkeypatch.setattr(jenkins, "jobs", jobs)
+    found: list[object] = []
+    with pytest.raises(UsageError, match="a <b>"):
+        found.extend(sweep.run(JOB))
+
+    assert len(found) == 60
 
 
 def test_a_build_that_fails_does_not_stop_the_sweep(

@@ -194,7 +194,7 @@ def test_a_job_that_may_not_be_seen_is_left_out(lab: Lab) -> None:
 
 
 def test_names_that_no_job_id_holds_are_told_after_all_others(lab: Lab) -> None:
-    lab.jenkins.add_job('a "quoted" name')
+    lab.jenkins.add_job("a <quoted> name")
     lab.jenkins.add_job("zz")
     walk = lab.client.jobs("*")
     names = [next(walk).name, next(walk).name]
