@@ -15,6 +15,7 @@ from jenkins_notary.evidence.bodies import read_body
 from jenkins_notary.evidence.checkpoint_lines import MARK, read_checkpoint_lines
 from jenkins_notary.evidence.lines import cut_blocks, grep_chunks, number_lines
 from jenkins_notary.evidence.stages import (
+    MAX_STAGES,
     RECORD,
     TEXT,
     find_stages_by_text,
@@ -99,7 +100,8 @@ def find_extract(
     """Return a build's log, or where a stage stands in it.
 
     A stage that has a log of its own is that log. Else the controller's bounds cut the
-    whole log; without any the text's marks do.
+    whole log; without any the text's marks do, for a stage that the controller knows
+    or where it told of none.
 
     Raises:
         NotFoundError: No such log, or no such stage in it.
@@ -118,9 +120,11 @@ def find_extract(
     except NotFoundError:
         raise missing from None
     listed = _list_stages(session, log, as_of)
-    if any(one.ranges for one in listed):
-        bounds, found = CONTROLLER, [one for one in listed if one.name == stage]
-    else:
+    bounds, found = CONTROLLER, [one for one in listed if one.name == stage]
+    # Marks of a stage that the controller does not know are forged ones.
+    is_told = bool(listed) and len(listed) < MAX_STAGES
+    has_bounds = any(one.ranges for one in listed)
+    if not has_bounds and (found or not is_told):
         bounds, found = TEXT, _find_by_text(session, log, stage)
     ranges = join_ranges(found)
     if not ranges:

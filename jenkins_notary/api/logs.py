@@ -91,8 +91,9 @@ class FoundLog(NamedTuple):
         """Return one line for a person."""
         whose = "read from the controller" if self.source == CONTROLLER else "put"
         pieces = f", {len(self.pieces)} pieces" if len(self.pieces) > 1 else ""
+        stage = f", stage {self.stage}" if self.stage else ""
         return (
-            f"log of {self.job}: record #{self.record.index}, {whose} by "
+            f"log of {self.job}{stage}: record #{self.record.index}, {whose} by "
             f"{self.record.leaf.signer}, {self.state}{pieces}, form {self.form}"
         )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +13,7 @@ from jenkins_notary import Notary
 from jenkins_notary.evidence.lifecycle import name_subjects
 from jenkins_notary.values.jobid import format_instance
 from tests.command import command
-from tests.parts.jenkins import STARTED_MS, TOKEN, USER, serve_jenkins
+from tests.parts.jenkins import IDENTITY, STARTED_MS, TOKEN, USER, serve_jenkins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,6 +165,57 @@ def test_renamed_and_deleted_build_is_shown_with_both(jenkins: StandIn) -> None:
         assert "job deleted in Jenkins at 2026-02-03T04:05:06.007Z" in done.text
         assert DIGEST in done.text
         assert command("log", name).stdout == b"Started\nFinished: SUCCESS\n"
+
+
+def test_stage_has_the_lines_that_the_hook_told(
+    jenkins: StandIn, tmp_path: Path
+) -> None:
+    log = b"Started\n[Pipeline] { (Test)\nall is well\n[Pipeline] }\nmake test\n"
+    build = jenkins.add_job("app").add_build(log=log)
+    identity = hashlib.sha256(base64.b64decode(IDENTITY)).hexdigest()
+    events = tmp_path / "outbox/events"
+    events.mkdir(parents=True)
+    about = {"v": 1, "id": "0" * 32, "identity": identity}
+    (tmp_path / "outbox/outbox.json").write_text(json.dumps(about))
+    event = {
+        "v": 1,
+        "seq": 1,
+        "at": "2026-11-28T00:20:00.000Z",
+        "event": "finalized",
+        "controller": {"url": jenkins.url, "version": "2.421", "identity": identity},
+        "job": {"name": "app"},
+        "build": {"number": 1, "startedAt": build.timestamp, "result": "SUCCESS"},
+        "facts": {"stages": [{"id": "7", "name": "Test", "lines": [[1, 1], [5, 5]]}]},
+    }
+    (events / f"{1:016}.json").write_text(json.dumps(event))
+    assert command("collect", "--outbox", str(tmp_path / "outbox")).code == 0
+
+    done = command("log", "app#1", "--stage", "Test")
+    assert done.text == "Started\nmake test\n"
+    assert "bounds by the controller" in done.stderr
+    proof = command("log", "app#1", "--stage", "Test", "--excerpt", "-")
+    assert len(proof.json["excerpts"]) == 2
+
+
+def test_log_of_a_running_build_is_read_and_compared(jenkins: StandIn) -> None:
+    build = jenkins.add_job("app").add_build(log=b"one\n", building=True)
+    assert command("collect", "app#1").code == 0
+    build.append(b"two\n")
+    assert command("collect", "app#1").code == 0
+
+    done = command("log", "app#1")
+    assert done.stdout == b"one\r\ntwo\r\n"
+    assert "growing, 2 pieces, form progressiveText" in done.stderr
+    assert command("log", "app#1", "--verify").code == 0
+    build.append(b"three\n")
+    build.finish("SUCCESS")
+    after = command("log", "app#1", "--verify", "-o", "json")
+    assert (after.code, after.json["outcome"]) == (0, "beginning")
+    assert command("collect", "app#1").code == 0
+    assert command("log", "app#1").stdout == b"one\ntwo\nthree\n"
+    assert command("log", "app#1", "--verify", "-o", "json").json["outcome"] == (
+        "identical"
+    )
 
 
 def test_long_list_comes_page_by_page(jenkins: StandIn) -> None:

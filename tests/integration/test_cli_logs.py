@@ -231,3 +231,31 @@ def test_controller_that_is_away_or_not_configured_is_no_altered_log(
     wrong = {**environ, "JENKINS_NOTARY_JENKINS_TOKEN": "wrong"}
     assert command("log", job, "--verify", environ=wrong).code == 77
     assert folder.exists()
+
+
+def test_comparison_of_a_held_log_shows_no_text(folder: Path, jenkins: StandIn) -> None:
+    build = jenkins.add_job("app").add_build(log=LOG.encode())
+    environ = login(jenkins)
+    assert command("collect", "app#1", environ=environ).code == 0
+    build.log = LOG.replace("SUCCESS", "FAILURE").encode()
+
+    done = command("log", "app#1", "--verify", environ=environ)
+    assert done.code == 65
+    assert "first line that differs: 5" in done.text
+    assert "it is not shown" in done.text
+    assert SECRET not in done.text + done.stderr
+    assert "FAILURE" not in done.text
+    assert folder.exists()
+
+
+def test_log_that_ends_before_the_other_says_so(folder: Path, jenkins: StandIn) -> None:
+    build = jenkins.add_job("app").add_build(log=CONSOLE)
+    environ = login(jenkins)
+    assert command("collect", "app#1", environ=environ).code == 0
+    build.log = b"Started\n"
+
+    done = command("log", "app#1", "--verify", environ=environ)
+    assert done.code == 65
+    assert "only the beginning of the notarized log" in done.text
+    assert "+ Jenkins:   (the log ends before it)" in done.text
+    assert folder.exists()

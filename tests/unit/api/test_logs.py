@@ -231,11 +231,41 @@ def test_stages_of_the_provenance_serve_a_log_without_its_own(notary: Notary) ->
     assert (found.bounds, found.ranges) == ("controller", [(6, 7)])
 
 
+def test_stages_without_lines_tell_which_marks_are_forged(notary: Notary) -> None:
+    record(notary, TEXT.replace(b"make test", b"x\n[Pipeline] { (Deploy)"))
+    session = notary._session
+    listed = [{"name": "Build"}, {"name": "Test"}]
+    byproducts = [7, {"name": "stages", "annotations": {"stages": listed}}]
+    facts = {"job": {"id": JOB}, "build": {"startedAt": STARTED}}
+    kind = "https://slsa.dev/provenance/v1"
+    predicate = {"runDetails": {"byproducts": byproducts}}
+    session.append([session.author().sign_standard(kind, [], predicate, facts)])
+
+    assert notary.find_log(JOB, stage="Build").bounds == "text"
+    with pytest.raises(NotFoundError, match="a stage of the log: Build, Test"):
+        notary.find_log(JOB, stage="Deploy")
+
+
+def test_provenance_without_stages_bounds_nothing(notary: Notary) -> None:
+    record(notary, TEXT)
+    session = notary._session
+    facts = {"job": {"id": JOB}, "build": {"startedAt": STARTED}}
+    kind = "https://slsa.dev/provenance/v1"
+    for predicate in ({}, {"runDetails": {"byproducts": [{"name": "stages"}]}}):
+        session.append([session.author().sign_standard(kind, [], predicate, facts)])
+
+    assert notary.find_log(JOB, stage="Build").bounds == "text"
+
+
 def test_own_log_of_a_stage_goes_before_its_lines(notary: Notary) -> None:
     record(notary, TEXT)
     record(notary, b"only this\n", stage="Test", source="agent")
 
     assert read(notary, stage="Test") == b"only this\n"
+    assert (
+        ", stage Test: record #2, put by"
+        in notary.find_log(JOB, stage="Test").log.describe()
+    )
     assert notary.find_log(JOB, stage="Test").to_dict()["bounds"] == "record"
 
 
