@@ -182,7 +182,7 @@ def _parse_facts(value: Mapping[str, Any], job: str | None) -> Claim:
     supersedes = _list(value, "supersedes", 1000)
     if not all(type(one) is int and 0 <= one < 1 << 53 for one in supersedes):
         _refuse("supersedes of indexes", repr(supersedes)[:60])
-    attributes = value.get("attributes") or {}
+    attributes = _default(value.get("attributes"))
     if not isinstance(attributes, dict):
         _refuse("attributes by name", repr(attributes)[:40])
     check_attributes(attributes)
@@ -228,7 +228,7 @@ def _parse_asset(value: object) -> Asset:
     if not isinstance(value, dict):
         _refuse("an asset", repr(value)[:60])
     kind, size, ref = value.get("kind"), value.get("size"), value.get("ref")
-    metadata, dirty = value.get("metadata") or {}, value.get("dirty", False)
+    metadata, dirty = _default(value.get("metadata")), value.get("dirty", False)
     subjects = _list(value, "subjects", MAX_SUBJECTS)
     if (
         kind not in KINDS
@@ -259,7 +259,7 @@ def _parse_asset(value: object) -> Asset:
 def _parse_subject(value: object) -> Subject:
     """Return one digest of an asset."""
     digest = value.get("digest") if isinstance(value, dict) else None
-    algorithms = (value.get("algorithms") or {}) if isinstance(value, dict) else {}
+    algorithms = _default(value.get("algorithms")) if isinstance(value, dict) else {}
     if (
         not isinstance(value, dict)
         or not isinstance(digest, str)
@@ -292,6 +292,11 @@ def _parse_attachment(value: object) -> Attachment:
     ):
         _refuse("label, mime, and a body of sha256 and size", repr(value)[:120])
     return Attachment(_name(value), check_label(label), mime, str(sha256_hex), size)
+
+
+def _default(value: Any) -> Any:  # noqa: ANN401 - checked by the caller
+    """Return a value, or an empty object for an absent one."""
+    return {} if value is None else value
 
 
 def _name(value: Mapping[str, Any]) -> str:
