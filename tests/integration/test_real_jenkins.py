@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.parts.library import PREFIX, open_library
+from tests.parts.service import StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -210,6 +211,59 @@ def test_each_failure_says_what_to_do(
 
     assert build.result == result, explain(build)
     assert words in build.log
+
+
+def test_a_service_is_used_with_nothing_installed_and_no_token_is_seen(
+    library: Library, tmp_path: Path
+) -> None:
+    with StandIn(tmp_path) as service:
+        build = library.build(
+            "service",
+            f"""{GLOBAL}
+node {{
+  withEnv(['PATH=/usr/bin:/bin', 'JENKINS_NOTARY_LEDGER={service.url}']) {{
+    sh 'rm -rf *; echo "$BUILD_TAG" > app.jar'
+    notaryNotarize 'app.jar'
+    notaryAuthenticate 'app.jar'
+    def found = notaryEvidence(job: "${{env.JOB_NAME}}#${{env.BUILD_NUMBER}}")
+    echo "found ${{found.size()}}"
+    sh 'env; ls -R . ../*@tmp'
+  }}
+}}""",
+        )
+
+    assert build.result == "SUCCESS", explain(build)
+    assert "found 1\n" in build.log
+    assert library.secret not in build.log
+    assert {one.headers["authorization"] for one in service.seen} == {
+        f"Bearer {library.secret}"
+    }
+    assert [one for one in build.artifacts if one.endswith(".tlog-proof")]
+
+
+def test_a_claim_goes_through_the_controller_when_the_service_is_away(
+    library: Library,
+) -> None:
+    build = library.build(
+        "queued",
+        f"""{GLOBAL}
+node {{
+  withEnv(['JENKINS_NOTARY_LEDGER=http://127.0.0.1:9', 'JENKINS_NOTARY_TIMEOUT=1',
+           'JENKINS_NOTARY_HOOK=test']) {{
+    sh 'rm -rf *; echo "$BUILD_TAG" > app.jar'
+    notaryNotarize 'app.jar'
+    notaryNotarize(assets: ['app.jar'], transport: 'controller')
+  }}
+}}""",
+    )
+
+    assert build.result == "SUCCESS", explain(build)
+    assert "queued for the hook on the controller" in build.log
+    assert len(build.artifacts) == 2
+    assert all(
+        one.startswith(".jenkins-notary/claims-") and one.endswith(".json")
+        for one in build.artifacts
+    )
 
 
 @pytest.mark.parametrize("name", ["scripted", "declarative", "matrix"])

@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
 
+from tests.parts.service import TOKEN
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -121,7 +123,7 @@ class Library:
     Attributes:
         folder: The folder's name.
         environment: What every build there has in its environment.
-        secret: The text of the credential `jenkins-notary`.
+        secret: The text of the credential `jenkins-notary`: the stand-in's token.
     """
 
     def __init__(self, url: str, user: str, token: str, place: Path) -> None:
@@ -129,7 +131,7 @@ class Library:
         self.session = requests.Session()
         self.session.auth = (user, token)
         self.folder = f"steps-{secrets.token_hex(4)}"
-        self.secret = f"build.{secrets.token_hex(16)}"
+        self.secret = TOKEN
         self.source = place / "library"
         self.commit = make_repository(self.source)
         self.environment = {
