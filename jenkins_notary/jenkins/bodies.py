@@ -27,7 +27,7 @@ PIECE = 256 * 1024
 """How much is read at once."""
 
 STALL_S = 60.0
-"""How often a body must have grown by :data:`STALL_BYTES`."""
+"""Seconds of waiting in which a body must have grown by :data:`STALL_BYTES`."""
 
 STALL_BYTES = 16 * 1024
 
@@ -87,12 +87,14 @@ class _Wire(io.RawIOBase):
         self._size = size
         self._received = 0
         self._clock = clock
-        self._mark = (clock(), 0)
+        self._waited_s = 0.0
+        self._mark = 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # What BufferedReader hands in.
+        started_s = self._clock()
         try:
             # One read of the socket: a larger one would wait for all of its bytes, and
             # a body that drips would never be looked at.
@@ -110,7 +112,10 @@ class _Wire(io.RawIOBase):
                 got=f"an end after {self._received}",
             )
         self._received += len(piece)
-        self._check_pace()
+        # Time that the reader takes between two reads is not the server's.
+        self._waited_s += self._clock() - started_s
+        if piece and self._waited_s >= STALL_S:
+            self._check_pace()
         buffer[: len(piece)] = piece
         return len(piece)
 
@@ -120,17 +125,14 @@ class _Wire(io.RawIOBase):
 
     def _check_pace(self) -> None:
         """Raise UnavailableError if next to nothing came for a long time."""
-        since, received = self._mark
-        now = self._clock()
-        if now - since < STALL_S or self._received == self._size:
-            return
-        if self._received - received < STALL_BYTES:
+        grown = self._received - self._mark
+        if grown < STALL_BYTES and self._received != self._size:
             raise UnavailableError(
                 self._subject,
                 expected=f"{STALL_BYTES} bytes in {STALL_S:.0f} s",
-                got=f"{self._received - received}",
+                got=f"{grown}",
             )
-        self._mark = (now, self._received)
+        self._waited_s, self._mark = 0.0, self._received
 
 
 class _Gunzip(io.RawIOBase):

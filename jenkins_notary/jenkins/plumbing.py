@@ -83,8 +83,7 @@ class Plumbing(jenkins.Jenkins):  # type: ignore[misc]  # python-jenkins has no 
 
     def jenkins_open(self, req: requests.Request, **_: object) -> str:
         """Return a bounded text: what python-jenkins' own calls read."""
-        url = self._session.prepare_request(req).url
-        return self._read_text(url or "")
+        return self._read_text(self._session.prepare_request(req).url or "")
 
     def close(self) -> None:
         """Close the connections."""

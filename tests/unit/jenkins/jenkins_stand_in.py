@@ -21,7 +21,7 @@ class Lab:
 
     Attributes:
         jenkins: The stand-in.
-        client: Its client; time-outs are short, pauses take no time.
+        client: Its client; pauses take no time.
         pauses: Seconds that the client would have waited, in order.
         now_s: The client's clock; each look at it adds ``tick_s``.
     """
@@ -37,11 +37,11 @@ class Lab:
         self.main.add_build(log=b"Started by user x\nFinished: SUCCESS\n")
 
     def make_client(
-        self, access: Access | None = None, *, read_s: float = 0.3
+        self, access: Access | None = None, *, read_s: float = 30.0
     ) -> JenkinsClient:
         """Return a client; time passes for it only as ``tick_s`` says."""
         settings = HttpSettings(
-            connect_s=1.0,
+            connect_s=30.0,
             read_s=read_s,
             pause=self.pauses.append,
             clock=self._look,

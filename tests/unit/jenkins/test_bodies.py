@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import io
 import resource
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
 from jenkins_notary.errors import UnavailableError
 from jenkins_notary.jenkins import bodies
@@ -161,7 +163,9 @@ def test_a_body_that_drips_is_given_up(lab: Lab) -> None:
 
 def test_a_body_that_stops_is_unavailable(lab: Lab) -> None:
     lab.main.builds[1].log = SHORT
-    lab.jenkins.fail("consoleText", drip_s=0.5)
+    lab.jenkins.fail("consoleText", drip_s=1.0)
+    lab.client.close()
+    lab.client = lab.make_client(read_s=0.2)
 
     with pytest.raises(UnavailableError, match="the whole body, got a break after"):
         lab.read_log()
@@ -170,9 +174,19 @@ def test_a_body_that_stops_is_unavailable(lab: Lab) -> None:
 def test_a_steady_body_may_take_long(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "PIECE", 32 * 1024)
     lab.main.builds[1].log = LONG
-    lab.tick_s = 50.0
+    lab.tick_s = 5.0
 
     assert lab.read_log() == LONG
+
+
+def test_a_reader_may_take_its_time(lab: Lab) -> None:
+    lab.main.builds[1].log = LONG
+    with lab.client.console("main", 1) as stream:
+        got = stream.read(100)
+        lab.now_s += 3600
+        got += stream.read()
+
+    assert got == LONG
 
 
 def test_a_long_log_is_read_in_bounded_memory(lab: Lab) -> None:
@@ -187,6 +201,17 @@ def test_a_long_log_is_read_in_bounded_memory(lab: Lab) -> None:
 
     assert received == size
     assert grown_kib < 32 * 1024
+
+
+def test_a_library_that_hides_a_short_body_is_not_believed() -> None:
+    response = requests.Response()
+    response.raw = io.BytesIO(b"short")
+    response.raw.read1 = lambda *_, **__: response.raw.read()  # type: ignore[method-assign]  # As urllib3's.
+    response.headers["Content-Length"] = "6"
+    stream = bodies.open_body(response, "a log", clock=lambda: 0.0)
+
+    with pytest.raises(UnavailableError, match="expected 6 bytes, got an end after 5"):
+        stream.read()
 
 
 def test_a_stream_reads_as_files_do(lab: Lab) -> None:

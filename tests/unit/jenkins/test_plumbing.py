@@ -8,6 +8,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
 from jenkins_notary.errors import ConfigurationError, UnavailableError
 from jenkins_notary.jenkins.access import Access
@@ -154,6 +155,23 @@ def test_what_python_jenkins_reads_by_itself_is_bounded_and_tried_again(
     lab.jenkins.fail("testReport", status=200, body=b"<html>sign in")
     with pytest.raises(UnavailableError, match="Jenkins' JSON"):
         lab.client.test_report("main", 1)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://evil.example.com/api/json",
+        "{root}../other/api/json",
+        "http://127.0.0.1:1/ci/api/json",
+    ],
+)
+def test_not_even_python_jenkins_asks_beyond_the_root(lab: Lab, url: str) -> None:
+    plumbing = lab.client._transport.plumbing
+    request = requests.Request("GET", url.format(root=lab.jenkins.url))
+
+    with pytest.raises(UnavailableError, match="expected a URL below"):
+        plumbing.jenkins_open(request)
+    assert lab.jenkins.requests == []
 
 
 @pytest.mark.parametrize(
