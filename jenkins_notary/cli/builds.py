@@ -101,7 +101,7 @@ def format_build(build: Mapping[str, Any]) -> Iterator[str]:
                 ("kept", log["kept"]),
                 ("secrets", f"{log['findings']} places" if log["findings"] else None),
                 ("text", f"jenkins-notary log {build['job']}"),
-                ("checkpoints", f"jenkins-notary log {build['job']} --checkpoints"),
+                ("checkpoints", _format_checkpoints(build)),
             )
         )
     for one in build["deleted"]:
@@ -156,6 +156,21 @@ def _list_facts(build: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         for what, why in gaps.items():
             count = why.get("count") if isinstance(why, dict) else why
             yield "gap", f"{what}: {count}"
+
+
+def _format_checkpoints(build: Mapping[str, Any]) -> str:
+    """Return what checkpoints the log has, or how they are read."""
+    found = build.get("checkpoints")
+    if found is None:
+        return f"jenkins-notary log {build['job']} --checkpoints"
+    if found["error"] is not None:
+        return f"ERROR {found['error']}"
+    verified = [
+        f"line {one['line']} at size {one['tree_size']}"
+        for one in found["verified"][:_TOLD]
+    ]
+    ignored = f"{found['ignored']} others ignored" if found["ignored"] else ""
+    return "; ".join([", ".join(verified) or "none", *([ignored] if ignored else [])])
 
 
 def _format_counts(tests: Mapping[str, Any] | None) -> str | None:

@@ -17,14 +17,21 @@ from jenkins_notary.cli.options import (
     add_service,
 )
 from jenkins_notary.cli.records import format_records, show_records
-from jenkins_notary.errors import UsageError
+from jenkins_notary.errors import IntegrityError, NotFoundError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
+    from jenkins_notary.api.notary import Notary
     from jenkins_notary.cli.context import Context
     from jenkins_notary.cli.options import Parser
+    from jenkins_notary.remote.notary import RemoteNotary
+    from jenkins_notary.values.query import Query
+
+MAX_READ_BYTES = 64 << 20
+"""The longest log that is looked through for checkpoints in passing."""
 
 
 def declare(parser: Parser) -> None:
@@ -75,14 +82,19 @@ def run(context: Context) -> int:
         started=context.text("started"),
         before=context.optional_integer("evidence-before"),
     )
+    # A folder has many builds: they are listed.
+    is_build = bool(named) and ("#" in named[0] or "://" in named[0])
+    build: dict[str, Any] | None = None
     with context.client() as notary:
         records = notary.evidence(query, receipts=context.flag("receipt"))
+        if is_build:
+            build = describe_build([one.to_dict() for one in records])
+            build["checkpoints"] = _read_checkpoints(notary, query, build["log"])
     if len(records) == query.limit:
         first = min(one.to_dict()["index"] for one in records)
         context.output.notice(f"there may be more: --before {first}")
-    # A folder has many builds: they are listed.
-    if named and ("#" in named[0] or "://" in named[0]):
-        return _show_build(context, [one.to_dict() for one in records])
+    if build is not None:
+        return _show_build(context, build, [one.to_dict() for one in records])
     if query.digest is not None:
         is_whole = len(records) < query.limit and query.before is None
         found = [one.to_dict() for one in records]
@@ -90,14 +102,44 @@ def run(context: Context) -> int:
     return show_records(context, records)
 
 
-def _show_build(context: Context, records: list[dict[str, Any]]) -> int:
-    """Print the view of one build, then its records."""
-    build = describe_build(records)
+def _show_build(
+    context: Context, build: dict[str, Any], records: list[dict[str, Any]]
+) -> int:
+    """Print the view of one build, then its records; 65 if its log tells of a fork."""
     context.output.show(
         {"records": records, "build": build},
         lambda: [*format_build(build), "records", *format_records(records)],
     )
-    return 0
+    error = (build["checkpoints"] or {}).get("error")
+    return 0 if error is None else IntegrityError.exit_code
+
+
+def _read_checkpoints(
+    notary: Notary | RemoteNotary, query: Query, log: Mapping[str, Any] | None
+) -> dict[str, Any] | None:
+    """Return the ledger's checkpoints in a build's log; None where it is not read.
+
+    A log is read where it lies on this machine, may be read, and is not too long.
+    """
+    from jenkins_notary.remote.notary import RemoteNotary
+
+    if log is None or log["kept"] != "stored" or isinstance(notary, RemoteNotary):
+        return None
+    if not isinstance(log["size"], int) or log["size"] > MAX_READ_BYTES:
+        return None
+    found: dict[str, Any] = {"verified": [], "ignored": 0, "error": None}
+    try:
+        read = notary.log_checkpoints(
+            notary.find_log(query.job or "", started=query.started, as_of=query.as_of)
+        )
+    except IntegrityError as error:
+        return {**found, "error": str(error)}
+    except NotFoundError:
+        return None
+    verified = [
+        {"line": one.line, "tree_size": one.checkpoint.size} for one in read.verified
+    ]
+    return {**found, "verified": verified, "ignored": read.ignored}
 
 
 def _show_trace(

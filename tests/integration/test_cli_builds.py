@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from jenkins_notary import Notary
+from jenkins_notary.evidence.checkpoint_lines import format_checkpoint_line
 from jenkins_notary.evidence.lifecycle import name_subjects
 from jenkins_notary.values.jobid import format_instance
 from tests.command import command
@@ -17,7 +19,6 @@ from tests.parts.jenkins import IDENTITY, STARTED_MS, TOKEN, USER, serve_jenkins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from jenkins_notary.values.statement import Subject
     from tests.parts.jenkins import StandIn
@@ -216,6 +217,37 @@ def test_log_of_a_running_build_is_read_and_compared(jenkins: StandIn) -> None:
     assert command("log", "app#1", "--verify", "-o", "json").json["outcome"] == (
         "identical"
     )
+
+
+def test_checkpoints_in_the_log_are_told_with_the_build(jenkins: StandIn) -> None:
+    note = command("ledger", "status", "-o", "json").json["checkpoint"].encode()
+    lines = format_checkpoint_line(note) + format_checkpoint_line(b"x" + note)
+    jenkins.add_job("app").add_build(log=b"hello\n" + lines)
+    assert command("collect", "app#1").code == 0
+
+    done = command("evidence", "app#1", "-o", "json")
+    assert (done.code, done.json["build"]["checkpoints"]) == (
+        0,
+        {"verified": [{"line": 2, "tree_size": 1}], "ignored": 1, "error": None},
+    )
+    text = command("evidence", "app#1").text
+    assert "line 2 at size 1; 1 others ignored" in text
+
+
+def test_altered_log_is_told_with_the_build(jenkins: StandIn) -> None:
+    job = collect(jenkins, "app")
+    with Notary() as notary:
+        folder = Path(notary._session.places.blobs)
+    (path,) = [one for one in folder.rglob("*") if one.is_file()]
+    data = bytearray(path.read_bytes())
+    data[30] ^= 1
+    path.write_bytes(bytes(data))
+
+    done = command("evidence", job)
+    assert done.code == 65
+    assert "checkpoints  ERROR" in done.text
+    path.unlink()
+    assert command("evidence", job).code == 0
 
 
 def test_long_list_comes_page_by_page(jenkins: StandIn) -> None:
