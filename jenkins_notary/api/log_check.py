@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+from contextlib import ExitStack
 from itertools import chain
 
 from jenkins_notary.api.bodies import body_of, check_readable
@@ -122,7 +123,8 @@ def check_log(session: Session, jenkins: Jenkins, log: FoundLog) -> LogCheck:
             got=f"that of stage {log.stage!a}" if log.stage else f"form {log.form}",
         )
     name, number, is_running = _find_build(session, jenkins, log)
-    with jenkins.console(name, number) as stream:
+    with ExitStack() as stack:
+        stream = _open_console(jenkins, name, number, log, stack)
         served: Iterable[bytes] = _read_stream(stream)
         recorded = _read_recorded(session, log)
         if recorded is None:
@@ -138,6 +140,25 @@ def check_log(session: Session, jenkins: Jenkins, log: FoundLog) -> LogCheck:
         _is_readable(session, log),
         jenkins.controller().url,
     )
+
+
+def _open_console(
+    jenkins: Jenkins, name: str, number: int, log: FoundLog, stack: ExitStack
+) -> BinaryIO:
+    """Return the log that Jenkins serves, open until the stack is left.
+
+    Raises:
+        NotFoundError: Jenkins lost it.
+    """
+    try:
+        return stack.enter_context(jenkins.console(name, number))
+    except NotFoundError as error:
+        raise NotFoundError(
+            error.subject,
+            expected=error.expected,
+            got=error.got,
+            advice=f"Jenkins lost it; what was notarized: jenkins-notary log {log.job}",
+        ) from error
 
 
 def _judge(comparison: Comparison, *, is_growing: bool) -> str:

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 FOREIGN = (IntegrityError, NotFoundError, PermissionDeniedError, UnavailableError)
 """What reading from Jenkins fails with."""
 
+EVIDENCE_FOLDER = ".jenkins-notary/"
+"""Where the steps archive receipts and claims with a build."""
+
 MISSING = "missing"
 _WORDS = {NotFoundError: MISSING, PermissionDeniedError: "denied"}
 _PIECE = 1 << 20
@@ -212,16 +215,19 @@ class Reading:
     def read_artifacts(self, facts: Mapping[str, Any]) -> None:
         """Hash every archived artifact; none is kept.
 
+        What the steps archive for the build's own evidence is no product of it.
+
         Args:
             facts: The hook's, which may say how many there were.
         """
-        for done, path in enumerate(self.info.artifacts, 1):
+        products = [o for o in self.info.artifacts if not o.startswith(EVIDENCE_FOLDER)]
+        for done, path in enumerate(products, 1):
             try:
                 with self._jenkins.artifact(*self._place, path) as stream:
                     self.artifacts.append(_hash(path, stream))
             except FOREIGN as error:
                 self._miss_artifact(path, error)
-            self._session.report("artifacts", done, len(self.info.artifacts))
+            self._session.report("artifacts", done, len(products))
         listed = len(self.info.artifacts) + self.info.artifacts_left
         gone = max(0, facts.get("artifacts", 0) - listed)
         if self.info.artifacts_left or gone:

@@ -251,6 +251,9 @@ def _merge_parameters(
 
 def _list_dependencies(fields: _Fields, sources: BuildSources) -> list[dict[str, Any]]:
     """Return what went into the build: commits, libraries, builds upstream."""
+    libraries = fields.pick("libraries") or []
+    # Jenkins lists a library's checkout among those of the sources.
+    theirs = {one.get(key) for one in libraries for key in ("sha", "version")}
     found = [
         drop_none(
             {
@@ -260,6 +263,7 @@ def _list_dependencies(fields: _Fields, sources: BuildSources) -> list[dict[str,
             }
         )
         for one in fields.pick("scm") or []
+        if one.get("commit") not in theirs or "commit" not in one
     ]
     found += [
         drop_none(
@@ -271,7 +275,7 @@ def _list_dependencies(fields: _Fields, sources: BuildSources) -> list[dict[str,
                 ),
             }
         )
-        for one in fields.pick("libraries") or []
+        for one in libraries
     ]
     causes = fields.pick("causes") or []
     found += [

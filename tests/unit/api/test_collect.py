@@ -127,6 +127,17 @@ def test_a_build_without_artifacts_is_known_by_its_log(
     assert provenance["digests"] == [f"sha256:{sha256(LOG)}"]
 
 
+def test_what_the_steps_archived_is_no_product_of_the_build(
+    jenkins: MemoryJenkins, collect: Callable[..., Collected]
+) -> None:
+    receipt = ".jenkins-notary/receipts/1/app.jar.tlog-proof"
+    jenkins.add(JOB, 7, log=LOG, artifacts={"app.jar": b"jar", receipt: b"proof"})
+
+    provenance = facts(collect(), "provenance")
+
+    assert provenance["digests"] == [f"sha256:{sha256(b'jar')}"]
+
+
 @pytest.mark.parametrize("word", ["FAILURE", "ABORTED", "UNSTABLE", "NOT_BUILT"])
 def test_a_build_of_any_result_is_collected(
     jenkins: MemoryJenkins, collect: Callable[..., Collected], word: str

@@ -208,9 +208,9 @@ def test_pruned_log_is_compared_by_its_digest(notary: Notary) -> None:
             id="job-made-again",
         ),
         pytest.param(
-            lambda: FakeJenkins(NotFoundError("log", got="lost")),
+            lambda: FakeJenkins(NotFoundError("log", got="none")),
             NotFoundError,
-            "lost",
+            "Jenkins lost it; what was notarized: jenkins-notary log",
             id="log-gone",
         ),
         pytest.param(

@@ -243,6 +243,21 @@ def test_a_dependency_of_which_little_is_known_is_named_without_digest() -> None
     ]
 
 
+def test_the_checkout_of_a_library_is_no_source_of_the_build() -> None:
+    library, own = "ab" * 20, "cd" * 20
+    facts = {
+        "libraries": [{"name": "acme", "version": library}],
+        "scm": [{"commit": library}, {"commit": own}],
+    }
+
+    predicate, _ = make_provenance(make_sources(info=None, facts=facts))
+
+    sources = predicate["buildDefinition"]["resolvedDependencies"]
+    assert [one["digest"] for one in sources if one["name"] == "source"] == [
+        {"gitCommit": own}
+    ]
+
+
 @pytest.mark.parametrize("answer", [None, {}, {"stages": "none"}])
 def test_stages_that_the_api_does_not_list_are_none(answer: Any) -> None:  # noqa: ANN401 - any JSON
     assert list_stages(answer) is None
