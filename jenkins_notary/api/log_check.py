@@ -124,7 +124,7 @@ def check_log(session: Session, jenkins: Jenkins, log: FoundLog) -> LogCheck:
         )
     name, number, is_running = _find_build(session, jenkins, log)
     with ExitStack() as stack:
-        stream = _open_console(jenkins, name, number, log, stack)
+        stream = _open_console(jenkins, name, number, log, stack=stack)
         served: Iterable[bytes] = _read_stream(stream)
         recorded = _read_recorded(session, log)
         if recorded is None:
@@ -143,7 +143,7 @@ def check_log(session: Session, jenkins: Jenkins, log: FoundLog) -> LogCheck:
 
 
 def _open_console(
-    jenkins: Jenkins, name: str, number: int, log: FoundLog, stack: ExitStack
+    jenkins: Jenkins, name: str, number: int, log: FoundLog, *, stack: ExitStack
 ) -> BinaryIO:
     """Return the log that Jenkins serves, open until the stack is left.
 
