@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from jenkins_notary.ports import Jenkins
 
 PROGRESSIVE_TEXT = "progressiveText"
+MAX_FOLLOWED = 1000
+"""Running builds that are remembered; of others the log is read from its beginning."""
+
 _LONG = 256 << 10
 
 
@@ -100,6 +103,8 @@ class GrowingLogs:
         record = None
         if stream.size:
             record = self._record(sources, state, stream, kept.facts)
+        if len(self._states) >= MAX_FOLLOWED:
+            del self._states[next(iter(self._states))]
         self._states[key] = state
         return record, None
 

@@ -45,6 +45,10 @@ PAGE = 50
 MAX_FAILURES = 3
 """Builds in a row that Jenkins does not answer for, before the sweep gives up."""
 
+MAX_REST = 256
+"""Rounds that a build rests which could not be read whole, at most: twice as long each
+time, so that one broken artifact does not have its log read every ten seconds."""
+
 MAX_SPAN = 1_000_000
 """Numbers of a job that are looked at, the newest ones."""
 
@@ -90,6 +94,8 @@ class Sweep:
         self._again = again
         self._whole: dict[str, dict[int, str]] = {}
         self._absent: dict[str, set[int]] = {}
+        self._round = 0
+        self._rests: dict[tuple[str, int], _Rest] = {}
 
     def run(self, pattern: str) -> Iterator[Collected]:
         """Yield what came of each build that was missing.
@@ -103,6 +109,7 @@ class Sweep:
                 hold.
             FaultsError: Several have.
         """
+        self._round += 1
         jobs: list[JobSummary] = []
         refused: NotaryError | None = None
         try:
@@ -136,7 +143,8 @@ class Sweep:
         missing = [
             number
             for number in range(job.last_number, first - 1, -1)
-            if self._again or (number not in whole and number not in absent)
+            if (self._again or (number not in whole and number not in absent))
+            and not self._is_resting(job.name, number)
         ]
         return join_gaps(job.name, missing)
 
@@ -164,7 +172,8 @@ class Sweep:
                 whole.clear()
                 yield from self._missing(Gap(gap.job, 1, last, last))
                 return
-            if not is_known or (self._again and number >= gap.first):
+            is_wanted = not is_known or (self._again and number >= gap.first)
+            if is_wanted and not self._is_resting(gap.job, number):
                 yield value
         self._absent.setdefault(gap.job, set()).update(absent - whole.keys())
 
@@ -209,10 +218,33 @@ class Sweep:
             return None
         return str(build.get("startedAt")) if is_whole(record) else ""
 
+    def _is_resting(self, name: str, number: int) -> bool:
+        """Return whether a build rests in this round."""
+        rest = self._rests.get((name, number))
+        return rest is not None and rest.until > self._round
+
     def _note(self, name: str, number: int, result: Collected) -> None:
-        """Remember a build that was recorded whole."""
+        """Remember a build that was recorded whole; let one rest that was not."""
         if result.outcome in {"collected", "present"} and result.started_at:
             self._known(name)[number] = result.started_at
+        if not result.faults:
+            self._rests.pop((name, number), None)
+            return
+        before = self._rests.get((name, number), _Rest(0, 1))
+        rounds = min(2 * before.rounds or 1, MAX_REST)
+        self._rests[name, number] = _Rest(rounds, self._round + 1 + rounds)
+
+
+class _Rest(NamedTuple):
+    """How long a build rests that could not be read whole.
+
+    Attributes:
+        rounds: Rounds that it is left out.
+        until: The first round in which it is read again.
+    """
+
+    rounds: int
+    until: int
 
 
 def join_gaps(name: str, missing: list[int]) -> list[Gap]:

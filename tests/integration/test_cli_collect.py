@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -226,6 +229,34 @@ def test_a_running_build_is_followed_to_its_end(jenkins: StandIn) -> None:
     assert outcomes[-1] == "collected"
     log = [one for one in evidence("app#1") if one["type"] == "log"][-1]["predicate"]
     assert (log["state"], log["extends"]) == ("whole", True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_who_follows_may_be_stopped_at_any_time(
+    jenkins: StandIn, number: signal.Signals
+) -> None:
+    job = jenkins.add_job("app")
+    for _ in range(40):
+        job.add_build(log=LOG)
+    words = ["collect", "--job", "*", "--follow"]
+
+    with subprocess.Popen(
+        [sys.executable, "-m", "jenkins_notary", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        first = [process.stdout.readline() for _ in range(10)]
+        process.send_signal(number)
+        rest = process.stdout.read().splitlines()
+    again = command("collect", "--job", "*")
+
+    assert process.returncode == (130 if number == signal.SIGINT else -number)
+    assert again.code == 0
+    done = len(first) + len(rest)
+    # A build may have been recorded and not been told.
+    assert 40 - done - 1 <= again.stdout.count(b"collected") <= 40 - done
+    assert command("ledger", "verify").code == 0
 
 
 def test_nothing_is_asked_without_a_ledger(

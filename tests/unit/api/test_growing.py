@@ -200,3 +200,21 @@ def test_a_running_build_is_not_whole_and_its_log_is(
     first, second = only.collect(JOB, 7), only.collect(JOB, 7)
 
     assert [first.outcome, second.outcome] == ["collected", "present"]
+
+
+def test_no_more_running_builds_are_remembered_than_fit(
+    jenkins: MemoryJenkins,
+    build: MemoryBuild,
+    follower: Collector,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("jenkins_notary.api.growing.MAX_FOLLOWED", 1)
+    other = jenkins.add(JOB, 8, log=b"one\n", building=True)
+    for number in (7, 8):
+        follower.collect(JOB, number)
+    for one in (build, other):
+        one.log = b"one\ntwo\n"
+
+    results = [follower.collect(JOB, number) for number in (7, 8)]
+
+    assert [predicate(one)["part"]["number"] for one in results] == [2, 2]

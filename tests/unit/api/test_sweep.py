@@ -212,6 +212,16 @@ def test_a_build_with_an_open_gap_is_read_by_the_next_sweep(
     assert numbers(make_sweep(notary, jenkins)) == [50]
 
 
+def test_a_build_that_cannot_be_read_whole_rests_longer_each_time(
+    jenkins: MemoryJenkins, sweep: Sweep
+) -> None:
+    jenkins.faults["console", 50] = UnavailableError("log", got="HTTP 500")
+
+    rounds = [len(list(sweep.run(JOB))) for _ in range(12)]
+
+    assert rounds == [60, 0, 1, 0, 0, 1, 0, 0, 0, 0, 1, 0]
+
+
 def test_a_sweep_gives_up_when_jenkins_does_not_answer_any_more(
     jenkins: MemoryJenkins, sweep: Sweep
 ) -> None:
