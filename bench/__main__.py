@@ -10,6 +10,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from bench import (
+    agent,
     backfill,
     batches,
     checks,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 BENCHMARKS = {
     "primitives": (primitives.measure, "what the machine gives"),
     "cold": (cold.measure, "H1: one small file, a cold process"),
+    "agent": (agent.measure, "H2: one small file, a cold agent part, a service"),
     "hashing": (hashing.measure, "H3: 2 GiB in 200 files; memory on 4 GiB"),
     "batches": (batches.measure, "H4: 10,000 small files in one call"),
     "lookups": (lookups.measure, "H7: by job id and digest, up to a million records"),

@@ -11,6 +11,10 @@ if sys.version_info < (3, 8):  # noqa: UP036 - whoever starts it may have any
     sys.exit(126)
 
 if __name__ == "__main__":
+    import gc
+
+    # Compiling makes thousands of objects and no garbage.
+    gc.disable()
     from jenkins_notary.agent.importer import install
 
     install(__spec__)

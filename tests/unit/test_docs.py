@@ -20,6 +20,7 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from jenkins_notary import Notary, config, errors
+from jenkins_notary.agent.build import TARGET
 from jenkins_notary.api import results
 from jenkins_notary.api.collect import Collected
 from jenkins_notary.api.copies import BackupResult
@@ -32,6 +33,7 @@ from jenkins_notary.api.logs import FoundLog
 from jenkins_notary.api.receipts import ReceiptView, verify_receipt
 from jenkins_notary.api.signers import Signers
 from jenkins_notary.assets.asset import KINDS
+from jenkins_notary.assets.claims import format_claim, parse_claim
 from jenkins_notary.assets.directories import parse_manifest
 from jenkins_notary.cli.builds import describe_build, trace_digest
 from jenkins_notary.cli.commands import find_command
@@ -559,3 +561,17 @@ def test_dependencies_page_agrees_with_the_setup() -> None:
 
     named = set(re.findall(r"^\| ([a-z0-9-]+) \| \d", alive, re.MULTILINE))
     assert named == set(re.findall(r"(?m)^[\w-]+", runtime))
+
+
+def test_claim_that_is_shown_is_one() -> None:
+    (block,) = read_blocks("service-api.md", "claim")
+    shown = json.loads(block)
+
+    assert format_claim(parse_claim(shown)) == shown
+
+
+def test_agent_page_tells_the_size_of_the_file() -> None:
+    page = (ROOT / "docs/agent.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"It is (\d+) KB", page)
+
+    assert abs(TARGET.stat().st_size / 1000 - int(shown)) < 20
