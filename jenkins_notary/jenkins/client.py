@@ -66,7 +66,7 @@ publishers still write. A secret parameter has no ``value``: Jenkins does not ex
 
 TEST_TREE = "failCount,passCount,skipCount,duration,empty"
 
-MAX_PART_BYTES = 32 * 1024 * 1024
+MAX_PART_BYTES = 16 * 1024 * 1024
 """The most of a growing log that is read at once."""
 
 
