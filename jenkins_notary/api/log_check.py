@@ -18,7 +18,7 @@ from jenkins_notary.api.bodies import body_of, check_readable
 from jenkins_notary.api.evidence import find_records
 from jenkins_notary.api.log_keeping import DIGEST
 from jenkins_notary.api.logs import CONSOLE_TEXT, GROWING, MAX_RECORDS
-from jenkins_notary.api.lookup import names_of
+from jenkins_notary.api.names import names_of
 from jenkins_notary.errors import NotFoundError, PermissionDeniedError, UsageError
 from jenkins_notary.evidence.bodies import read_body
 from jenkins_notary.evidence.comparison import Comparison, compare_logs

@@ -16,7 +16,7 @@ in the ledger one proof and envelope for each build, once a program.
 from __future__ import annotations
 
 from jenkins_notary.api.build_records import build_of, is_whole
-from jenkins_notary.api.lookup import find_present
+from jenkins_notary.api.names import find_present
 from jenkins_notary.errors import (
     FaultsError,
     PermissionDeniedError,
