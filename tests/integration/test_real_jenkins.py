@@ -287,3 +287,24 @@ def test_example_of_promotion_runs(library: Library) -> None:
     assert deployed.result == "SUCCESS", explain(deployed)
     assert "of 127.0.0.1-" in deployed.log
     assert f"{library.folder}/build#1" in deployed.log
+
+
+def test_the_log_of_a_running_build_is_collected(library: Library) -> None:
+    user, token = (os.environ[f"{PREFIX}{one}"] for one in ("USER", "TOKEN"))
+    build = library.build(
+        "log",
+        f"""{GLOBAL}
+node {{
+  echo 'a line of this build'
+  withEnv(['JENKINS_NOTARY_JENKINS_URL={library.url}', 'JENKINS_NOTARY_JENKINS_USER={user}',
+           'JENKINS_NOTARY_JENKINS_TOKEN={token}']) {{
+    def found = notaryBuildLog()
+    echo "collected ${{found.collect {{ it.type }}.join(' ')}}"
+  }}
+}}""",
+    )
+
+    assert build.result == "SUCCESS", explain(build)
+    assert "collected log" in build.log
+    (record,) = library.evidence(build)
+    assert record["predicate"]["state"] == "growing"
