@@ -1,7 +1,8 @@
 # Run one command of jenkins-notary for a Jenkins step; every value comes by environment.
 # Where the agent part lies beside the list of assets, it is run: by the first Python that
 # can, else by this shell. Otherwise the installed program is.
-set -eu
+# Jenkins runs it with -x: a trace would only hide what the program says.
+set +x -eu
 # A Java in a POSIX locale hands on ? for what is not ASCII: a record would be another one.
 if [ "${NOTARY_UTF8:-}" = '?' ]; then
     printf '%s\n' '{"error": "configuration", "code": 78, "message": "environment: expected an agent that hands on UTF-8, got ? for a letter; start its Java with LANG=C.UTF-8"}' \

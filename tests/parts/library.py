@@ -84,10 +84,12 @@ SystemCredentialsProvider.instance.store.addCredentials(Domain.global(),
 def made = Jenkins.get().createProject(Folder, given.folder)
 made.properties.add(new FolderLibraries([library('notary-of-folder')]))
 made.save()
+Jenkins.get().save()
 """
 _CLOSE = """
 withoutOurs()
 folder?.delete()
+Jenkins.get().save()
 """
 _START = """
 def job = folder.getItem(given.name) ?: folder.createProject(WorkflowJob, given.name)
