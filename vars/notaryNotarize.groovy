@@ -21,7 +21,9 @@ Map describe() {
     name: 'notaryNotarize',
     command: 'notarize',
     needs: [['assets', 'image']],
-    allows: ['digestFile', 'job', 'name', 'attributes', 'attach', 'reason', 'supersede', 'transport', 'archiveReceipts'],
+    allows: [
+      'digestFile', 'job', 'name', 'attributes', 'attach', 'reason', 'supersede', 'transport', 'archiveReceipts',
+    ],
     unavailable: ['queue', 'unstable', 'fail'],
     defaults: [onFailure: 'fail', onUnavailable: 'queue', archiveReceipts: true],
   ]

@@ -13,7 +13,8 @@ import groovy.json.JsonSlurper
  */
 def call(Map step, Map given) {
   final Map args = check(step, given)
-  final Map reactions = listReactions(args, env.JENKINS_NOTARY_MODE ?: '', env.JENKINS_NOTARY_HOOK ? true : false)
+  final boolean hasHook = env.JENKINS_NOTARY_HOOK ? true : false
+  final Map reactions = listReactions(args, env.JENKINS_NOTARY_MODE ?: '', hasHook)
   Map answer = run(step, args, args.transport == 'controller')
   if (reactions[answer.kind] == 'queue') {
     echo "${step.name}: ${answer.text}; queued for the hook on the controller"
@@ -33,7 +34,8 @@ Map check(Map step, Map given) {
     error "${step.name}: needs a node, got none; put it into node { } or give the stage an agent"
   }
   if (args.transport == 'controller' && !env.JENKINS_NOTARY_HOOK) {
-    error "${step.name}: transport 'controller' expected the hook on the controller, got none; install it or name a service"
+    error "${step.name}: transport 'controller' expected the hook on the controller, got none; " +
+      'install it or name a service'
   }
   return args
 }
@@ -46,8 +48,8 @@ Map run(Map step, Map args, boolean byController) {
   final String folder = "${room}/.jenkins-notary/receipts/${id.substring(0, 8)}"
   final String ledger = args.ledger ?: env.JENKINS_NOTARY_LEDGER ?: ''
   final boolean isService = ledger ==~ '(?i)https?://.*'
-  final List claims = byController ? ["JENKINS_NOTARY_CLAIMS=${room}/.jenkins-notary/claims-${id}.json".toString()] : []
-  final List values = listValues(step, args, folder) + claims
+  final String claims = byController ? "${room}/.jenkins-notary/claims-${id}.json" : ''
+  final List values = listValues(step, args, folder, claims)
   Map answer = [:]
   try {
     writeFile file: "${folder}/assets.txt", text: listAssets(args), encoding: 'UTF-8'
@@ -57,7 +59,8 @@ Map run(Map step, Map args, boolean byController) {
       execute(step.name, values, unix)
     answer = judge(code, readAnswer(folder))
   } finally {
-    leave(room, answer.kind != 'done' ? '' : byController ? 'claims-*.json' : args.archiveReceipts ? 'receipts/**' : '')
+    final String kept = byController ? 'claims-*.json' : args.archiveReceipts ? 'receipts/**' : ''
+    leave(room, answer.kind == 'done' ? kept : '')
   }
   return answer
 }
@@ -78,9 +81,10 @@ void leave(String room, String pattern) {
 
 /** Runs the constant script: the only `sh` or `bat` of a step. Values come by environment. */
 int execute(String name, List values, boolean unix) {
-  final String script = libraryResource(unix ? 'jenkins_notary/run-agent.sh' : 'jenkins_notary/run-agent.bat')
+  final String script = libraryResource("jenkins_notary/run-agent.${unix ? 'sh' : 'bat'}")
+  final Map call = [script: script, returnStatus: true, label: name]
   withEnv(values) {
-    return unix ? sh(script: script, returnStatus: true, label: name) : bat(script: script, returnStatus: true, label: name)
+    return unix ? sh(call) : bat(call)
   }
 }
 
@@ -118,7 +122,8 @@ void react(String text, String reaction) {
 /** The one table of exit codes: which reaction decides, and what each means. */
 @NonCPS
 Map exitCodes() {
-  final List absent = ['fault', 'jenkins-notary is not installed on this agent; install it, put it on PATH, or name a service by ledger:']
+  final List absent = ['fault', 'jenkins-notary is not installed on this agent; ' +
+    'install it, put it on PATH, or name a service by ledger:']
   return [
     0: ['done', 'done'],
     1: ['verdict', 'UNTRUSTED'],
@@ -151,38 +156,51 @@ List severity() {
 /** Returns what is wrong with the arguments, or ''. */
 @NonCPS
 String findFault(Map step, Map args, String mode) {
-  final List allowed = (step.needs + step.allows + ['ledger', 'credentialsId', 'onFailure', 'onUnavailable']).flatten()
-  final List unknown = args.keySet().findAll { !allowed.contains(it) }.collect { plain(it) }
-  if (unknown) { return "unknown argument ${unknown.join(', ')}; allowed are ${allowed.join(', ')}" }
+  final List names = (step.needs + step.allows + ['ledger', 'credentialsId', 'onFailure', 'onUnavailable']).flatten()
+  final String allowed = "allowed are ${names.join(', ')}"
+  final List unknown = args.keySet().findAll { !names.contains(it) }.collect { plain(it) }
+  if (unknown) { return "unknown argument ${unknown.join(', ')}; ${allowed}" }
   for (need in step.needs) {
-    final List names = need instanceof List ? need : [need]
-    final int count = names.count { args.containsKey(it) }
-    if (count != 1) { return "expected ${count ? 'only one of ' : ''}${names.join(' or ')}, got ${count ?: 'none'}; allowed are ${allowed.join(', ')}" }
+    final int count = asList(need).count { args.containsKey(it) }
+    final String expected = asList(need).join(' or ')
+    if (count == 0) { return "expected ${expected}, got none; ${allowed}" }
+    if (count > 1) { return "expected only one of ${expected}, got ${count}; ${allowed}" }
   }
-  for (choice in [onFailure: ['fail', 'unstable'], onUnavailable: step.unavailable, transport: ['controller']]) {
-    if (args.containsKey(choice.key) && !choice.value.contains("${args[choice.key]}".toString())) {
-      return "${choice.key}: expected ${choice.value.join(' or ')}, got ${plain(args[choice.key])}"
+  final Map choices = [onFailure: ['fail', 'unstable'], onUnavailable: step.unavailable, transport: ['controller']]
+  for (choice in choices) {
+    final Object given = args[choice.key]
+    if (given != null && !choice.value.contains("${given}".toString())) {
+      return "${choice.key}: expected ${choice.value.join(' or ')}, got ${plain(given)}"
     }
   }
   if (mode && !['observe', 'warn', 'enforce'].contains(mode)) {
     return "JENKINS_NOTARY_MODE: expected observe, warn or enforce, got ${plain(mode)}"
   }
-  return findValueFault(args)
+  for (arg in args) {
+    final String fault = findValueFault(arg.key, arg.value)
+    if (fault) { return "${arg.key}: ${fault}" }
+  }
+  return ''
 }
 
-/** Returns which value cannot be handed to the program, or ''. */
+/** Returns why a value cannot be handed to the program, or ''. */
 @NonCPS
-String findValueFault(Map args) {
-  for (arg in args) {
-    final boolean isMap = arg.value instanceof Map
-    if (isMap != (arg.key == 'attributes')) { return "${arg.key}: expected ${isMap ? 'a text or list' : 'a map'}, got ${isMap ? 'a map' : 'none'}" }
-    final List values = isMap ? arg.value.collect { "${it.key}=${it.value == null ? '' : it.value}" } : asList(arg.value)
-    if (!values && arg.key == 'assets') { return 'assets: expected at least one, got none' }
-    for (value in values) {
-      final String text = "${value}"
-      if (value instanceof Map || value instanceof List) { return "${arg.key}: expected texts, got a list or map in it" }
-      if (value == null || !text.trim()) { return "${arg.key}: expected a text, got an empty one" }
-      if (text.contains('\n') || text.contains('\r') || text.indexOf(0) >= 0) { return "${arg.key}: expected no line break or NUL, got ${plain(text)}" }
+String findValueFault(String name, Object value) {
+  if (name == 'archiveReceipts') {
+    return value instanceof Boolean ? '' : "expected true or false, got ${plain(value)}"
+  }
+  if (name == 'attributes' && !(value instanceof Map)) { return 'expected a map, got none' }
+  if (name != 'attributes' && value instanceof Map) { return 'expected a text or list, got a map' }
+  final List keys = value instanceof Map ? value.keySet().toList() : []
+  if (keys.any { "${it}".contains('=') }) { return "expected no = in a key, got ${plain(keys)}" }
+  final List values = keys + (value instanceof Map ? value.values().toList() : asList(value))
+  if (!values && name == 'assets') { return 'expected at least one, got none' }
+  for (one in values) {
+    final String text = "${one}"
+    if (one instanceof Map || one instanceof Collection) { return 'expected texts, got a list or map in it' }
+    if (one == null || !text.trim()) { return 'expected a text, got an empty one' }
+    if (text.contains('\n') || text.contains('\r') || text.indexOf(0) >= 0) {
+      return "expected no line break or NUL, got ${plain(text)}"
     }
   }
   return ''
@@ -200,56 +218,87 @@ Map listReactions(Map args, String mode, boolean hasHook) {
 
 /** Returns the environment of the program: options by name, a list with a line for each item. */
 @NonCPS
-List listValues(Map step, Map args, String folder) {
-  final Map names = [
-    ledger: 'LEDGER', job: 'JOB', attributes: 'ATTR', attach: 'ATTACH',
-    name: 'NAME', reason: 'REASON', supersede: 'SUPERSEDE', digestFile: 'DIGEST_FILE', org: 'ORG', signers: 'SIGNER', signer: 'EVIDENCE_SIGNER',
-    asOf: 'AS_OF', strict: 'STRICT', policy: 'POLICY', label: 'LABEL', mime: 'MIME', commit: 'COMMIT', since: 'SINCE',
-    until: 'UNTIL', limit: 'LIMIT', digest: step.command == 'evidence' ? 'DIGEST' : 'ATTACH_DIGEST',
+List listValues(Map step, Map args, String folder, String claims) {
+  final boolean finds = step.command == 'evidence'
+  final Map texts = [
+    ledger: 'LEDGER', job: 'JOB', name: 'NAME', reason: 'REASON', digestFile: 'DIGEST_FILE', org: 'ORG', asOf: 'AS_OF',
+    strict: 'STRICT', policy: 'POLICY', label: 'LABEL', mime: 'MIME', commit: 'COMMIT', signer: 'EVIDENCE_SIGNER',
+    since: 'SINCE', until: 'UNTIL', limit: 'LIMIT',
+  ] + (finds ? [digest: 'DIGEST'] : [:])
+  final Map lists = [attributes: 'ATTR', attach: 'ATTACH', supersede: 'SUPERSEDE', signers: 'SIGNER'] +
+    (finds ? [:] : [digest: 'ATTACH_DIGEST'])
+  final List values = [
+    "NOTARY_DIR=${folder}", "NOTARY_COMMAND=${step.command}", "NOTARY_ARG=${args[step.argument] ?: ''}",
   ]
-  final List values = ["NOTARY_DIR=${folder}", "NOTARY_COMMAND=${step.command}", "NOTARY_ARG=${step.argument ? args[step.argument] ?: '' : ''}"]
   if (args.archiveReceipts) { values << "JENKINS_NOTARY_RECEIPTS=${folder}" }
+  if (claims) { values << "JENKINS_NOTARY_CLAIMS=${claims}" }
   for (arg in args) {
-    if (names[arg.key] && arg.key != step.argument) { values << "JENKINS_NOTARY_${names[arg.key]}=${formatValue(arg.value)}" }
+    if (arg.key == step.argument) { continue }
+    if (texts[arg.key]) { values << "JENKINS_NOTARY_${texts[arg.key]}=${arg.value}" }
+    if (lists[arg.key]) { values << "JENKINS_NOTARY_${lists[arg.key]}=${formatLines(arg.value)}" }
   }
   // A Java in a POSIX locale hands on ? for what is not ASCII: the script looks for that.
   if (values.any { !(it ==~ '\\p{ASCII}*') }) { values << 'NOTARY_UTF8=\u2713' }
   return (values + (step.values ?: [])).collect { it.toString() }
 }
 
-/** Returns a value's text: a line for each item of a list or map. */
+/** Returns a line for each item of a list or map. */
 @NonCPS
-String formatValue(Object value) {
-  if (value instanceof Map) { return value.collect { "${it.key}=${it.value}\n" }.join('') }
-  return value instanceof List ? value.collect { "${it}\n" }.join('') : "${value}"
+String formatLines(Object value) {
+  final List items = value instanceof Map ? value.collect { "${it.key}=${it.value}" } : asList(value)
+  return items.collect { "${it}\n" }.join('')
 }
 
 /** Returns the list file's text: a line for each asset. */
 @NonCPS
 String listAssets(Map args) {
-  final List words = args.image ? ["image://${args.image}"] : asList(args.assets)
-  return words.collect { "${it}\n" }.join('')
+  return formatLines(args.image ? "image://${args.image}" : args.assets)
 }
 
 /** Returns what the exit code and the program's document come to. */
 @NonCPS
 Map judge(int code, String text) {
   final Map document = readDocument(text)
-  final List rows = exitCodes()[code] ?: ['fault', 'an exit code that jenkins-notary does not have']
-  final List results = document?.error ? [] : (document?.assets ?: document?.records ?: [])
-  final List codes = document?.error ? [document.code] : results.collect { it.code }
-  final boolean isWhole = document != null && codes.every { severity().contains(it) } &&
-    (severity().find { codes.contains(it) } ?: 0) == code && !(document.error && code < 64)
-  if (!isWhole) {
-    final String reason = exitCodes()[code] && code > 100 ? rows[1] : "${rows[1]}, but without a whole answer that says the same; it does not count"
-    return [kind: 'fault', text: "exit code ${code}: ${reason}".toString(), lines: '', results: []]
+  final List row = exitCodes()[code] ?: ['fault', 'an exit code that jenkins-notary does not have']
+  if (!isAnswer(document, code)) {
+    final boolean isOurs = code < 100 || !exitCodes()[code]
+    final String why = isOurs ? ', but without a whole answer that says the same; it does not count' : ''
+    return [kind: 'fault', text: "exit code ${code}: ${row[1]}${why}".toString(), lines: '', results: []]
   }
-  final List reasons = results.findAll { it.code }.take(5).collect { "${it.name} is ${it.status ?: 'not checked'}: ${it.error ? it.error.message : it.reason}" }
+  // Receipts are files: archived with the build, not saved with its program.
+  final List results = listResults(document).collect { one -> one.findAll { it.key != 'receipt' } }
+  final List reasons = results.findAll { it.code }.take(5).collect {
+    "${it.name} is ${it.status ?: 'not checked'}: ${it.error ? it.error.message : it.reason}"
+  }
   final String said = document.error ? "${document.message}".replaceAll('\\n *', '; ') : reasons.join('; ')
   return [
-    kind: rows[0], text: plain("exit code ${code}: ${rows[1]}${said ? ': ' + said : ''}"), results: results,
-    lines: results.take(20).collect { plain("${it.status ?: it.type ?: 'ERROR'}  ${it.digest}  ${it.name}") }.join('\n'),
+    kind: row[0],
+    text: plain("exit code ${code}: ${row[1]}${said ? ': ' + said : ''}"),
+    lines: formatResults(results),
+    results: results,
   ]
+}
+
+/** Returns whether a document is whole and its worst code is the exit code. */
+@NonCPS
+boolean isAnswer(Map document, int code) {
+  if (document == null) { return false }
+  final List codes = document.error ? [document.code] : listResults(document).collect { it.code }
+  final boolean isKnown = codes.every { severity().contains(it) } && !(document.error && code < 64)
+  return isKnown && (severity().find { codes.contains(it) } ?: 0) == code
+}
+
+/** Returns a document's list of assets or records; an empty one for an error. */
+@NonCPS
+List listResults(Map document) {
+  return document.error ? [] : document.assets ?: document.records ?: []
+}
+
+/** Returns a line for each of the first results. */
+@NonCPS
+String formatResults(List results) {
+  final List lines = results.take(20).collect { plain("${it.status ?: it.type ?: 'ERROR'}  ${it.digest}  ${it.name}") }
+  return (lines + (results.size() > 20 ? ["and ${results.size() - 20} more"] : [])).join('\n')
 }
 
 /** Returns a JSON document of results or an error as plain maps; null for anything else. */
@@ -268,14 +317,12 @@ Map readDocument(String text) {
   }
 }
 
-/** Returns plain maps and lists, which Jenkins can save; receipts are files, not values. */
+/** Returns plain maps and lists, which Jenkins can save: the parser's own maps cannot be. */
 @NonCPS
 Object copy(Object value) {
   if (value instanceof Map) {
     final Map made = [:]
-    for (entry in value) {
-      if (entry.key != 'receipt') { made[entry.key.toString()] = copy(entry.value) }
-    }
+    for (entry in value) { made[entry.key.toString()] = copy(entry.value) }
     return made
   }
   return value instanceof List ? value.collect { copy(it) } : value
@@ -288,10 +335,11 @@ String plain(Object value) {
   return text.length() > 1000 ? text.substring(0, 1000) + '...' : text
 }
 
-/** Returns a list as it is, and one value as a list. */
+/** Returns a list of what is a list, a set or an array, and of one value. */
 @NonCPS
 List asList(Object value) {
-  return value instanceof Collection ? value as List : (value == null ? [] : [value])
+  if (value instanceof Collection || value instanceof Object[]) { return value.toList() }
+  return value == null ? [] : [value]
 }
 
 /** Returns the arguments that were given. */

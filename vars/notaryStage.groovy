@@ -23,7 +23,8 @@ def call(Map args = [:], Object name, Closure body) {
     }
     if (failure == null) { return notaryRun(describe(), given) }
     try {
-      recordFailure(given, "${name}", reaction)
+      final boolean isStopped = failure.getClass().simpleName == 'FlowInterruptedException'
+      recordFailure(given, "${name}", isStopped ? 'ABORTED' : 'FAILURE', reaction)
     } catch (Throwable problem) {
       echo "notaryStage: the failed stage has no record: ${notaryRun.plain(problem.message)}"
     }
@@ -32,15 +33,17 @@ def call(Map args = [:], Object name, Closure body) {
 }
 
 /** Records that a stage failed. What it left behind gets no good word, and no bad one unasked. */
-void recordFailure(Map args, String name, String reaction) {
+void recordFailure(Map args, String name, String result, String reaction) {
   if (reaction == 'untrust') {
-    notaryUntrust(args.findAll { !['digestFile', 'reason', 'supersede'].contains(it.key) } + [reason: "stage failed: ${name}"])
+    final Map taken = args.findAll { !['digestFile', 'supersede'].contains(it.key) }
+    notaryUntrust(taken + [reason: "stage failed: ${name}"])
   }
   if (reaction == 'record' && !args.transport) {
     final String file = "${pwd(tmp: true)}/stage-${UUID.randomUUID()}.json"
     final List assets = notaryRun.asList(args.assets ?: "image://${args.image}").collect { "${it}".toString() }
-    writeFile file: file, text: JsonOutput.toJson([stage: name, result: 'FAILURE', assets: assets]), encoding: 'UTF-8'
-    notaryAttach(args.findAll { ['ledger', 'credentialsId', 'job'].contains(it.key) } + [file: file, label: 'failed-stage', mime: 'application/json'])
+    writeFile file: file, text: JsonOutput.toJson([stage: name, result: result, assets: assets]), encoding: 'UTF-8'
+    final Map taken = args.findAll { ['ledger', 'credentialsId', 'job'].contains(it.key) }
+    notaryAttach(taken + [file: file, label: 'failed-stage', mime: 'application/json'])
   }
 }
 

@@ -27,7 +27,11 @@ class ArgumentsTest extends StepTest {
       'assets: [a: "b"]': 'assets: expected a text or list, got a map',
       'assets: ["a\\nb"]': 'assets: expected no line break or NUL, got a?b',
       'assets: "a", attributes: ["x=y"]': 'attributes: expected a map, got none',
-      'assets: "a", attributes: [x: "a\\nb=c"]': 'attributes: expected no line break or NUL, got x=a?b=c',
+      'assets: "a", attributes: [x: "a\\nb=c"]': 'attributes: expected no line break or NUL, got a?b=c',
+      'assets: "a", attributes: ["x\\n": "a"]': 'attributes: expected no line break or NUL, got x?',
+      'assets: "a", attributes: ["x=y": "a"]': 'attributes: expected no = in a key, got [x=y]',
+      'assets: "a", attributes: [x: null]': 'attributes: expected a text, got an empty one',
+      'assets: "a", archiveReceipts: "no"': 'archiveReceipts: expected true or false, got no',
       'assets: "a", job: "x#1\\u0000"': 'job: expected no line break or NUL, got x#1?',
       'assets: "a", onFailure: "ignore"': 'onFailure: expected fail or unstable, got ignore',
       'assets: "a", onUnavailable: "ignore"': 'onUnavailable: expected queue or unstable or fail, got ignore',
@@ -46,6 +50,23 @@ class ArgumentsTest extends StepTest {
       assert done.failure.message ==~ /notary\w+: needs a node, got none; put it into node \{ \} or give the stage an agent/
     }
     assert jenkins.ran == []
+  }
+
+  @Test void listsSetsArraysAndSingleTextsAreAllTaken() {
+    ["'a b'.split(' ')": 'a\nb\n', "['a', 'b'] as Set": 'a\nb\n', "'a'": 'a\n', "\"a\${1}\"": 'a1\n'].each { given, list ->
+      fakeProgram(0, [assets: []])
+      jenkins.calls.clear()
+      succeed("notaryNotarize(assets: ${given})")
+
+      assert jenkins.calls.find { it.name == 'writeFile' }.args[0].text == list: given
+    }
+  }
+
+  @Test void aSingleTextOfAListIsNotCutAtCommas() {
+    fakeProgram(0, [assets: []])
+    succeed("notaryNotarize(assets: 'a', attach: 'r,1.xml:tests')")
+
+    assert given().JENKINS_NOTARY_ATTACH == 'r,1.xml:tests\n'
   }
 
   @Test void aNullCountsAsNotGiven() {

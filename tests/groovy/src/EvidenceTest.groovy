@@ -22,6 +22,16 @@ class EvidenceTest extends StepTest {
     assert found*.size() == [1, 1]
   }
 
+  @Test void onlyTheProgramsReceiptIsLeftOut() {
+    final List found = succeed("""
+      notaryNotarize(assets: 'app.jar', attributes: [receipt: 'a word'])
+      return notaryEvidence(job: 'payments/api/main#42')
+    """)
+
+    assert found[0].predicate.attributes == [receipt: 'a word']
+    assert !found[0].containsKey('receipt')
+  }
+
   @Test void nothingFoundFailsTheBuild() {
     assert fail("notaryEvidence(job: 'nobody#1')").startsWith('notaryEvidence: exit code 66: not found: ')
   }

@@ -120,6 +120,13 @@ class OutcomeTest extends StepTest {
     assert names() == ['error']
   }
 
+  @Test void ofManyResultsTheFirstTwentyAreShown() {
+    fakeProgram(0, [assets: (1..25).collect { [name: "a${it}", status: 'TRUSTED', code: 0, digest: 'sha256:00'] }])
+    succeed("notaryAuthenticate 'app.jar'")
+
+    assert jenkins.log.contains('TRUSTED  sha256:00  a20\nand 5 more\n') && !jenkins.log.contains('a21')
+  }
+
   @Test void textOfTheProgramCannotForgeLinesOfTheLog() {
     fakeProgram(1, [assets: [[name: "a\nTRUSTED\u001b[8mha:\u202e", status: 'UNTRUSTED', code: 1, digest: 'sha256:00', reason: 'x\r\ny']]])
 
