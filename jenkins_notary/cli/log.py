@@ -1,4 +1,4 @@
-"""Print and record console logs: ``log``, ``log put``."""
+"""Print the console logs of builds: ``log``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from jenkins_notary.cli.options import (
     add_all,
     add_as_of,
     add_jenkins,
-    add_key,
     add_ledger,
 )
-from jenkins_notary.cli.records import show_records
 from jenkins_notary.errors import UsageError
 from jenkins_notary.values.jobid import parse_job_id
 
@@ -42,24 +40,6 @@ def declare_log(parser: Parser) -> None:
     parser.option("--checkpoints", "the ledger's checkpoints in the log; no text")
     parser.option("--verify", "compare with the log that Jenkins serves now; no text")
     add_all(parser, add_as_of, add_ledger, add_jenkins)
-
-
-def declare_put(parser: Parser) -> None:
-    """Add the options of ``log put``."""
-    parser.argument("JOB_ID", "a build, NAME#NUMBER or its URL")
-    parser.argument("FILE", "the log, or - for standard input")
-    parser.option("--stage", "the stage that the log is of", metavar="NAME")
-    parser.option("--secrets", "what becomes of a log in which secrets are found")
-    add_all(parser, add_ledger, add_key)
-
-
-def declare_release(parser: Parser) -> None:
-    """Add the options of ``log release``."""
-    parser.argument("JOB_ID", "a build, NAME#NUMBER or its URL")
-    parser.option("--reason", "why it may be read; it is recorded", metavar="TEXT")
-    parser.option("--stage", "the stage whose log is meant", metavar="NAME")
-    parser.option("--started", "of builds of one id, that of this time", metavar="TIME")
-    add_all(parser, add_ledger, add_key)
 
 
 def run_log(context: Context) -> int:
@@ -100,30 +80,6 @@ def run_log(context: Context) -> int:
             for number, line in lines_found
         )
         return _print(context, found, chunks)
-
-
-def run_put(context: Context) -> int:
-    """Record a build's log."""
-    with context.notary() as notary:
-        record = notary.put_log(
-            context.word("JOB_ID"),
-            context.word("FILE"),
-            stage=context.text("stage"),
-            secrets=context.text("secrets") or "hold",
-        )
-    return show_records(context, [record])
-
-
-def run_release(context: Context) -> int:
-    """Let a held log be read."""
-    with context.notary() as notary:
-        record = notary.release_log(
-            context.word("JOB_ID"),
-            reason=context.required("reason"),
-            stage=context.text("stage"),
-            started=context.text("started"),
-        )
-    return show_records(context, [record])
 
 
 def parse_lines(text: str) -> tuple[int, int]:
@@ -282,25 +238,5 @@ log payments/api/main#42 --verify --jenkins-url https://ci.example.com/
         "line of more than 64 KiB comes cut.\n\n"
         "--verify answers 0 when Jenkins serves the same log, 65 when it was altered\n"
         "or cut (with the first line that differs), 66 when Jenkins lost it.",
-    ),
-    "log put": Command(
-        declare_put,
-        run_put,
-        """
-log put payments/api/main#42 console.txt
-make 2>&1 | tee /dev/stderr | jenkins-notary log put payments/api/main#42 -
-log put payments/api/main#42 console.txt --secrets digest
-""",
-        "The log is looked through for secrets first. One that seems to hold some is\n"
-        "held back (hold, the default), stored as it is (store), or its digest alone\n"
-        "is recorded (digest).",
-    ),
-    "log release": Command(
-        declare_release,
-        run_release,
-        """
-log release payments/api/main#42 --reason 'the token was revoked'
-""",
-        "For an administrator, or the signer of the log's record.",
     ),
 }
