@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
+EXAMPLES = Path(__file__).parents[2] / "examples/jenkins/freestyle"
 SHELL = """<project><builders><hudson.tasks.Shell><command>{}</command>
 </hudson.tasks.Shell></builders><publishers><hudson.tasks.ArtifactArchiver>
 <artifacts>out/**, .jenkins-notary/**</artifacts>
@@ -513,6 +514,32 @@ def test_a_renamed_folder_is_one_event_and_a_later_move_below_it_another(
     assert told == [("renamed", folder, new), ("moved", f"{folder}/a", f"{new}/a")]
 
 
+def test_a_build_whose_job_was_renamed_at_once_has_all_its_facts(
+    service: OutboxService, jenkins: RealController
+) -> None:
+    old = jenkins.add_job("quick", SHELL.format("true"))
+    folder = jenkins.add_folder("behind")
+    # Without an address the events wait for their facts, under a name that is gone.
+    location = "jenkins.model.JenkinsLocationConfiguration.get()"
+    jenkins.script(f"{location}.url = null")
+    try:
+        jenkins.build(old)
+        jenkins.script(f"""
+            item('{coded(old)}').renameTo('quicker')
+            def moving = item('{coded(jenkins.name("quicker"))}')
+            Items.move(moving, item('{coded(folder)}'))
+            """)
+        wait(lambda: jenkins.status()["waiting"]["incoming"] == 3, "waiting events")
+        assert service.find("finalized", old) == []
+    finally:
+        jenkins.script(f"{location}.url = '{jenkins.url}'")
+    jenkins.wake("keeper")
+
+    event = service.wait_for("finalized", old)
+    assert event["controller"]["url"] == jenkins.url
+    assert facts_of(service, old)["log"]["lines"] > 0
+
+
 def test_running_the_script_again_doubles_no_event(
     service: OutboxService, jenkins: RealController
 ) -> None:
@@ -793,6 +820,43 @@ def test_the_installed_command_line_records_what_the_outbox_holds(
         lambda: any(one["type"] == "deletion" for one in evidence_of(f"{job}#1")),
         "the deletion record",
     )
+
+
+def test_the_freestyle_examples_run(
+    service: OutboxService,
+    jenkins: RealController,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("JENKINS_NOTARY_LEDGER", f"sqlite:///{tmp_path}/ledger.db")
+    monkeypatch.setenv("JENKINS_NOTARY_KEY", f"{tmp_path}/build.pem")
+    assert command("key", "generate").code == 0
+    assert command("ledger", "init").code == 0
+    names = ("JENKINS_NOTARY_LEDGER", "JENKINS_NOTARY_KEY", "XDG_STATE_HOME")
+    variables = {name: os.environ[name] for name in names}
+    variables["PATH+NOTARY"] = f"{Path(sys.executable).parent}"
+    properties = "Jenkins.get().globalNodeProperties"
+    pairs = ", ".join(f"e('{name}', '{value}')" for name, value in variables.items())
+    jenkins.script(f"""
+        def e = {{ k, v ->
+            new hudson.slaves.EnvironmentVariablesNodeProperty.Entry(k, v) }}
+        {properties}.replaceBy([
+            new hudson.slaves.EnvironmentVariablesNodeProperty([{pairs}])])""")
+    try:
+        jobs = [
+            jenkins.add_job(path.stem, path.read_text(encoding="utf-8"))
+            for path in sorted(EXAMPLES.glob("*.xml"))
+        ]
+        assert [jenkins.build(job) for job in jobs] == ["SUCCESS", "SUCCESS"]
+    finally:
+        jenkins.script(f"{properties}.clear()")
+
+    (silent, stepping) = jobs
+    assert facts_of(service, silent)["artifacts"] == 1
+    # The asset, and its envelope and receipt.
+    assert facts_of(service, stepping)["artifacts"] == 3
+    (record,) = evidence_of(f"{stepping}#1")
+    assert record["status"] == "TRUSTED"
 
 
 def evidence_of(job: str) -> list[dict[str, Any]]:

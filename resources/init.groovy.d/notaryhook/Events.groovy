@@ -30,7 +30,8 @@ class Events {
     Map<String, Object> event(String kind, Item item, Map<String, Object> more) {
         Map<String, Object> event = [
             at: format(System.currentTimeMillis()), event: kind, controller: controller(),
-            job: [name: item.fullName, type: item.class.simpleName, url: item.absoluteUrl],
+            // Without a root URL Item.getAbsoluteUrl throws, and a deletion would go unheard.
+            job: [name: item.fullName, type: item.class.simpleName, url: url() == null ? null : url() + item.url],
         ] as Map<String, Object>
         event + more
     }

@@ -109,8 +109,7 @@ class Hook {
         if (!covers(run.parent.fullName) || marker.exists() || name in unmarked) {
             return null
         }
-        Map<String, Object> more = [build: Events.build(run), facts: Facts.quick(run, complaints)] as Map<String, Object>
-        Long seq = append('finalized', run.parent, more, true)
+        Long seq = append('finalized', run.parent, finalized(run), true)
         if (seq != null) {
             // Should the marker fail, the next sweep must not take the build up again.
             unmarked << name
@@ -118,6 +117,15 @@ class Hook {
             unmarked.remove(name)
         }
         seq
+    }
+
+    /** Return the bytes of the event that a finished build would be now. */
+    byte[] encodeFinalized(Run run) {
+        Json.encode(events.event('finalized', run.parent, finalized(run)))
+    }
+
+    private Map<String, Object> finalized(Run run) {
+        [build: Events.build(run), facts: Facts.quick(run, complaints)] as Map<String, Object>
     }
 
     void recordDeleted(Run run) {

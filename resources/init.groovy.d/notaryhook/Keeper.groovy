@@ -14,6 +14,7 @@ class Keeper {
     private static final long REST_MS = 60_000L
 
     private final Hook hook
+    private boolean warm = false
 
     Keeper(Hook hook) {
         this.hook = hook
@@ -21,6 +22,10 @@ class Keeper {
 
     /** Complete all that waits; return when to look again without being woken. */
     long keepAll() {
+        if (!warm) {
+            warm = true
+            warmUp()
+        }
         if (Events.url() == null) {
             hook.complaints.tell('keeper, address', 'events wait: set the Jenkins URL under Manage Jenkins, System')
             return REST_MS
@@ -36,6 +41,17 @@ class Keeper {
         REST_MS
     }
 
+    /**
+     * Do once, for some build, what the listener does: the first call of everything takes
+     * half a second, and no build shall wait for it.
+     */
+    private void warmUp() {
+        Run run = (Run) Home.jobs().findResult { Job job -> job.lastCompletedBuild }
+        if (run != null) {
+            hook.encodeFinalized(run)
+        }
+    }
+
     private void keep(long seq) {
         Map<String, Object> event = hook.outbox.readUnprepared(seq)
         if (event == null) {
@@ -47,11 +63,11 @@ class Keeper {
         if (controller.get('url') == null) {
             controller.put('url', Events.url())
         }
-        hook.outbox.prepare(seq, event.get('event') == 'finalized' ? complete(event) : event)
+        hook.outbox.prepare(seq, event.get('event') == 'finalized' ? complete(seq, event) : event)
     }
 
-    private Map<String, Object> complete(Map<String, Object> event) {
-        Run run = find(event)
+    private Map<String, Object> complete(long seq, Map<String, Object> event) {
+        Run run = find(event, seq)
         Map<String, Object> facts = (Map<String, Object>) event.get('facts')
         List<Map<String, Object>> claims = []
         if (run != null) {
@@ -66,12 +82,27 @@ class Keeper {
     }
 
     /** Return the build of an event, null: it is gone, or another has its number. */
-    private static Run find(Map<String, Object> event) {
+    private Run find(Map<String, Object> event, long seq) {
         Map<String, Object> job = (Map<String, Object>) event.get('job')
         Map<String, Object> build = (Map<String, Object>) event.get('build')
-        Job found = Jenkins.get().getItemByFullName(job.get('name') as String, Job)
+        String name = job.get('name') as String
+        Job found = Jenkins.get().getItemByFullName(name, Job) ?:
+            Jenkins.get().getItemByFullName(nameNow(name, seq), Job)
         Run run = found?.getBuildByNumber(((Number) build.get('number')).intValue())
         run?.timeInMillis == ((Number) build.get('startedAt')).longValue() ? run : null
+    }
+
+    /** Return what a job is called after the renames and moves that wait behind an event. */
+    private String nameNow(String name, long seq) {
+        String now = name
+        hook.outbox.unprepared.findAll { Long later -> later > seq }.each { Long later ->
+            Map<String, Object> move = hook.outbox.readUnprepared(later)
+            String from = move?.get('from')
+            if (from != null && (now == from || now.startsWith(from + '/'))) {
+                now = (move.get('to') as String) + now.substring(from.length())
+            }
+        }
+        now
     }
 
     private String mode() {
