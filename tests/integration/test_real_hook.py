@@ -524,6 +524,7 @@ def test_a_build_whose_job_was_renamed_at_once_has_all_its_facts(
     jenkins.script(f"{location}.url = null")
     try:
         jenkins.build(old)
+        wait(lambda: jenkins.status()["waiting"]["incoming"] == 1, "the event")
         jenkins.script(f"""
             item('{coded(old)}').renameTo('quicker')
             def moving = item('{coded(jenkins.name("quicker"))}')
@@ -656,7 +657,7 @@ def test_receipts_and_checkpoints_come_back_to_the_builds(
             for one in body["events"]
             if one["event"] == "finalized"
         ]
-        strangers = {"ci:../../x#1": "no", "nothing": "no", f"ci:{job}#99": "no"}
+        strangers = {"ci:../../x#1": "no", "a": "no", f"ci:{job}#99": "no", "b#1": None}
         return 200, {
             "accepted": body["events"][-1]["seq"],
             "receipts": {

@@ -18,9 +18,9 @@ import jenkins.model.Jenkins
  * The hook: what the listeners call, and the threads that do the rest.
  *
  * <p>A listener appends an event to the outbox and wakes the keeper. The keeper completes
- * events with the facts that take time, and sweeps for what was missed. The courier
- * delivers. Neither waits for the other: a build that is rotated away while the ledger is
- * down has its facts already.
+ * events with the facts that take time, the courier delivers them, the sweeper looks for
+ * builds that were missed. None waits for another: a build that is rotated away while the
+ * ledger is down has its facts already.
  */
 @CompileStatic
 class Hook {
@@ -105,7 +105,8 @@ class Hook {
     /** Append a build that has ended, once; return the event's number, null: not appended. */
     synchronized Long recordFinalized(Run run) {
         File marker = new File(run.rootDir, MARKER)
-        String name = "${run.externalizableId} ${run.timeInMillis}"
+        // Not by the job's name: it may be renamed at this very moment.
+        String name = "${run.number} ${run.timeInMillis} ${run.queueId}"
         if (!covers(run.parent.fullName) || marker.exists() || name in unmarked) {
             return null
         }

@@ -20,7 +20,9 @@ class Receipts {
     static void writeAll(Object receipts, Set<Long> waiting) {
         if (receipts instanceof Map) {
             ((Map<Object, Object>) receipts).each { Object jobId, Object receipt ->
-                write(jobId as String, receipt as String, waiting)
+                if (receipt instanceof String) {
+                    write(jobId as String, (String) receipt, waiting)
+                }
             }
         }
     }
