@@ -297,7 +297,8 @@ def test_the_log_of_a_running_build_is_collected(library: Library) -> None:
 node {{
   echo 'a line of this build'
   withEnv(['JENKINS_NOTARY_JENKINS_URL={library.url}',
-           'JENKINS_NOTARY_JENKINS_USER={user}', 'JENKINS_NOTARY_JENKINS_TOKEN={token}']) {{
+           'JENKINS_NOTARY_JENKINS_USER={user}',
+           'JENKINS_NOTARY_JENKINS_TOKEN={token}']) {{
     def found = notaryBuildLog()
     echo "collected ${{found.collect {{ it.type }}.join(' ')}}"
   }}
