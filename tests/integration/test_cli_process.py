@@ -90,7 +90,7 @@ def test_ctrl_c_is_130_without_a_traceback(tmp_path: Path) -> None:
 
 
 def test_reader_that_goes_away_changes_no_code(folder: Path) -> None:
-    shell = "$P log 'a/b#1' | head -1; echo ${PIPESTATUS[0]}"
+    shell = "$P log -q 'a/b#1' | head -1; echo ${PIPESTATUS[0]}"
 
     done = run(shell=shell, cwd=folder)
 
