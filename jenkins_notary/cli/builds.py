@@ -197,7 +197,7 @@ def _read_provenance(record: Record | None) -> dict[str, Any]:
         "result": internal.get("result", build.get("result")),
         "commits": commits,
         "causes": [_describe_cause(one) for one in _objects(internal.get("causes"))],
-        "replay": bool(internal.get("replay")),
+        "replay": _object(internal.get("replay")).get("isReplay") is True,
         "nodes": [
             str(one.get("name"))[:_TEXT] for one in _objects(internal.get("node"))
         ],

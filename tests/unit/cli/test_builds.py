@@ -106,6 +106,17 @@ def test_gaps_causes_and_names_are_told() -> None:
         assert line in lines
 
 
+def test_build_that_the_hook_says_is_no_replay_is_none() -> None:
+    predicate = {
+        "buildDefinition": {"internalParameters": {"replay": {"isReplay": False}}}
+    }
+
+    build = describe_build([record(1, "provenance", predicate)])
+
+    assert build["replay"] is False
+    assert not any("replay" in line for line in format_build(build))
+
+
 @pytest.mark.parametrize(
     ("complete", "said"),
     [(True, "first recorded by"), (False, "first recorded of these")],
