@@ -1,5 +1,7 @@
 import com.cloudbees.groovy.cps.Continuable
 import com.cloudbees.groovy.cps.CpsTransformer
+import java.nio.file.Files
+import java.nio.file.StandardCopyOption
 import org.codehaus.groovy.control.CompilerConfiguration
 
 /**
@@ -14,6 +16,8 @@ class Jenkins {
   static final File PROGRAMS = new File(System.getenv('JENKINS_NOTARY_BIN') ?: "${ROOT}/.venv/bin")
   static final List<String> RESULTS = ['SUCCESS', 'UNSTABLE', 'FAILURE', 'NOT_BUILT', 'ABORTED']
   static Jenkins current
+  private static File madeOnce
+  private static final Map<String, Class> compiled = [:]
 
   final File home
   final File workspace
@@ -54,9 +58,21 @@ class Jenkins {
     ]
   }
 
-  /** Makes the ledger, as an administrator does once on a host that stays. */
+  /** Puts a ledger there, as an administrator does once on a host that stays. */
   Jenkins withLedger() {
-    assert run('ledger', 'init').code == 0
+    // Made once, and copied: a third of the time of all tests would go into making it.
+    if (!madeOnce) {
+      madeOnce = Files.createTempDirectory('ledger').toFile()
+      addShutdownHook { madeOnce.deleteDir() }
+      assert new Jenkins(madeOnce).run('ledger', 'init').code == 0
+    }
+    for (name in ['agent', 'notary']) {
+      new File(madeOnce, name).eachFileRecurse(groovy.io.FileType.FILES) { File one ->
+        final File target = new File(home, madeOnce.toPath().relativize(one.toPath()).toString())
+        target.parentFile.mkdirs()
+        Files.copy(one.toPath(), target.toPath(), StandardCopyOption.COPY_ATTRIBUTES)
+      }
+    }
     return this
   }
 
@@ -118,18 +134,10 @@ class Jenkins {
   /** Runs a pipeline to its end; a failure sets the build's result and is returned as `failure`. */
   Flow run(String pipeline) {
     current = this
-    final GroovyClassLoader loader = makeLoader()
-    final Binding variables = new Binding()
-    variables.setVariable('env', new Env())
-    variables.setVariable('currentBuild', new CurrentBuild())
-    variables.setVariable('any', 'any')
-    variables.setVariable('none', 'none')
-    variables.setVariable('__models', [])
-    variables.setVariable('__prelude', load(loader, new File('Prelude.groovy').text, 'Prelude.groovy', variables))
-    for (file in new File(ROOT, 'vars').listFiles().findAll { it.name.endsWith('.groovy') }) {
-      variables.setVariable(file.name - '.groovy', load(loader, file.getText('UTF-8'), file.name, variables))
-    }
-    flow = new Flow(program: new Continuable(load(loader, pipeline, 'Jenkinsfile', variables)))
+    final GroovyClassLoader loader = makeLoader(library().values().first().classLoader.parent)
+    final Binding variables = new Binding(env: new Env(), currentBuild: new CurrentBuild(), any: 'any', none: 'none', __models: [])
+    library().each { name, type -> variables.setVariable(name, make(type, variables)) }
+    flow = new Flow(program: new Continuable(make(loader.parseClass(pipeline, 'Jenkinsfile'), variables)))
     final Flow main = drive(flow, loader)
     if (main.failure) {
       worsen('FAILURE')
@@ -138,17 +146,29 @@ class Jenkins {
     return main
   }
 
-  private static Script load(GroovyClassLoader loader, String text, String name, Binding variables) {
-    final Script script = loader.parseClass(text, name).newInstance()
+  /** The steps of `vars/` and the block steps, compiled once: the transformation takes its time. */
+  private static Map<String, Class> library() {
+    if (!compiled) {
+      final GroovyClassLoader loader = makeLoader(Jenkins.classLoader)
+      compiled.__prelude = loader.parseClass(new File('Prelude.groovy').text, 'Prelude.groovy')
+      for (file in new File(ROOT, 'vars').listFiles().findAll { it.name.endsWith('.groovy') }) {
+        compiled[file.name - '.groovy'] = loader.parseClass(file.getText('UTF-8'), file.name)
+      }
+    }
+    return compiled
+  }
+
+  private static Script make(Class type, Binding variables) {
+    final Script script = type.newInstance()
     script.binding = variables
     return script
   }
 
-  private static GroovyClassLoader makeLoader() {
+  private static GroovyClassLoader makeLoader(ClassLoader parent) {
     final CompilerConfiguration configuration = new CompilerConfiguration()
     configuration.addCompilationCustomizers(new CpsTransformer())
     configuration.scriptBaseClass = StepScript.name
-    return new GroovyClassLoader(Jenkins.classLoader, configuration)
+    return new GroovyClassLoader(parent, configuration)
   }
 
   /** Runs a flow step by step; everything is saved and loaded while it waits. */
@@ -198,7 +218,7 @@ class Jenkins {
   }
 
   private static Flow makeBranch(GroovyClassLoader loader, Closure body, Flow parent) {
-    final Binding variables = new Binding([__branch: body])
-    return new Flow(program: new Continuable(load(loader, '__branch()', 'Branch', variables)), scopes: new ArrayList(parent.scopes))
+    final Script branch = make(loader.parseClass('__branch()', 'Branch'), new Binding([__branch: body]))
+    return new Flow(program: new Continuable(branch), scopes: new ArrayList(parent.scopes))
   }
 }
