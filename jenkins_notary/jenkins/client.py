@@ -33,7 +33,11 @@ from jenkins_notary.errors import (
 )
 from jenkins_notary.jenkins.console import check_text, open_console
 from jenkins_notary.jenkins.listing import BuildList, walk_builds, walk_jobs
-from jenkins_notary.jenkins.transport import HttpSettings, Transport
+from jenkins_notary.jenkins.transport import (
+    HttpSettings,
+    TooLongError,
+    Transport,
+)
 from jenkins_notary.ports import Controller, LogPart
 from jenkins_notary.values.jobid import check_job_name
 
@@ -64,7 +68,10 @@ publishers still write. A secret parameter has no ``value``: Jenkins does not ex
 ``lastBuiltRevision`` is this build's; the map of former builds is left out.
 """
 
-TEST_TREE = "failCount,passCount,skipCount,duration,empty"
+TEST_COUNTS = "failCount,passCount,skipCount,totalCount,duration,empty"
+_SUITES = "suites[cases[className,name,status]]"
+TEST_TREE = f"{TEST_COUNTS},{_SUITES},childReports[result[{_SUITES}]]"
+"""What is asked of a test report; of one that is too long the counts alone."""
 
 MAX_PART_BYTES = 16 * 1024 * 1024
 """The most of a growing log that is read at once."""
@@ -234,11 +241,15 @@ class JenkinsClient:
     def test_report(self, name: str, number: int) -> Mapping[str, Any] | None:
         """Return the JUnit summary; see the port.
 
-        Cost: one request. A build has a report if one of its ``actions`` has a
-        ``totalCount``.
+        Cost: one request, two for a report with very many tests. A build has a report
+        if one of its ``actions`` has a ``totalCount``.
         """
         self._build_path(name, number)
-        return self._ask_library("get_build_test_report", name, number, tree=TEST_TREE)
+        call = "get_build_test_report"
+        try:
+            return self._ask_library(call, name, number, tree=TEST_TREE)
+        except TooLongError:
+            return self._ask_library(call, name, number, tree=TEST_COUNTS)
 
     def stages(self, name: str, number: int) -> Mapping[str, Any] | None:
         """Return the stage list; see the port.

@@ -84,6 +84,9 @@ def test_a_build_is_collected_and_its_evidence_found_by_job_id(
     assert done.stdout.startswith(f"collected  {instance(jenkins)}:{JOB}#1".encode())
     found = {one["type"]: one for one in evidence(f"{JOB}#1")}
     assert set(found) == {"log", "test-result", "provenance"}
+    tests = found["test-result"]["predicate"]
+    assert tests["failedTests"] == ["app.AppTest.case 0"]
+    assert len(tests["passedTests"]) == 2
     definition = found["provenance"]["predicate"]["buildDefinition"]
     assert definition["externalParameters"]["parameters"] == [
         {"name": "T", "value": "1"},

@@ -143,18 +143,37 @@ def test_what_python_jenkins_reads_by_itself_is_bounded_and_tried_again(
     lab.main.builds[1].tests = (1, 2, 5)
     lab.jenkins.fail("testReport", status=503, times=2)
 
-    assert lab.client.test_report("main", 1) == {
+    report = lab.client.test_report("main", 1)
+
+    assert report is not None
+    assert {**report, "suites": None} == {
         "_class": "hudson.tasks.junit.TestResult",
         "duration": 0.25,
         "empty": False,
         "failCount": 1,
         "passCount": 2,
         "skipCount": 2,
+        "suites": None,
     }
+    assert report["suites"][0]["cases"][0]["status"] == "FAILED"
     assert lab.client.requests == 3
     lab.jenkins.fail("testReport", status=200, body=b"<html>sign in")
     with pytest.raises(UnavailableError, match="Jenkins' JSON"):
         lab.client.test_report("main", 1)
+
+
+def test_of_a_very_long_test_report_the_counts_are_asked_for(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jenkins_notary.jenkins.transport.MAX_JSON_BYTES", 1000)
+    lab.main.builds[1].tests = (0, 0, 5000)
+
+    report = lab.client.test_report("main", 1)
+
+    assert report is not None
+    assert report["passCount"] == 5000
+    assert "suites" not in report
+    assert lab.client.requests == 2
 
 
 @pytest.mark.parametrize(
