@@ -14,6 +14,7 @@ from jenkins_notary.agent.build import TARGET
 from jenkins_notary.errors import SEVERITY
 from jenkins_notary.version import VERSION
 from tests.agent import agent
+from tests.parts.registry import Authority
 from tests.parts.service import Fault, StandIn
 from tests.program import program
 from tests.shells import SCRIPT, Shell
@@ -437,6 +438,26 @@ def test_passing_faults_are_tried_again_under_one_id(
     assert done.code == 0, done
     assert len(service.seen) == 5
     assert len({one.json["recordId"] for one in service.seen}) == 1
+
+
+@pytest.mark.parametrize("client", ["curl", "wget"])
+def test_private_authority_is_trusted_by_name_alone(
+    work: Path, tmp_path: Path, client: str
+) -> None:
+    machine = Shell(tmp_path / "tls", "dash", client=client)
+    authority = Authority()
+    pair = authority.issue(tmp_path, "server")
+    ca_file = str(authority.write(tmp_path))
+    with StandIn(tmp_path, certificate=pair) as service:
+        words = ("notarize", "-o", "json", "app.jar")
+        trusted = machine.run(
+            *words, "--ca-file", ca_file, environ=service.client, cwd=work
+        )
+        stranger = machine.run(*words, environ=service.client, cwd=work)
+
+    assert trusted.code == 0, trusted
+    assert stranger.code == 69, stranger
+    assert len(service.seen) == 1
 
 
 def test_waiting_is_bounded(dash: Shell, service: StandIn, work: Path) -> None:
