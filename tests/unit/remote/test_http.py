@@ -52,7 +52,18 @@ class Server:
         self.pause_s = 0.0
         self.reads = True
         self.got: list[bytes] = []
-        threading.Thread(target=self._serve, daemon=True).start()
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def close(self) -> None:
+        """Stop listening.
+
+        A thread that still waited would take the connections of whichever listener
+        gets the same descriptor next.
+        """
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join(10)
+        self.listener.close()
 
     def _serve(self) -> None:
         while True:
@@ -84,7 +95,7 @@ class Server:
 def server() -> Iterator[Server]:
     running = Server()
     yield running
-    running.listener.close()
+    running.close()
 
 
 @pytest.mark.parametrize(
