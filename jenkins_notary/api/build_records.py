@@ -42,7 +42,9 @@ CONSOLE_TEXT = "consoleText"
 MAX_PREDICATE_BYTES = 4 << 20
 """The longest predicate without its subjects: an envelope has 16 MiB for both."""
 
-SETTLED = frozenset({"altered", "deleted", "missing", "too long", "truncated"})
+SETTLED = frozenset(
+    {"altered", "deleted", "missing", "refused", "too long", "truncated"}
+)
 """Gaps that no further reading closes."""
 
 
@@ -76,6 +78,8 @@ class BuildWriter:
         self._gaps = dict(sources.gaps)
         if origin is not None and origin.event.faults:
             self._gaps["facts"] = dict(origin.event.faults)
+        if origin is not None:
+            self._gaps.update(origin.event.lost)
 
     def log(
         self, kept: KeptLog, *, previous: int | None, extends: bool | None

@@ -111,6 +111,10 @@ class _Drainer:
         except IntegrityError as error:
             return self._set_aside(number, f"event {number}", error)
         self._check_same_controller(origin)
+        if origin.event.lost:
+            self._session.notify(
+                f"event {number}: its claims cannot be read; it is recorded without"
+            )
         try:
             is_end = origin.event.kind == "finalized"
             result = self._finalize(origin) if is_end else self._record_change(origin)

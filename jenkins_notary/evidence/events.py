@@ -51,6 +51,8 @@ MAX_EVENT_BYTES = 16 << 20
 
 EVENTS = frozenset({"finalized", "build-deleted", "job-deleted", "renamed", "moved"})
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,3}))?Z", re.ASCII)
+_NOTHING: Mapping[str, str] = {}
+_CLAIMS = b',"claims":['
 _OUTBOX_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -113,8 +115,10 @@ class Event(NamedTuple):
         new_name: Full name after it, or None.
         range: ``first``, ``last`` and ``count`` of a deleted job's builds, or None.
         facts: What only the controller knows, cleaned.
-        faults: What is wrong with facts that were left out, by name.
+        faults: What is wrong with facts that were left out, by name; and with the
+            claims, where the hook left them out.
         claims: What the build itself claims, JSON objects, not looked into.
+        lost: Gaps of the build's record: parts of the event that nobody can read.
     """
 
     seq: int
@@ -130,6 +134,7 @@ class Event(NamedTuple):
     facts: Mapping[str, Any]
     faults: Mapping[str, str]
     claims: tuple[Mapping[str, Any], ...]
+    lost: Mapping[str, str]
 
     @property
     def build_id(self) -> JobId | None:
@@ -161,8 +166,15 @@ def parse_outbox(data: bytes, *, subject: str) -> Outbox:
     )
 
 
-def parse_event(data: bytes, *, subject: str) -> Event:
+def parse_event(
+    data: bytes, *, subject: str, lost: Mapping[str, str] = _NOTHING
+) -> Event:
     """Return the event in a file of the outbox.
+
+    Args:
+        data: The file's bytes.
+        subject: Which file, for the message.
+        lost: What was taken out of it before.
 
     Raises:
         IntegrityError: Not an event of version 1, or one without what its kind needs.
@@ -182,6 +194,8 @@ def parse_event(data: bytes, *, subject: str) -> Event:
         )
     _check_whole(own, kind, subject)
     facts, faults = parse_facts(own.get("facts", {}))
+    for name in own.get("dropped", ()):
+        faults.setdefault(name, "too long for an event")
     controller = own["controller"]
     return Event(
         own["seq"],
@@ -197,7 +211,23 @@ def parse_event(data: bytes, *, subject: str) -> Event:
         facts,
         faults,
         tuple(own.get("claims", ())),
+        lost,
     )
+
+
+def cut_claims(data: bytes) -> bytes | None:
+    """Return an event without the claims that stand at its end, or None: it has none.
+
+    A build chooses its claims, and whatever they are must not keep the build out of the
+    ledger. The bytes need not be JSON, and may be cut off: in what a hook writes, the
+    marker stands first before the claims, for no fact has such a key and no JSON text
+    holds its quotes bare.
+
+    >>> cut_claims(b'{"seq":1,"facts":{},"claims":[{"n":')
+    b'{"seq":1,"facts":{}}'
+    """
+    before, marker, _ = data.partition(_CLAIMS)
+    return before + b"}" if marker else None
 
 
 def parse_time(value: object, *, subject: str) -> int:
@@ -325,5 +355,6 @@ _EVENT: Mapping[str, Shape] = {
     "to": _name,
     "range": {"first": number, "last": number, "count": number},
     "facts": _object,
+    "dropped": [text(40)],
     "claims": [_object],
 }

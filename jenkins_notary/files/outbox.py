@@ -20,6 +20,7 @@ from jenkins_notary.errors import (
 from jenkins_notary.evidence.events import (
     MAX_EVENT_BYTES,
     Origin,
+    cut_claims,
     parse_event,
     parse_outbox,
 )
@@ -27,7 +28,7 @@ from jenkins_notary.files.locks import FileLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from jenkins_notary.evidence.events import Outbox
+    from jenkins_notary.evidence.events import Event, Outbox
 
 _NAME = re.compile(r"([0-9]{16})\.json")
 
@@ -48,7 +49,7 @@ class OutboxFolder:
         """
         self._path = path
         self._events = os.path.join(path, "events")
-        data = _read(os.path.join(path, "outbox.json"))
+        data = _read(os.path.join(path, "outbox.json"), limit=(1 << 16) + 1)
         self.outbox: Outbox = parse_outbox(data, subject=f"outbox {path}")
 
     def lock(self) -> FileLock:
@@ -66,13 +67,13 @@ class OutboxFolder:
         )
 
     def read(self, number: int) -> Origin:
-        """Return an event.
+        """Return an event; without its claims, where they cannot be read.
 
         Raises:
             IntegrityError: It is malformed, or has another number.
         """
         path = self._name(number)
-        event = parse_event(_read(path), subject=f"event {path}")
+        event = _parse(_read(path, limit=MAX_EVENT_BYTES + 1), subject=f"event {path}")
         if event.seq != number:
             raise IntegrityError(
                 f"event {path}", expected=f"number {number}", got=f"{event.seq}"
@@ -100,12 +101,27 @@ class OutboxFolder:
         return os.path.join(self._events, f"{number:016}.json")
 
 
-def _read(path: str) -> bytes:
-    """Return a file of an outbox, whole.
+def _parse(data: bytes, *, subject: str) -> Event:
+    """Return an event, if need be without its claims.
+
+    Raises:
+        IntegrityError: It is malformed without them too.
+    """
+    try:
+        return parse_event(data, subject=subject)
+    except IntegrityError:
+        rest = cut_claims(data)
+        if rest is None:
+            raise
+        return parse_event(rest, subject=subject, lost={"claims": "refused"})
+
+
+def _read(path: str, *, limit: int) -> bytes:
+    """Return a file of an outbox, at most so many bytes of it.
 
     Raises:
         NotFoundError: No such file.
-        IntegrityError: No regular file, or too long a one.
+        IntegrityError: No regular file.
     """
     try:
         # A link or a FIFO that was planted must lead nowhere and hold nobody.
@@ -127,12 +143,7 @@ def _read(path: str) -> bytes:
     with open(fd, "rb") as file:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise IntegrityError(f"outbox file {path}", expected="a regular file")
-        data = file.read(MAX_EVENT_BYTES + 1)
-    if len(data) > MAX_EVENT_BYTES:
-        raise IntegrityError(
-            f"outbox file {path}", expected=f"at most {MAX_EVENT_BYTES} bytes"
-        )
-    return data
+        return file.read(limit)
 
 
 def _sync(path: str) -> None:
