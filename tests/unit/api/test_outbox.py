@@ -478,6 +478,118 @@ def test_a_build_may_untrust_what_its_own_job_has_recorded(
     assert notary.authenticate([digest("app.jar")])[0].code == 1
 
 
+def test_no_build_makes_others_digest_its_own_by_claiming_it_first(
+    hook: Hook, notary: Notary, run: Callable[..., list[Collected]]
+) -> None:
+    notary.notarize([digest("release.jar")], name="r", job="ci.example.com:release#1")
+    untrust = claim("release.jar", "UNTRUSTED", recordId="ef" * 16)
+    hook.finalize(claims=[claim("release.jar"), untrust])
+    hook.finalize(claims=[{**untrust, "recordId": "12" * 16}])
+
+    first, second = run()
+
+    assert (first.code, second.code) == (64, 64)
+    assert "and no other job" in str(first.faults[0])
+    assert notary.authenticate([digest("release.jar")])[0].code == 0
+
+
+def test_a_build_cannot_untrust_what_only_the_same_event_has_recorded(
+    hook: Hook,
+    notary: Notary,
+    jenkins: MemoryJenkins,
+    run: Callable[..., list[Collected]],
+) -> None:
+    untrust = claim("app.jar", "UNTRUSTED", recordId="ef" * 16)
+    hook.finalize(claims=[claim("app.jar"), untrust])
+
+    (result,) = run(jenkins)
+
+    assert result.code == 64
+    assert notary.authenticate([digest("app.jar")])[0].code == 0
+
+
+def test_a_record_that_was_made_after_the_event_is_none_of_before(
+    hook: Hook,
+    notary: Notary,
+    run: Callable[..., list[Collected]],
+) -> None:
+    hook.finalize(claims=[claim("app.jar", "UNTRUSTED")])
+    notary.notarize([digest("app.jar")], name="a", job=ID)
+
+    (result,) = run()
+
+    assert result.code == 64
+    assert notary.authenticate([digest("app.jar")])[0].code == 0
+
+
+def test_a_digest_that_a_record_without_a_job_names_is_not_the_builds(
+    hook: Hook, notary: Notary, run: Callable[..., list[Collected]]
+) -> None:
+    hook.finalize(claims=[claim("app.jar")])
+    run()
+    notary.notarize([digest("app.jar")], name="a")
+    hook.finalize(claims=[claim("app.jar", "UNTRUSTED", recordId="ef" * 16)])
+
+    assert run()[0].code == 64
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"facts": {"replay": {"isReplay": True, "original": 6}}},
+        {"facts": {"replay": "maybe"}},
+        {"facts": {"script": {"kind": "pipeline"}}},
+        {"facts": {"change": {"id": "PR-1", "fork": True}}},
+        {"facts": {"change": 7}},
+        {"dropped": ["change"]},
+        {
+            "controller": {
+                "url": "https://ci.example.com/",
+                "version": "2.421",
+                "identity": None,
+            }
+        },
+    ],
+    ids=[
+        "replay",
+        "replay malformed",
+        "replay unknown",
+        "fork",
+        "change malformed",
+        "change left out",
+        "no identity",
+    ],
+)
+def test_no_claim_is_taken_of_a_build_that_may_not_have_run_what_its_job_says(
+    hook: Hook,
+    notary: Notary,
+    run: Callable[..., list[Collected]],
+    more: dict[str, Any],
+) -> None:
+    hook.finalize(claims=[claim("app.jar")], **more)
+
+    (result,) = run()
+
+    assert result.code == 64
+    assert predicates(result, "notarization") == []
+    assert len(predicates(result, "provenance")) == 1
+    assert notary.authenticate([digest("app.jar")])[0].code == 2
+
+
+def test_claims_of_a_pipeline_that_is_no_replay_are_taken(
+    hook: Hook, notary: Notary, run: Callable[..., list[Collected]]
+) -> None:
+    facts = {
+        "script": {"kind": "pipeline", "source": "scm"},
+        "replay": {"isReplay": False},
+        "change": {"id": "PR-1", "fork": False},
+    }
+    hook.finalize(claims=[claim("app.jar")], facts=facts)
+
+    assert run()[0].code == 0
+    assert notary.authenticate([digest("app.jar")])[0].code == 0
+
+
 @pytest.mark.parametrize(
     "data",
     [
