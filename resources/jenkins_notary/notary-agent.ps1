@@ -385,7 +385,13 @@ function Send-Request([string]$Path, $Value) {
     }
     $service = Get-Service
     $token = Get-Token
-    if (Get-Option 'LOG') { Write-Notice "the log's signature is not checked here: that needs Python" }
+    if (Get-Option 'LOG') {
+        # A verdict that is to be checked with a key, and cannot be, is none.
+        if ($Command -eq 'authenticate') {
+            Stop-With (New-Fault 78 'configuration' 'JENKINS_NOTARY_LOG' 'a verdict that is checked with it' 'an agent without Python' 'install Python on the agent, or the whole jenkins-notary')
+        }
+        Write-Notice "the log's signature is not checked here: that needs Python"
+    }
     $body = $Utf8.GetBytes((ConvertTo-Json -InputObject $Value -Depth 12 -Compress))
     $clock = [Diagnostics.Stopwatch]::StartNew()
     $pause = 1

@@ -650,7 +650,7 @@ send_by_curl() {
                 "$(printf '%s' "$ca_file" | sed 's/[\\"]/\\&/g')"
             [ -z "$direct" ] || printf 'noproxy = "*"\n'
         } | curl -q -K - --silent --show-error --max-redirs 0 --connect-timeout 5 \
-            --max-time "$left" --proto '=http,https' --max-filesize 67108864 \
+            --max-time "$left" --proto '=http,https' --max-filesize "$limit" \
             --user-agent "jenkins-notary-agent/$VERSION" \
             --header 'Content-Type: application/json' --header 'Accept: application/json' \
             --header 'Expect:' --data-binary "@$work/request" \
@@ -699,6 +699,15 @@ find_client() {
     fi
 }
 
+# A verdict that is to be checked with a key, and cannot be, is none.
+check_log() {
+    [ -n "$log" ] || return 0
+    [ "$command" != authenticate ] || fail 78 configuration JENKINS_NOTARY_LOG \
+        "a verdict that is checked with it" "an agent without Python" \
+        "install python3 on the agent, or the whole jenkins-notary"
+    say "the log's signature is not checked here: that needs Python"
+}
+
 # ask PATH: send, and again while the time lasts; ends the program where that fails.
 ask() {
     case $timeout in
@@ -707,7 +716,8 @@ ask() {
     check_service
     read_token
     find_client
-    [ -z "$log" ] || say "the log's signature is not checked here: that needs Python"
+    check_log
+    limit=$((1048576 + ${count:-0} * 16384))
     started=$(date +%s) pause=1 is_final=
     while :; do
         left=$((started + timeout - $(date +%s)))
@@ -725,6 +735,9 @@ ask() {
         sleep "$pause"
         pause=$((pause * 2))
     done
+    [ "$(wc -c <"$work/answer" 2>/dev/null || echo 0)" -le "$limit" ] ||
+        fail 69 unavailable "$service" "an answer of at most $limit bytes" \
+            "a longer one" ""
     case $status in
         200 | 201) ;;
         *) refuse_answer ;;

@@ -113,10 +113,15 @@ def test_script_answers_as_the_zipapp(
     for name, words in COMMANDS.items():
         argv = [words[0], "-o", "json", *words[1:]]
         here = agent(*argv, environ=service.client, cwd=work)
-        there = machine.run(*argv, environ=service.client, cwd=work)
+        there = machine.run(*argv, environ=without_key(service), cwd=work)
 
         assert there.code == here.code, (name, here, there)
         assert outline(there) == outline(here), name
+
+
+def without_key(service: StandIn) -> dict[str, str]:
+    """Return what an agent is given that takes the service's word for a verdict."""
+    return {k: v for k, v in service.client.items() if k != "JENKINS_NOTARY_LOG"}
 
 
 def outline(ran: Ran) -> object:
@@ -416,9 +421,8 @@ def test_verdict_that_disagrees_with_itself_is_refused(
     )
     service.fail(Fault(change=changed(key, value)))
 
-    done = dash.run(
-        "authenticate", "-o", "json", "app.jar", environ=service.client, cwd=work
-    )
+    argv = ("authenticate", "-o", "json", "app.jar")
+    done = dash.run(*argv, environ=without_key(service), cwd=work)
 
     assert made.code == 0
     assert done.code == code, done
@@ -458,6 +462,31 @@ def test_private_authority_is_trusted_by_name_alone(
     assert trusted.code == 0, trusted
     assert stranger.code == 69, stranger
     assert len(service.seen) == 1
+
+
+def test_verdict_that_cannot_be_checked_with_the_key_is_refused(
+    dash: Shell, service: StandIn, work: Path
+) -> None:
+    argv = ("authenticate", "-o", "json", "app.jar")
+
+    done = dash.run(*argv, environ=service.client, cwd=work)
+
+    assert (done.code, done.json["subject"]) == (78, "JENKINS_NOTARY_LOG")
+    assert not service.seen
+
+
+def test_answer_that_is_far_too_long_is_not_read(
+    machine: Shell, service: StandIn, work: Path
+) -> None:
+    service.fail(*[Fault(body=b'{"assets": [' + b" " * (4 << 20))] * 10)
+
+    started = time.monotonic()
+    argv = ("notarize", "-o", "json", "app.jar")
+    environ = {**service.client, "JENKINS_NOTARY_TIMEOUT": "2"}
+    done = machine.run(*argv, environ=environ, cwd=work)
+
+    assert done.code == 69
+    assert time.monotonic() - started < 30
 
 
 def test_waiting_is_bounded(dash: Shell, service: StandIn, work: Path) -> None:
