@@ -13,7 +13,6 @@ import jenkins.util.VirtualFile
 class Claims {
     private static final String FOLDER = '.jenkins-notary'
     private static final int MAX_FILES = 32
-    private static final int MAX_FILE_BYTES = 1 << 20
     private static final int MAX_BYTES = 4 << 20
 
     /** Return the claims of a build; those that are too many, too large or no claims are told. */
@@ -28,13 +27,13 @@ class Claims {
         List<Map<String, Object>> claims = []
         long size = 0
         files.eachWithIndex { VirtualFile file, int i ->
-            size += file.length()
-            Map<String, Object> claim =
-                i < MAX_FILES && file.length() <= MAX_FILE_BYTES && size <= MAX_BYTES ? decode(file) : null
-            if (claim == null) {
+            Map<String, Object> claim = i < MAX_FILES && size <= MAX_BYTES ? open(file) : null
+            // As it is sent: a byte of a file may take six.
+            size += claim == null ? 0 : Json.encode(claim).length
+            if (claim == null || size > MAX_BYTES) {
                 complaints.tell("claims of ${run.externalizableId}",
                     "${file.name} (${file.length()} bytes) is not delivered: expected at most ${MAX_FILES} " +
-                    "files of ${MAX_FILE_BYTES} bytes, ${MAX_BYTES} in all, each a claim of version 1")
+                    "files of ${ClaimFile.MAX_BYTES} bytes, ${MAX_BYTES} in all, each a claim of version 1")
             } else {
                 claims << claim
             }
@@ -42,10 +41,10 @@ class Claims {
         claims
     }
 
-    private static Map<String, Object> decode(VirtualFile file) {
+    private static Map<String, Object> open(VirtualFile file) {
         // The length may be a lie of the store: no more than a file's bytes are read.
-        byte[] content = file.open().withStream { InputStream stream -> stream.readNBytes(MAX_FILE_BYTES + 1) }
-        Map<String, Object> claim = content.length > MAX_FILE_BYTES ? null : Json.decode(content)
-        claim?.get('v') == 1 ? claim : null
+        ClaimFile.decode(file.open().withStream { InputStream stream ->
+            stream.readNBytes(ClaimFile.MAX_BYTES + 1)
+        })
     }
 }

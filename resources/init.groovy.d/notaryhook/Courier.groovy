@@ -5,6 +5,7 @@ import groovy.transform.CompileStatic
 /** Delivers what is complete, by the way that is set, while the outbox is this controller's. */
 @CompileStatic
 class Courier {
+    private static final String SET_ASIDE = 'outbox, set aside'
     private static final long REST_MS = 60_000L
 
     private final Hook hook
@@ -53,7 +54,18 @@ class Courier {
             return REST_MS
         }
         Long pause = delivery.step()
+        tellSetAside()
         notBeforeMs = System.currentTimeMillis() + (pause ?: 0L)
         pause == null ? REST_MS : pause
+    }
+
+    private void tellSetAside() {
+        Map<String, Object> count = hook.outbox.count()
+        if (count.get('bad') == 0 && count.get('refused') == 0) {
+            hook.complaints.settle(SET_ASIDE)
+        } else {
+            hook.complaints.tell(SET_ASIDE, "${count.get('bad')} events in events/bad and " +
+                "${count.get('refused')} in refused are not recorded, or not whole: look at them")
+        }
     }
 }

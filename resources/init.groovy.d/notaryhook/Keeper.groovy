@@ -35,10 +35,22 @@ class Keeper {
             if (hook.closed) {
                 return REST_MS
             }
-            keep(seq)
+            keepAlone(seq)
             hook.courier.wake()
         }
         REST_MS
+    }
+
+    /** Complete an event so that nothing in it stops those behind; a disk that fails does. */
+    private void keepAlone(long seq) {
+        try {
+            keep(seq)
+        } catch (IOException | InterruptedException error) {
+            throw error
+        } catch (Throwable error) {
+            hook.complaints.tell("event ${seq}", "set aside in refused/: ${error}", error)
+            hook.outbox.refuseUnprepared(seq)
+        }
     }
 
     /**
@@ -63,7 +75,19 @@ class Keeper {
         if (controller.get('url') == null) {
             controller.put('url', Events.url())
         }
-        hook.outbox.prepare(seq, event.get('event') == 'finalized' ? complete(seq, event) : event)
+        hook.outbox.prepare(seq, event.get('event') == 'finalized' ? completeOrKeep(seq, event) : event)
+    }
+
+    /** Complete an event; what cannot be read of its build costs the claims and those facts. */
+    private Map<String, Object> completeOrKeep(long seq, Map<String, Object> event) {
+        try {
+            return complete(seq, event)
+        } catch (InterruptedException error) {
+            throw error
+        } catch (Throwable error) {
+            hook.complaints.tell("event ${seq}", "not completed: ${error}", error)
+            return event + ([claims: []] as Map<String, Object>)
+        }
     }
 
     private Map<String, Object> complete(long seq, Map<String, Object> event) {
@@ -74,7 +98,7 @@ class Keeper {
             facts = facts + Facts.whole(run, mode(), hook.complaints)
             try {
                 claims = Claims.read(run, hook.complaints)
-            } catch (IOException error) {
+            } catch (Exception | StackOverflowError error) {
                 hook.complaints.tell("claims of ${run.externalizableId}", "not read: ${error}", error)
             }
         }

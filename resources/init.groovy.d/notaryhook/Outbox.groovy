@@ -12,7 +12,8 @@ import java.util.concurrent.atomic.AtomicLong
  * outbox.json   whose outbox this is: id, identity and address of its controller
  * sequence      the last number that stood in events/
  * incoming/     appended by a listener; facts that take time to read are still missing
- * events/       complete, in the order of their numbers, to be delivered
+ * events/       complete, in the order of their numbers, to be delivered; bad/ in it holds
+ *               what the command cannot record
  * refused/      what the service does not take; nothing is dropped
  * </pre>
  *
@@ -24,9 +25,12 @@ import java.util.concurrent.atomic.AtomicLong
  */
 @CompileStatic
 class Outbox {
+    /** Half of what a reader takes. */
+    static final int MAX_EVENT_BYTES = 8 << 20
+
     final File folder
     private final long maxBytes
-    private final File incoming, events, refused, sequenceFile, bindingFile
+    private final File incoming, events, bad, refused, sequenceFile, bindingFile
     private Map<String, Object> binding
     private long next
     private final AtomicLong bytes = new AtomicLong()
@@ -36,6 +40,7 @@ class Outbox {
         this.maxBytes = maxBytes
         incoming = new File(folder, 'incoming')
         events = new File(folder, 'events')
+        bad = new File(events, 'bad')
         refused = new File(folder, 'refused')
         sequenceFile = new File(folder, 'sequence')
         bindingFile = new File(folder, 'outbox.json')
@@ -162,10 +167,10 @@ class Outbox {
         move(file(events, seq), file(refused, seq))
     }
 
-    /** Return how much waits: [incoming:, ready:, refused:, bytes:]. */
+    /** Return how much waits, and what was set aside: [incoming:, ready:, refused:, bad:, bytes:]. */
     Map<String, Object> count() {
-        [incoming: numbers(incoming).size(), ready: numbers(events).size(),
-         refused: numbers(refused).size(), bytes: bytes.get()] as Map<String, Object>
+        [incoming: numbers(incoming).size(), ready: numbers(events).size(), refused: numbers(refused).size(),
+         bad: numbers(bad).size(), bytes: bytes.get()] as Map<String, Object>
     }
 
     /**
@@ -218,9 +223,27 @@ class Outbox {
         Disk.syncFolder(to.parentFile)
     }
 
+    /**
+     * Encode an event. Where a build made it longer than a reader takes, its claims go, then
+     * its longest facts; {@code dropped} names them. The build itself stays.
+     */
     private static byte[] encode(long seq, Map<String, Object> event) {
-        Map<String, Object> head = [v: 1, seq: seq] as Map<String, Object>
-        Json.encode(head + event)
+        Map<String, Object> all = ([v: 1, seq: seq] as Map<String, Object>) + event
+        List<String> dropped = []
+        byte[] content = Json.encode(all)
+        while (content.length > MAX_EVENT_BYTES) {
+            Map<String, Object> facts = new LinkedHashMap<String, Object>((Map<String, Object>) all.get('facts') ?: [:])
+            if (!all.get('claims') && facts.isEmpty()) {
+                break
+            }
+            String longest = all.get('claims') ? 'claims' :
+                facts.keySet().max { String name -> Json.encode([fact: facts.get(name)]).length }
+            facts.remove(longest)
+            dropped << longest
+            all = all + ([facts: facts, claims: [], dropped: dropped] as Map<String, Object>)
+            content = Json.encode(all)
+        }
+        content
     }
 
     private static File file(File folder, long seq) {

@@ -36,7 +36,7 @@ class HookOutboxTest {
         assert outbox.unprepared == [] && outbox.ready == [1L]
         assert json('events/0000000000000001.json') == [v: 1, seq: 1, event: 'finalized', facts: [core: '2.421']]
         outbox.delete([1L])
-        assert outbox.ready == [] && outbox.count() == [incoming: 0, ready: 0, refused: 0, bytes: 0L]
+        assert outbox.ready == [] && outbox.count() == [incoming: 0, ready: 0, refused: 0, bad: 0, bytes: 0L]
     }
 
     @Test
