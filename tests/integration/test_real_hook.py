@@ -403,6 +403,62 @@ def test_claims_that_a_build_archives_go_with_its_event(
     assert event["claims"] == [json.loads(good)]
 
 
+def test_claims_are_taken_of_named_jobs_and_never_of_a_replay(
+    service: OutboxService, jenkins: RealController
+) -> None:
+    script = (
+        'echo "<${env.JENKINS_NOTARY_HOOK_CLAIMS}>"\n'
+        "node { writeFile file: '.jenkins-notary/claims-1.json', text: '{\"v\":1}'\n"
+        "archiveArtifacts '.jenkins-notary/*' }"
+    )
+    named = jenkins.add_pipeline("named", script)
+    other = jenkins.add_pipeline("unnamed", script)
+    jenkins.install_hook({**service.settings(), "claims": named})
+    jenkins.build(named)
+    jenkins.build(other)
+    jenkins.script(
+        f"item('{coded(named)}').lastBuild.getAction("
+        "org.jenkinsci.plugins.workflow.cps.replay.ReplayAction)"
+        f".run2(text('{coded(script)}'), [:])"
+    )
+
+    replayed = service.wait_for("finalized", named, 2)
+    assert service.find("finalized", named)[0]["claims"] == [{"v": 1}]
+    assert service.wait_for("finalized", other)["claims"] == []
+    assert replayed["facts"]["replay"]["isReplay"] is True
+    assert replayed["claims"] == []
+    log = "item('{}').getBuildByNumber({}).log"
+    assert "<true>" in jenkins.script(log.format(coded(named), 1))
+    assert "<null>" in jenkins.script(log.format(coded(named), 2))
+    assert "<null>" in jenkins.script(log.format(coded(other), 1))
+
+
+_HOSTILE_CLAIMS = """mkdir -p .jenkins-notary; cd .jenkins-notary
+deep=$(head -c 100000 /dev/zero | tr '\\0' '[')
+printf '{"v":1,"assets":%s' "$deep" &gt;claims-1.json
+printf '%s' "$deep" | tr '[' ']' &gt;&gt;claims-1.json; printf '}' &gt;&gt;claims-1.json
+printf '{"v":1,"n":%s}' $(head -c 20000 /dev/zero | tr '\\0' 7) &gt;claims-2.json
+for i in 3 4 5; do
+  { printf '{"v":1,"t":"'; head -c 1040000 /dev/zero | tr '\\0' '\\177'
+    printf '"}'; } &gt;claims-$i.json
+done
+ls -l"""
+
+
+def test_hostile_claims_files_stop_neither_their_build_nor_the_next(
+    service: OutboxService, jenkins: RealController
+) -> None:
+    job = jenkins.add_job("hostile", SHELL.format(_HOSTILE_CLAIMS))
+    behind = jenkins.add_job("behind", SHELL.format("true"))
+    jenkins.build(job)
+    jenkins.build(behind)
+
+    event = service.wait_for("finalized", job)
+    assert event["facts"]["artifacts"] == 5
+    assert event["claims"] == []
+    service.wait_for("finalized", behind)
+
+
 def test_watched_builds_see_the_hook_and_excluded_ones_leave_no_event(
     service: OutboxService, jenkins: RealController
 ) -> None:

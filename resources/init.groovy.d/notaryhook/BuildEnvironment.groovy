@@ -18,5 +18,7 @@ class BuildEnvironment extends EnvironmentContributor {
     @Override
     void buildEnvironmentFor(Run run, EnvVars variables, TaskListener listener) {
         hook.guard('environment') { variables.putAll(hook.environmentFor(run)) }
+        // By itself: what plugins say of a build may fail, and the mode must stay.
+        hook.guard('environment, claims') { variables.putAll(hook.claimsFor(run)) }
     }
 }

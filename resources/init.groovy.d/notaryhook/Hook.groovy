@@ -159,6 +159,11 @@ class Hook {
         all.findAll { String name, String value -> value != null }
     }
 
+    /** Return what tells a build that its claims are taken. */
+    Map<String, String> claimsFor(Run run) {
+        takesClaims(run) ? [JENKINS_NOTARY_HOOK_CLAIMS: 'true'] : [:]
+    }
+
     /** Take what an answer of the ledger brings back: receipts, and the newest checkpoint. */
     void onDelivered(Map<String, Object> answer) {
         byte[] note = (answer.get('checkpoint') as String)?.getBytes('UTF-8')
@@ -175,6 +180,15 @@ class Hook {
          faults: complaints.count.get(), delivery: complaints.last(Delivery.SUBJECT) ?: 'well',
          listeners: costs.collectEntries { String what, Cost cost -> [(what): cost.tell()] },
         ] as Map<String, Object>
+    }
+
+    /**
+     * Return whether what a build claims is delivered: its job may claim, and it runs what
+     * its job says, neither a replay nor a change request from a fork.
+     */
+    boolean takesClaims(Run run) {
+        settings.takesClaims(run.parent.fullName) && Pipelines.replay(run)?.get('isReplay') != true &&
+            Sources.change(run.parent)?.get('fork') != true
     }
 
     private boolean covers(String name) {

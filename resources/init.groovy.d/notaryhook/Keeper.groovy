@@ -97,7 +97,9 @@ class Keeper {
         if (run != null) {
             facts = facts + Facts.whole(run, mode(), hook.complaints)
             try {
-                claims = Claims.read(run, hook.complaints)
+                if (hook.takesClaims(run)) {
+                    claims = Claims.read(run, hook.complaints)
+                }
             } catch (Exception | StackOverflowError error) {
                 hook.complaints.tell("claims of ${run.externalizableId}", "not read: ${error}", error)
             }

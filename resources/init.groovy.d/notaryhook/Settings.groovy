@@ -15,13 +15,15 @@ import groovy.transform.CompileStatic
 class Settings {
     static final List<String> MODES = ['observe', 'warn', 'enforce']
     private static final List<String> KEYS = [
-        'include', 'exclude', 'url', 'plainHttp', 'credentialsId', 'command', 'ledger', 'mode',
+        'include', 'exclude', 'claims', 'url', 'plainHttp', 'credentialsId', 'command', 'ledger', 'mode',
         'instance', 'maxOutboxBytes', 'batchBytes', 'timeoutSeconds', 'commandTimeoutSeconds',
         'sweepMinutes', 'sweepPerMinute', 'backfill',
     ]
     private static final String COMMAND_ENVIRONMENT = 'command.env.'
 
     final Patterns patterns
+    /** The jobs whose builds may claim; with {@link #patterns}. */
+    private final Patterns claiming
     final String url, credentialsId, command, ledger, mode, instance
     final long maxOutboxBytes
     final int batchBytes, timeoutSeconds, commandTimeoutSeconds, sweepMinutes, sweepPerMinute
@@ -58,6 +60,10 @@ class Settings {
         sweepPerMinute = (int) number(all, 'sweepPerMinute', 120, 1, 6_000)
         backfill = flag(all, 'backfill')
         commandEnvironment = checkCommandEnvironment(all)
+        List<String> claims = words(all.get('claims'))
+        // Whoever writes into the ledger signs what is claimed: the command with the one key
+        // that the hook has, so none may unless it is said; the service by its own rules.
+        claiming = new Patterns(claims ?: words(url ? '**' : ''), words(''))
         if (url && command) {
             throw new IllegalArgumentException('settings: expected url or command, got both')
         }
@@ -65,6 +71,11 @@ class Settings {
             throw new IllegalArgumentException(
                 'settings: url needs credentialsId, the id of a secret-text credential')
         }
+    }
+
+    /** Return whether what builds of a job claim is delivered. */
+    boolean takesClaims(String job) {
+        patterns.covers(job) && claiming.covers(job)
     }
 
     /** Return the settings of a system properties table, its prefix cut off. */

@@ -39,6 +39,20 @@ class HookSettingsTest {
     }
 
     @Test
+    void 'with a command only the named jobs claim, with a service all watched ones'() {
+        def unset = settings([:]), command = settings([command: '/bin/x'])
+        def named = settings([command: '/bin/x', claims: 'releases, tools/*', exclude: 'releases/tmp'])
+        def service = settings([url: 'https://n.example.com', credentialsId: 'x', exclude: 'tmp'])
+        def both = settings([url: 'https://n.example.com', credentialsId: 'x', claims: 'releases'])
+
+        assert !unset.takesClaims('a') && !command.takesClaims('a')
+        assert named.takesClaims('releases/app') && named.takesClaims('tools/x')
+        assert !named.takesClaims('releases/tmp/x') && !named.takesClaims('releases-evil')
+        assert service.takesClaims('a/b') && !service.takesClaims('tmp/x')
+        assert both.takesClaims('releases/app') && !both.takesClaims('a')
+    }
+
+    @Test
     void 'a fault names the key, what was expected and what was got'() {
         assert fault(incldue: 'x').startsWith('settings: unknown [incldue]; known: [include, ')
         assert fault(mode: 'off') == 'settings: mode: expected one of [observe, warn, enforce], got off'
