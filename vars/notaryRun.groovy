@@ -13,7 +13,7 @@ import groovy.json.JsonSlurper
  */
 def call(Map step, Map given) {
   final Map args = check(step, given)
-  final boolean hasHook = env.JENKINS_NOTARY_HOOK ? true : false
+  final boolean hasHook = env.JENKINS_NOTARY_HOOK_CLAIMS ? true : false
   final Map reactions = listReactions(args, env.JENKINS_NOTARY_MODE ?: '', hasHook)
   Map answer = run(step, args, args.transport == 'controller')
   if (reactions[answer.kind] == 'queue') {
@@ -33,9 +33,9 @@ Map check(Map step, Map given) {
   if (!env.WORKSPACE) {
     error "${step.name}: needs a node, got none; put it into node { } or give the stage an agent"
   }
-  if (args.transport == 'controller' && !env.JENKINS_NOTARY_HOOK) {
-    error "${step.name}: transport 'controller' expected the hook on the controller, got none; " +
-      'install it or name a service'
+  if (args.transport == 'controller' && !env.JENKINS_NOTARY_HOOK_CLAIMS) {
+    error "${step.name}: transport 'controller' expected a hook on the controller that takes this job's claims, " +
+      'got none; have an administrator accept them, or name a service'
   }
   return args
 }
@@ -57,7 +57,11 @@ Map run(Map step, Map args, boolean byController) {
     final int code = isService && !byController ?
       executeWithToken(step.name, values, unix, args.credentialsId ?: 'jenkins-notary') :
       execute(step.name, values, unix)
-    answer = judge(code, readAnswer(folder))
+    answer = judge(step, args, byController, code, readAnswer(folder))
+  } catch (Exception problem) {
+    // By its name: the plugin with its class may be missing.
+    if (problem.getClass().simpleName != 'CredentialNotFoundException') { throw problem }
+    answer = [kind: 'fault', text: describeCredential(args, problem.message), lines: '', results: []]
   } finally {
     final String kept = byController ? 'claims-*.json' : args.archiveReceipts ? 'receipts/**' : ''
     leave(room, answer.kind == 'done' ? kept : '')
@@ -83,8 +87,11 @@ void leave(String room, String pattern) {
 int execute(String name, List values, boolean unix) {
   final String script = libraryResource("jenkins_notary/run-agent.${unix ? 'sh' : 'bat'}")
   final Map call = [script: script, returnStatus: true, label: name]
-  withEnv(values) {
-    return unix ? sh(call) : bat(call)
+  // Two blocks: in one, a name would keep the letter case that was inherited.
+  withEnv(listBlanks(values)) {
+    withEnv(values) {
+      return unix ? sh(call) : bat(call)
+    }
   }
 }
 
@@ -93,6 +100,13 @@ int executeWithToken(String name, List values, boolean unix, String credentialsI
   withCredentials([string(credentialsId: credentialsId, variable: 'JENKINS_NOTARY_TOKEN')]) {
     return execute(name, values, unix)
   }
+}
+
+/** Returns what is said where the service's token is not to be had. */
+@NonCPS
+String describeCredential(Map args, String problem) {
+  final String name = args.credentialsId ?: 'jenkins-notary'
+  return plain("credentialsId: expected the secret text '${name}', got: ${problem}; add it, or name another one")
 }
 
 /** Puts beside the list of assets what needs no installed program. */
@@ -242,6 +256,23 @@ List listValues(Map step, Map args, String folder, String claims) {
   return (values + (step.values ?: [])).collect { it.toString() }
 }
 
+/**
+ * Returns what unsets each option that a call decides, or leaves at its default: none is inherited.
+ *
+ * Where the ledger is, and how it and Jenkins are reached, is the environment's to say.
+ */
+@NonCPS
+List listBlanks(List values) {
+  final List options = [
+    'AGAIN', 'AGAINST', 'AS_OF', 'ATTACH', 'ATTACH_DIGEST', 'ATTR', 'CLAIMS', 'COLLECT_JOB', 'COMMIT', 'DIGEST',
+    'DIGEST_FILE', 'EPHEMERAL_OK', 'EVIDENCE_BEFORE', 'EVIDENCE_JOB', 'EVIDENCE_SIGNER', 'FOLLOW', 'INTERVAL', 'JOB',
+    'LABEL', 'LIMIT', 'MIME', 'NAME', 'NULL', 'ONLY', 'ORG', 'OUTBOX', 'OUTPUT', 'POLICY', 'QUIET', 'REASON',
+    'RECEIPT', 'RECEIPTS', 'SECRETS', 'SIGNER', 'SINCE', 'STARTED', 'STRICT', 'SUPERSEDE', 'UNTIL',
+  ]
+  final List names = options.collect { "JENKINS_NOTARY_${it}=".toString() } + ['NOTARY_UTF8=']
+  return names + values.collect { it.substring(0, it.indexOf('=') + 1) }
+}
+
 /** Returns a line for each item of a list or map. */
 @NonCPS
 String formatLines(Object value) {
@@ -257,12 +288,14 @@ String listAssets(Map args) {
 
 /** Returns what the exit code and the program's document come to. */
 @NonCPS
-Map judge(int code, String text) {
+Map judge(Map step, Map args, boolean byController, int code, String text) {
   final Map document = readDocument(text)
   final List row = exitCodes()[code] ?: ['fault', 'an exit code that jenkins-notary does not have']
-  if (!isAnswer(document, code)) {
+  final String lack = isAnswer(document, code) ? findLack(step, args, byController, document) :
+    'a whole answer that says the same'
+  if (lack) {
     final boolean isOurs = code < 100 || !exitCodes()[code]
-    final String why = isOurs ? ', but without a whole answer that says the same; it does not count' : ''
+    final String why = isOurs ? ", but without ${lack}; it does not count" : ''
     return [kind: 'fault', text: "exit code ${code}: ${row[1]}${why}".toString(), lines: '', results: []]
   }
   // Receipts are files: archived with the build, not saved with its program.
@@ -288,6 +321,40 @@ boolean isAnswer(Map document, int code) {
   return isKnown && (severity().find { codes.contains(it) } ?: 0) == code
 }
 
+/**
+ * Returns what an answer lacks of what its command promises, or ''.
+ *
+ * Silence is no verdict: each word that names assets has a result.
+ */
+@NonCPS
+String findLack(Map step, Map args, boolean byController, Map document) {
+  if (document.error) { return '' }
+  final boolean ofAssets = ['notarize', 'untrust', 'unsupport', 'authenticate', 'gate'].contains(step.command)
+  final String key = ofAssets ? 'assets' : 'records'
+  final int least = ofAssets ? asList(args.image ?: args.assets).size() : step.command == 'collect' ? 0 : 1
+  final Object results = document[key]
+  if (!(results instanceof List) || results.size() < least) { return "its ${key}, ${least} or more".toString() }
+  // What could not be read or judged has an error and its code instead.
+  return results.findAll { it.code < 64 }.collect { findGap(step.command, byController, it) }.find { it } ?: ''
+}
+
+/** Returns what a result lacks of what its command promises, or ''. */
+@NonCPS
+String findGap(String command, boolean byController, Map one) {
+  if (command == 'gate') {
+    return one.allowed == (one.code == 0) && [0, 5].contains(one.code) ? '' : 'the decision that the code means'
+  }
+  if (command == 'authenticate') {
+    final String verdict = one.code == 0 ? 'TRUSTED' : exitCodes()[one.code][1]
+    return one.status == verdict ? '' : 'the status that the code means'
+  }
+  // What the hook is to record has no place in the log yet; anything else that was recorded has.
+  final boolean hasIndex = one.index instanceof Integer || one.index instanceof Long
+  if (hasIndex == byController) { return byController ? 'a mere claim' : 'the index of each record' }
+  final String status = [notarize: 'TRUSTED', untrust: 'UNTRUSTED', unsupport: 'UNSUPPORTED'][command]
+  return !status || one.status == status && one.code == 0 ? '' : "the status ${status}".toString()
+}
+
 /** Returns a document's list of assets or records; an empty one for an error. */
 @NonCPS
 List listResults(Map document) {
@@ -308,13 +375,31 @@ Map readDocument(String text) {
     // In brackets, for the parser would not see what follows a document.
     final List documents = copy(new JsonSlurper().parseText("[${text}]".toString()))
     final Object document = documents.size() == 1 ? documents[0] : null
-    final Object results = document instanceof Map ? document.assets ?: document.records ?: [] : null
+    final Object results = document instanceof Map ? listResults(document) : null
     final boolean isOurs = results instanceof List && results.every { it instanceof Map } &&
-      (document.error || document.assets instanceof List || document.records instanceof List)
-    return isOurs ? document : null
+      (document.error || document.containsKey('assets') != document.containsKey('records'))
+    return isOurs && countKeys(document) == countWrittenKeys(text) ? document : null
   } catch (Exception broken) {
     return null
   }
+}
+
+/** Returns how many keys a document has: fewer than were written if one stands twice. */
+@NonCPS
+int countKeys(Object value) {
+  int count = 0
+  if (value instanceof Map) {
+    for (entry in value) { count += 1 + countKeys(entry.value) }
+  } else if (value instanceof List) {
+    for (one in value) { count += countKeys(one) }
+  }
+  return count
+}
+
+/** Returns how many keys stand in a JSON text: outside of quotes each has the one colon. */
+@NonCPS
+int countWrittenKeys(String text) {
+  return text.replaceAll('"(?:[^"\\\\]++|\\\\.)*+"', '').replaceAll('[^:]', '').length()
 }
 
 /** Returns plain maps and lists, which Jenkins can save: the parser's own maps cannot be. */

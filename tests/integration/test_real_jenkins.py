@@ -249,7 +249,7 @@ def test_a_claim_goes_through_the_controller_when_the_service_is_away(
         f"""{GLOBAL}
 node {{
   withEnv(['JENKINS_NOTARY_LEDGER=http://127.0.0.1:9', 'JENKINS_NOTARY_TIMEOUT=1',
-           'JENKINS_NOTARY_HOOK=test']) {{
+           'JENKINS_NOTARY_HOOK_CLAIMS=test']) {{
     sh 'rm -rf *; echo "$BUILD_TAG" > app.jar'
     notaryNotarize 'app.jar'
     notaryNotarize(assets: ['app.jar'], transport: 'controller')

@@ -8,12 +8,22 @@ from pathlib import Path
 import pytest
 
 from jenkins_notary import errors
+from jenkins_notary.agent.main import AGENT
+from jenkins_notary.cli.commands import INSTALLED
+from jenkins_notary.cli.main import make_parser
+from jenkins_notary.config import OPTIONS, variable_name
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "vars").iterdir())
 STEPS = [one.stem for one in SOURCES if one.suffix == ".groovy"]
 RUN = (ROOT / "vars/notaryRun.groovy").read_text("utf-8")
 COMMON = {"ledger", "credentialsId", "onFailure", "onUnavailable"}
+INHERITED = {
+    *("ca-file", "config", "controllers", "key", "ledger", "log", "passphrase-file"),
+    *("jenkins-token-file", "jenkins-url", "jenkins-user"),
+    *("plain-http", "timeout", "token-file"),
+}
+"""Options by which the environment may say where the ledger is and how it is reached."""
 
 
 def read_step(name: str) -> str:
@@ -77,3 +87,39 @@ def test_table_of_exit_codes_is_the_programs() -> None:
 
     assert sorted(codes) == sorted({*errors.SEVERITY, 126, 127, 130, 9009})
     assert [int(one) for one in re.findall(r"\d+", ranked)] == [*errors.SEVERITY]
+
+
+def test_each_option_of_a_steps_command_is_inherited_on_purpose_or_unset() -> None:
+    commands = {
+        found[1]
+        for step in {*STEPS} - {"notaryRun", "notaryStage"}
+        if (found := re.search(r"command: '(\w+)'", read_step(step)))
+    }
+    options = {
+        option.name
+        for edition in (INSTALLED, AGENT)
+        for command in commands
+        for option in make_parser(command, edition).options
+    }
+    unset = read_names("List listBlanks(")
+
+    assert len(commands) == len(STEPS) - 2
+    assert unset | {variable_name(one) for one in INHERITED} == {
+        variable_name(one) for one in options
+    }
+    assert not unset & {variable_name(one) for one in INHERITED}
+
+
+def test_each_option_that_a_step_sets_is_one_and_is_not_inherited() -> None:
+    given = read_names("List listValues(") | {"JENKINS_NOTARY_ONLY"}
+
+    assert {"JENKINS_NOTARY_ORG", "JENKINS_NOTARY_CLAIMS"} <= given
+    assert given <= {variable_name(one) for one in OPTIONS}
+    assert given - {"JENKINS_NOTARY_LEDGER"} <= read_names("List listBlanks(")
+
+
+def read_names(method: str) -> set[str]:
+    """Return the variables that stand in a method of the internal step."""
+    body = RUN.partition(method)[2].partition("\n}")[0]
+    names = re.findall(r"'([A-Z_]+)'|JENKINS_NOTARY_([A-Z_]+)=", body)
+    return {f"JENKINS_NOTARY_{one or other}" for one, other in names}

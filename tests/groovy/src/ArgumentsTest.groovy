@@ -54,7 +54,7 @@ class ArgumentsTest extends StepTest {
 
   @Test void listsSetsArraysAndSingleTextsAreAllTaken() {
     ["'a b'.split(' ')": 'a\nb\n', "['a', 'b'] as Set": 'a\nb\n', "'a'": 'a\n', "\"a\${1}\"": 'a1\n'].each { given, list ->
-      fakeProgram(0, [assets: []])
+      fakeProgram(0, good('assets', 2))
       jenkins.calls.clear()
       succeed("notaryNotarize(assets: ${given})")
 
@@ -63,14 +63,14 @@ class ArgumentsTest extends StepTest {
   }
 
   @Test void aSingleTextOfAListIsNotCutAtCommas() {
-    fakeProgram(0, [assets: []])
+    fakeProgram(0, good('assets', 2))
     succeed("notaryNotarize(assets: 'a', attach: 'r,1.xml:tests')")
 
     assert given().JENKINS_NOTARY_ATTACH == 'r,1.xml:tests\n'
   }
 
   @Test void aNullCountsAsNotGiven() {
-    fakeProgram(0, [assets: []])
+    fakeProgram(0, good('assets', 2))
     succeed("notaryNotarize(assets: 'a', job: null, ledger: null, attributes: null)")
 
     assert !given().containsKey('JENKINS_NOTARY_JOB')

@@ -16,7 +16,7 @@ class AttachTest extends StepTest {
   }
 
   @Test void theCommandAndItsEnvironmentAreExact() {
-    fakeProgram(0, [records: []])
+    fakeProgram(0, good('records'))
     succeed("notaryAttach(file: 'sbom.json', label: 'sbom', mime: 'application/json', digest: ['sha256:00'], job: 'x#1')")
 
     final Map found = given()

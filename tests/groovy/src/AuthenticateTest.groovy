@@ -44,7 +44,7 @@ class AuthenticateTest extends StepTest {
   }
 
   @Test void theCommandAndItsEnvironmentAreExact() {
-    fakeProgram(0, [assets: []])
+    fakeProgram(0, good('assets', 2))
     succeed("notaryAuthenticate(['a.jar', 'b.jar'], signers: ['0x1', '0x2'], org: 'acme', asOf: '2026-01-31', strict: true, name: 'n')")
 
     final Map found = given()
@@ -54,7 +54,7 @@ class AuthenticateTest extends StepTest {
       JENKINS_NOTARY_SIGNER: '0x1\n0x2\n', JENKINS_NOTARY_ORG: 'acme', JENKINS_NOTARY_AS_OF: '2026-01-31',
       JENKINS_NOTARY_STRICT: 'true', JENKINS_NOTARY_NAME: 'n',
     ]
-    assert names() == ['isUnix', 'pwd', 'writeFile', 'libraryResource', 'sh', 'readFile', 'deleteDir']
+    assert names() == ['isUnix', 'pwd', 'writeFile', 'libraryResource', 'sh', 'readFile', 'deleteDir', 'echo']
   }
 
   @Test void aVerdictMayMarkTheBuildUnstableOnly() {

@@ -2,7 +2,7 @@ import org.junit.Test
 
 class BuildLogTest extends StepTest {
   @Test void theCommandAndItsEnvironmentAreExact() {
-    fakeProgram(0, [records: [[name: 'consoleText', type: 'log', code: 0, digest: 'sha256:00']]])
+    fakeProgram(0, [records: [[name: 'consoleText', type: 'log', code: 0, digest: 'sha256:00', index: 1]]])
     final List found = succeed('return notaryBuildLog()')
 
     assert found*.type == ['log']

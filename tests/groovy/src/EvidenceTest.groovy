@@ -42,7 +42,7 @@ class EvidenceTest extends StepTest {
   }
 
   @Test void theCommandAndItsEnvironmentAreExact() {
-    fakeProgram(0, [records: []])
+    fakeProgram(0, good('records'))
     succeed("notaryEvidence(commit: 'abc', signer: '0x1', since: '2026-01-01', until: '2026-02-01', asOf: '9', limit: 3)")
 
     final Map found = given()

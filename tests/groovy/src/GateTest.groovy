@@ -39,7 +39,7 @@ class GateTest extends StepTest {
   }
 
   @Test void theCommandAndItsEnvironmentAreExact() {
-    fakeProgram(0, [assets: []])
+    fakeProgram(0, good('assets'))
     succeed("notaryGate(policy: 'p.yaml', assets: 'a', org: 'acme', asOf: '3')")
 
     final Map found = given()

@@ -97,7 +97,9 @@ class Jenkins {
 
   /** The environment that Jenkins gives to a step within the blocks that are open. */
   Map<String, String> environment() {
-    final Map<String, String> found = new LinkedHashMap(env)
+    // Names have no letter case there, and keep that of the first.
+    final Map<String, String> found = new TreeMap(String.CASE_INSENSITIVE_ORDER)
+    found.putAll(env)
     for (scope in flow?.scopes) {
       if (scope.containsKey('node')) { found.putAll(WORKSPACE: workspace.path, NODE_NAME: scope.node ?: 'built-in') }
       if (scope.stage) { found.STAGE_NAME = scope.stage }
@@ -108,7 +110,7 @@ class Jenkins {
         if (pair.substring(place + 1)) { found[pair.substring(0, place)] = pair.substring(place + 1) } else { found.remove(pair.substring(0, place)) }
       }
       for (one in scope.credentials) {
-        if (!secrets.containsKey(one.credentialsId)) { throw new AbortException("Could not find credentials entry with ID '${one.credentialsId}'") }
+        if (!secrets.containsKey(one.credentialsId)) { throw new CredentialNotFoundException("Could not find credentials entry with ID '${one.credentialsId}'") }
         found[one.variable] = secrets[one.credentialsId]
       }
     }

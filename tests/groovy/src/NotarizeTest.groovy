@@ -25,7 +25,7 @@ class NotarizeTest extends StepTest {
   }
 
   @Test void theCommandAndItsEnvironmentAreExact() {
-    fakeProgram(0, [assets: []])
+    fakeProgram(0, good('assets', 2))
     succeed("""notaryNotarize(
       assets: ['a.jar', 'b.jar'], job: 'x#1', ledger: 'sqlite:////data/l.db', attributes: [release: '1.2', by: "team \${1 + 1}"],
       attach: ['r.xml:tests'], name: 'n', reason: 'why', supersede: [3, 4])""")
@@ -42,11 +42,11 @@ class NotarizeTest extends StepTest {
     ]
     final Map list = jenkins.calls.find { it.name == 'writeFile' }.args[0]
     assert list == [file: "${folder}/assets.txt".toString(), text: 'a.jar\nb.jar\n', encoding: 'UTF-8']
-    assert names() == ['isUnix', 'pwd', 'writeFile', 'libraryResource', 'sh', 'readFile', 'archiveArtifacts', 'deleteDir']
+    assert names() == ['isUnix', 'pwd', 'writeFile', 'libraryResource', 'sh', 'readFile', 'archiveArtifacts', 'deleteDir', 'echo']
   }
 
   @Test void anImageIsNamedByTheDigestThatThePushReported() {
-    fakeProgram(0, [assets: []])
+    fakeProgram(0, good('assets', 2))
     succeed("notaryNotarize(image: 'registry.example.com/app:1.2', digestFile: 'build-metadata.json')")
 
     assert jenkins.calls.find { it.name == 'writeFile' }.args[0].text == 'image://registry.example.com/app:1.2\n'

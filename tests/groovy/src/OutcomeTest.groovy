@@ -1,3 +1,4 @@
+import groovy.json.JsonOutput
 import org.junit.Test
 
 /** What each exit code, answer and policy does to the build: the same for every step. */
@@ -5,7 +6,7 @@ class OutcomeTest extends StepTest {
   static final Map ERROR = [message: 'ledger: expected an answer, got none', error: 'unavailable', code: 69]
 
   private static Map assets(int code, String status = 'UNTRUSTED') {
-    return [assets: [[name: 'app.jar', status: status, code: code, digest: 'sha256:00', reason: 'CVE-1']]]
+    return [assets: [[name: 'app.jar', status: status, code: code, digest: 'sha256:00', index: 1, reason: 'CVE-1']]]
   }
 
   @Test void aVerdictFailsTheBuildByDefault() {
@@ -62,6 +63,75 @@ class OutcomeTest extends StepTest {
     fakeProgram(2, assets(0, 'TRUSTED'))
 
     assert fail("notaryAuthenticate(assets: 'app.jar', onFailure: 'unstable')").contains('does not count')
+  }
+
+  /** Returns what a step says of a program that ends well with a text. */
+  private String refusal(String call, String text) {
+    fakeProgram(0, text)
+    return fail("${call.replace(')', '')}, onFailure: 'unstable', onUnavailable: 'unstable')")
+  }
+
+  @Test void silenceIsNoVerdictAndNoRecord() {
+    final String one = '{"name": "a", "status": "TRUSTED", "code": 0, "digest": "sha256:00", "index": 1, "allowed": true}'
+    [
+      'notaryNotarize(assets: "a")', 'notaryAuthenticate(assets: "a")', 'notaryGate(assets: "a", policy: "p")', 'notaryNotarize(image: "a")',
+      'notaryUntrust(assets: "a", reason: "r")', 'notaryUnsupport(assets: "a", reason: "r")',
+    ].each { call ->
+      ['{"assets": []}', '{"records": []}', "{\"records\": [${one}]}".toString(), "{\"assets\": [], \"records\": [${one}]}".toString()].each { text ->
+        assert refusal(call, text) ==~ '.*without (its assets, 1 or more|a whole answer that says the same); it does not count': "${call} ${text}"
+      }
+    }
+    assert refusal('notaryAuthenticate(assets: ["a", "b"])', "{\"assets\": [${one}]}").endsWith('but without its assets, 2 or more; it does not count')
+    ['notaryAttach(file: "a")', 'notaryEvidence(job: "a#1")'].each { call ->
+      assert refusal(call, '{"records": []}').endsWith('but without its records, 1 or more; it does not count')
+      assert refusal(call, "{\"assets\": [${one}]}").endsWith('but without its records, 1 or more; it does not count')
+    }
+  }
+
+  @Test void aBuildThatIsWholeAlreadyHasNoNewRecord() {
+    fakeProgram(0, [records: []])
+
+    assert succeed('return notaryBuildLog()') == []
+  }
+
+  @Test void aResultHasTheStatusThatItsCodeMeans() {
+    [
+      'notaryAuthenticate(assets: "a")': [[status: 'UNTRUSTED'], [status: null], [:], [status: 'trusted']],
+      'notaryGate(assets: "a", policy: "p")': [[allowed: false], [status: 'TRUSTED'], [allowed: 'true']],
+      'notaryNotarize(assets: "a")': [[status: 'UNTRUSTED', index: 1], [index: 1]],
+      'notaryUntrust(assets: "a", reason: "r")': [[status: 'TRUSTED', index: 1]],
+      'notaryUnsupport(assets: "a", reason: "r")': [[status: 'UNTRUSTED', index: 1]],
+    ].each { call, results ->
+      results.each {
+        assert refusal(call, JsonOutput.toJson([assets: [[name: 'zzz', code: 0] + it]])) ==~ '.*but without the (status|decision).*; it does not count': "${call} ${it}"
+      }
+    }
+  }
+
+  @Test void aVerdictHasTheStatusThatItsCodeMeansToo() {
+    fakeProgram(2, assets(2, 'UNSUPPORTED'))
+
+    assert fail("notaryAuthenticate(assets: 'app.jar', onFailure: 'unstable')").endsWith('but without the status that the code means; it does not count')
+  }
+
+  @Test void whatWasRecordedHasItsPlaceInTheLog() {
+    [notaryNotarize: 'TRUSTED', notaryUntrust: 'UNTRUSTED', notaryUnsupport: 'UNSUPPORTED'].each { step, status ->
+      [[:], [index: null], [index: '1'], [index: 1.5], [index: true]].each {
+        final String call = step == 'notaryNotarize' ? "${step}(assets: 'a')" : "${step}(assets: 'a', reason: 'r')"
+
+        assert refusal(call, JsonOutput.toJson([assets: [[name: 'a', status: status, code: 0] + it]])).endsWith('but without the index of each record; it does not count')
+      }
+    }
+  }
+
+  @Test void aKeyThatStandsTwiceDoesNotCount() {
+    [
+      '{"assets": [{"name": "a", "status": "UNTRUSTED", "code": 1}], "assets": [{"name": "a", "status": "TRUSTED", "code": 0}]}',
+      '{"assets": [{"name": "a", "status": "UNTRUSTED", "status": "TRUSTED", "code": 1, "code": 0}]}',
+      '{"assets": [{"name": "a", "status": "TRUSTED", "cod\\u0065": 1, "code": 0}]}',
+    ].each { assert refusal('notaryAuthenticate(assets: "a")', it).contains('without a whole answer') }
+    fakeProgram(0, '{"assets": [{"name": "a\\\\\\": \\"b:\\\\", "digest": ":", "status" : "TRUSTED", "code": 0, "as_of": {"at": [":", {"x\\":": 1}]}}]}')
+    succeed("notaryAuthenticate 'a'")
   }
 
   @Test void theWorstOfSeveralIsTheCode() {

@@ -1,4 +1,5 @@
 import com.lesfurets.jenkins.unit.BasePipelineTest
+import groovy.json.JsonOutput
 import org.junit.Before
 import org.junit.Test
 
@@ -9,7 +10,7 @@ class PipelineUnitTest extends BasePipelineTest {
     notaryUnsupport: [assets: 'a', reason: 'r'], notaryGate: [assets: 'a', policy: 'p'], notaryAttach: [file: 'f'],
     notaryEvidence: [job: 'a#1'], notaryBuildLog: [:], notaryStage: [assets: 'a'],
   ]
-  String answer = '{"assets": []}'
+  String answer
   int code = 0
 
   @Override @Before void setUp() throws Exception {
@@ -45,10 +46,13 @@ class PipelineUnitTest extends BasePipelineTest {
   @Test void everyStepRunsOneScript() {
     CALLS.each { name, args ->
       helper.clearCallStack()
+      final String status = [notaryUntrust: 'UNTRUSTED', notaryUnsupport: 'UNSUPPORTED'][name] ?: 'TRUSTED'
+      final String key = ['notaryAttach', 'notaryEvidence', 'notaryBuildLog'].contains(name) ? 'records' : 'assets'
+      answer = JsonOutput.toJson(StepTest.good(key, 1, status))
       final Script step = loadScript("${name}.groovy")
       final List found = name == 'notaryStage' ? step.call(args, 'Build') { } : step.call(args)
 
-      assert found == []
+      assert found*.name == ['a1']
       assert called('sh')*.args*.getAt(0) == [[script: 'the script', returnStatus: true, label: name]]
       assert called('bat') == [] && called('withCredentials') == []
     }

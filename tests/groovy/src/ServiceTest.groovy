@@ -49,7 +49,20 @@ class ServiceTest extends StepTest {
     jenkins.secrets['team-a'] = TOKEN
     succeed("notaryNotarize('app.jar', credentialsId: 'team-a')")
 
-    assert fail("notaryNotarize 'app.jar'") == "Could not find credentials entry with ID 'jenkins-notary'"
+    jenkins.ran.clear()
+    assert fail("notaryNotarize 'app.jar'") == "notaryNotarize: credentialsId: expected the secret text 'jenkins-notary', got: " +
+      "Could not find credentials entry with ID 'jenkins-notary'; add it, or name another one"
+    assert jenkins.ran == []
+    assert new File("${jenkins.workspace}@tmp").list() as List == []
+  }
+
+  @Test void aMissingCredentialIsOnlyToldWhereTheModeOnlyObserves() {
+    jenkins.secrets.clear()
+    jenkins.env.JENKINS_NOTARY_MODE = 'observe'
+    succeed("notaryNotarize 'app.jar'")
+
+    assert jenkins.result == null
+    assert jenkins.log.contains("notaryNotarize: credentialsId: expected the secret text 'jenkins-notary', got: ")
   }
 
   @Test void aWrongTokenFailsTheBuild() {
@@ -67,7 +80,7 @@ class ServiceTest extends StepTest {
   }
 
   @Test void throughTheControllerTheAgentOnlyHashes() {
-    jenkins.env.JENKINS_NOTARY_HOOK = '1'
+    jenkins.env.JENKINS_NOTARY_HOOK_CLAIMS = '1'
     jenkins.env.JENKINS_NOTARY_LEDGER = AWAY
     jenkins.secrets.clear()
     final List made = succeed("return notaryNotarize('app.jar', transport: 'controller', attributes: [release: '1.2'])")
@@ -79,12 +92,15 @@ class ServiceTest extends StepTest {
     assert claim.assets*.name == ['app.jar'] && claim.assets[0].subjects[0].digest == made[0].digest
   }
 
-  @Test void throughTheControllerNeedsTheHook() {
-    assert fail("notaryNotarize('app.jar', transport: 'controller')").contains("transport 'controller' expected the hook on the controller, got none")
+  @Test void throughTheControllerNeedsAHookThatTakesTheJobsClaims() {
+    [null, '1'].each {
+      if (it) { jenkins.env.JENKINS_NOTARY_HOOK = it }
+      assert fail("notaryNotarize('app.jar', transport: 'controller')").contains("transport 'controller' expected a hook on the controller that takes this job's claims, got none; ")
+    }
   }
 
   @Test void aClaimIsQueuedForTheHookWhenTheServiceIsAway() {
-    jenkins.env.JENKINS_NOTARY_HOOK = '1'
+    jenkins.env.JENKINS_NOTARY_HOOK_CLAIMS = '1'
     jenkins.env.JENKINS_NOTARY_LEDGER = AWAY
     jenkins.env.JENKINS_NOTARY_TIMEOUT = '1'
     final List made = succeed("return notaryNotarize('app.jar')")
@@ -97,7 +113,8 @@ class ServiceTest extends StepTest {
     assert !jenkins.ran[1].environment.containsKey('JENKINS_NOTARY_TOKEN')
   }
 
-  @Test void withoutAHookNothingIsQueuedAndTheBuildIsUnstable() {
+  @Test void aHookThatDoesNotTakeTheJobsClaimsQueuesNothingAndTheBuildIsUnstable() {
+    jenkins.env.JENKINS_NOTARY_HOOK = '1'
     jenkins.env.JENKINS_NOTARY_LEDGER = AWAY
     jenkins.env.JENKINS_NOTARY_TIMEOUT = '1'
     succeed("notaryNotarize('app.jar', onUnavailable: 'queue')")
@@ -107,7 +124,7 @@ class ServiceTest extends StepTest {
   }
 
   @Test void enforceFailsInsteadOfQueueing() {
-    jenkins.env.JENKINS_NOTARY_HOOK = '1'
+    jenkins.env.JENKINS_NOTARY_HOOK_CLAIMS = '1'
     jenkins.env.JENKINS_NOTARY_MODE = 'enforce'
     jenkins.env.JENKINS_NOTARY_LEDGER = AWAY
     jenkins.env.JENKINS_NOTARY_TIMEOUT = '1'

@@ -44,6 +44,11 @@ abstract class StepTest {
     return done.code == 66 ? [] : done.document.records
   }
 
+  /** Returns what the program prints when all went well. */
+  static Map good(String key, int count = 1, String status = 'TRUSTED') {
+    return [(key): (1..count).collect { [name: "a${it}".toString(), status: status, code: 0, digest: 'sha256:00', index: it, allowed: true] }]
+  }
+
   /** Puts a program in the place of the real one: it ends with a code after printing a document. */
   void fakeProgram(int code, Object document) {
     final File programs = temporary.newFolder()

@@ -12,6 +12,13 @@ class AbortException extends IOException {
   AbortException(String message) { super(message) }
 }
 
+/** What the credentials-binding plugin throws; it is known by its name. */
+class CredentialNotFoundException extends AbortException {
+  private static final long serialVersionUID = 1L
+
+  CredentialNotFoundException(String message) { super(message) }
+}
+
 /** `env`: the build's environment within the blocks that are open. */
 @CompileStatic
 class Env implements Serializable {

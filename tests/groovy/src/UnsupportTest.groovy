@@ -12,7 +12,7 @@ class UnsupportTest extends StepTest {
   }
 
   @Test void theCommandAndItsEnvironmentAreExact() {
-    fakeProgram(0, [assets: []])
+    fakeProgram(0, good('assets', 1, 'UNSUPPORTED'))
     succeed("notaryUnsupport('a', reason: 'old')")
 
     assert given().subMap(['NOTARY_COMMAND', 'JENKINS_NOTARY_REASON']) == [NOTARY_COMMAND: 'unsupport', JENKINS_NOTARY_REASON: 'old']

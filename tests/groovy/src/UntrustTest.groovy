@@ -32,7 +32,7 @@ class UntrustTest extends StepTest {
   }
 
   @Test void theCommandAndItsEnvironmentAreExact() {
-    fakeProgram(0, [assets: []])
+    fakeProgram(0, good('assets', 1, 'UNTRUSTED'))
     succeed("notaryUntrust(assets: ['a'], reason: 'it\\'s \$(bad)')")
 
     assert given().subMap(['NOTARY_COMMAND', 'JENKINS_NOTARY_REASON']) == [NOTARY_COMMAND: 'untrust', JENKINS_NOTARY_REASON: 'it\'s $(bad)']

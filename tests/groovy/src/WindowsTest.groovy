@@ -1,3 +1,4 @@
+import groovy.json.JsonOutput
 import org.junit.Before
 import org.junit.Test
 
@@ -6,7 +7,7 @@ class WindowsTest extends StepTest {
   @Before void useWindows() {
     jenkins.isUnix = false
     jenkins.onBat = { Map call, Map environment ->
-      new File(environment.NOTARY_DIR, 'out.json').text = '{"assets": [{"name": "app.jar", "status": "TRUSTED", "code": 0, "digest": "sha256:00"}]}'
+      new File(environment.NOTARY_DIR, 'out.json').text = JsonOutput.toJson(good('assets', 2))
       return 0
     }
   }
@@ -14,7 +15,7 @@ class WindowsTest extends StepTest {
   @Test void oneBatWithAConstantScriptGetsTheValuesByEnvironment() {
     final List made = succeed("return notaryNotarize(assets: ['a & calc.exe', '%PATH%'], reason: '\\\" & calc.exe & \\\"')")
 
-    assert made*.name == ['app.jar']
+    assert made*.name == ['a1', 'a2']
     assert jenkins.ran[0].script == new File(Jenkins.ROOT, 'resources/jenkins_notary/run-agent.bat').text
     assert given().JENKINS_NOTARY_REASON == '" & calc.exe & "'
     assert jenkins.calls.find { it.name == 'writeFile' }.args[0].text == 'a & calc.exe\n%PATH%\n'
