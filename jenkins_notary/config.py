@@ -148,7 +148,7 @@ NOT_IN_FILE = frozenset({"config"})
 
 VARIABLES = frozenset(
     {
-        *("DEBUG", "HOOK", "KEY_PASSPHRASE", "MODE", "TOKEN"),
+        *("DEBUG", "HOOK", "HOOK_CLAIMS", "KEY_PASSPHRASE", "MODE", "TOKEN"),
         *("IMMUDB_PASSWORD", "IMMUDB_USER"),
         "JENKINS_TOKEN",
     }
