@@ -213,6 +213,45 @@ def test_each_failure_says_what_to_do(
     assert words in build.log
 
 
+def test_no_option_is_inherited_in_whatever_letters(library: Library) -> None:
+    build = library.build(
+        "inherited",
+        f"""{GLOBAL}
+node {{
+  sh 'rm -rf *; echo "$BUILD_TAG" > a.bin'
+  notaryNotarize 'a.bin'
+  withEnv(['JENKINS_NOTARY_CLAIMS=claims.json', 'JENKINS_NOTARY_AS_OF=2',
+           'JENKINS_NOTARY_NULL=1', 'jenkins_notary_org=x', 'notary_dir=/gone']) {{
+    notaryUntrust(assets: ['a.bin'], reason: 'CVE-1')
+    notaryAuthenticate(assets: ['a.bin'], onFailure: 'unstable')
+    notaryAuthenticate(assets: ['a.bin'], org: 'nobody', onFailure: 'unstable')
+  }}
+  sh 'test ! -e claims.json'
+}}""",
+    )
+
+    assert build.result == "UNSTABLE", explain(build)
+    assert [one["status"] for one in library.evidence(build)] == [
+        *("TRUSTED", "UNTRUSTED")
+    ]
+    assert "exit code 1: UNTRUSTED: a.bin is UNTRUSTED" in build.log
+    assert "exit code 2: UNKNOWN: a.bin is UNKNOWN" in build.log
+
+
+def test_a_missing_credential_is_named(library: Library) -> None:
+    build = library.build(
+        "credential",
+        f"""{GLOBAL}
+node {{
+  writeFile file: 'a', text: 'a'
+  notaryNotarize(assets: 'a', ledger: 'http://127.0.0.1:9', credentialsId: 'gone')
+}}""",
+    )
+
+    assert build.result == "FAILURE", explain(build)
+    assert "notaryNotarize: credentialsId: expected the secret text 'gone'" in build.log
+
+
 def test_a_service_is_used_with_nothing_installed_and_no_token_is_seen(
     library: Library, tmp_path: Path
 ) -> None:
