@@ -23,7 +23,7 @@ INHERITED = {
     *("jenkins-token-file", "jenkins-url", "jenkins-user"),
     *("plain-http", "timeout", "token-file"),
 }
-"""Options by which the environment may say where the ledger is and how it is reached."""
+"""Options by which the environment says where the ledger is and how it is reached."""
 
 
 def read_step(name: str) -> str:
