@@ -83,6 +83,7 @@ OPTIONS: Mapping[str, Kind] = {
     "enrol-org": "list",
     "envelope": "flag",
     "ephemeral-ok": "flag",
+    "event-timeout": "integer",
     "evidence-before": "integer",
     "evidence-job": "text",
     "evidence-signer": "text",

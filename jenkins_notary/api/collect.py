@@ -61,11 +61,14 @@ class Choice(NamedTuple):
         only_log: The log alone, as a step asks for it; else everything.
         again: Read a build again that was recorded whole.
         secrets: What becomes of a log with secrets, see ``log_keeping``.
+        seconds: How long a finished build may take to be read; what is not read by
+            then is a gap. None for as long as it takes.
     """
 
     only_log: bool = False
     again: bool = False
     secrets: str = DEFAULT_POLICY
+    seconds: int | None = None
 
 
 class Collected(NamedTuple):
@@ -211,7 +214,9 @@ class Collector:
         self._growing.forget(key)
         facts = {} if origin is None else origin.event.facts
         chain = find_chain(self._session, key, self.controller.identity)
-        reading = Reading(self._session, self._jenkins, key, info)
+        reading = Reading(
+            self._session, self._jenkins, key, info, seconds=self._choice.seconds
+        )
         reading.read_log(self._choice.secrets, facts=facts, chain=chain)
         if not self._choice.only_log:
             reading.read_artifacts(facts)

@@ -594,7 +594,12 @@ class Notary:
         yield from gather(self._session, wanted)
 
     def drain_outbox(
-        self, path: str, *, secrets: str = "hold", limit: int = 500
+        self,
+        path: str,
+        *,
+        secrets: str = "hold",
+        limit: int = 500,
+        event_timeout_s: int | None = None,
     ) -> Iterator[Collected]:
         """Record the events in the outbox of a controller's hook; yield each result.
 
@@ -604,6 +609,8 @@ class Notary:
             path: The folder, ``$JENKINS_HOME/jenkins-notary/outbox``.
             secrets: What becomes of a log with secrets, as for :meth:`put_log`.
             limit: The most events that are taken.
+            event_timeout_s: How long the build of an event may take to be read; what
+                is not read by then is a gap. No event is begun after that time.
 
         Raises:
             NotaryError: What waits cannot be recorded for now, and stays.
@@ -611,7 +618,8 @@ class Notary:
         from jenkins_notary.api.collect import Choice
         from jenkins_notary.api.outbox import drain
 
-        yield from drain(self._session, path, Choice(secrets=secrets), limit=limit)
+        choice = Choice(secrets=secrets, seconds=event_timeout_s)
+        yield from drain(self._session, path, choice, limit=limit)
 
     def import_records(
         self, path: str, *, job: str | None = None, ephemeral_ok: bool = False

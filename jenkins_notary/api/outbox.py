@@ -67,7 +67,8 @@ def drain(
     Args:
         session: An open ledger, with the key that signs.
         path: The outbox.
-        choice: How a build is read.
+        choice: How a build is read. After its ``seconds`` no further event is begun,
+            so that a caller with twice that time sees the end.
         limit: The most events that are taken.
 
     Raises:
@@ -80,19 +81,30 @@ def drain(
     folder = OutboxFolder(path)
     with folder.lock():
         drainer = _Drainer(session, folder, choice)
+        started_ms = session.clock.now_ms()
         numbers = folder.numbers()
         for before, number in zip([None, *numbers], numbers[:limit], strict=False):
             if before is not None and number != before + 1:
                 session.notify(f"outbox {path}: no event {before + 1} to {number - 1}")
+            if before is not None and _is_late(session, started_ms, choice):
+                break
             try:
                 result = drainer.deliver(number)
             except (PermissionDeniedError, UnavailableError) as error:
                 yield Collected(f"event {number}", None, WAITING, (), (error,), 0)
                 break
             yield result
-        if len(numbers) > limit:
-            session.notify(f"outbox {path}: {len(numbers) - limit} more events wait")
+        left = len(folder.numbers())
+        if left:
+            session.notify(f"outbox {path}: {left} more events wait")
     session.close_controllers()
+
+
+def _is_late(session: Session, started_ms: int, choice: Choice) -> bool:
+    """Return whether there is no time left to begin another event."""
+    if choice.seconds is None:
+        return False
+    return session.clock.now_ms() - started_ms >= choice.seconds * 1000
 
 
 class _Drainer:

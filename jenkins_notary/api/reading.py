@@ -8,6 +8,7 @@ the caller:
 ``denied``      the account may not read it
 ``unavailable`` Jenkins did not answer, broke off, or answered with other than asked
 ``truncated``   it is shorter than the controller's hook saw it
+``too long``    reading it took longer than it may
 ``altered``     it does not begin with what was recorded while the build ran
 ==============  ==============================================================
 """
@@ -33,7 +34,7 @@ from jenkins_notary.values.jobid import format_job_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any, BinaryIO
 
     from jenkins_notary.api.growing import Chain
@@ -51,7 +52,17 @@ EVIDENCE_FOLDER = ".jenkins-notary/"
 """Where the steps archive receipts and claims with a build."""
 
 MISSING = "missing"
-_WORDS = {NotFoundError: MISSING, PermissionDeniedError: "denied"}
+
+
+class TooLongError(UnavailableError):
+    """Reading a build takes longer than it may."""
+
+
+_WORDS = {
+    NotFoundError: MISSING,
+    PermissionDeniedError: "denied",
+    TooLongError: "too long",
+}
 _PIECE = 1 << 20
 _MAX_NAMED = 100
 PIPELINE = "WorkflowRun"
@@ -84,9 +95,22 @@ class RemoteStream:
         is_ended: Whether the last byte was a line break, or there was none.
     """
 
-    def __init__(self, stream: BinaryIO, *, text: TextDigest | None = None) -> None:
-        """Read from a stream; have its text digested, too, if that is wanted."""
+    def __init__(
+        self,
+        stream: BinaryIO,
+        check: Callable[[], None],
+        *,
+        text: TextDigest | None = None,
+    ) -> None:
+        """Read from a stream; have its text digested, too, if that is wanted.
+
+        Args:
+            stream: The bytes.
+            check: Called before each read; raises when there is no time left.
+            text: Takes what is read, or None.
+        """
         self._stream = stream
+        self._check = check
         self._text = text
         self.error: NotaryError | None = None
         self.size = 0
@@ -96,6 +120,7 @@ class RemoteStream:
     def read(self, size: int = -1) -> bytes:
         """Read at most so many bytes; all of them for -1."""
         try:
+            self._check()
             data = self._stream.read(size)
         except NotaryError as error:
             self.error = error
@@ -131,9 +156,17 @@ class Reading:
     """
 
     def __init__(
-        self, session: Session, jenkins: Jenkins, key: BuildKey, info: BuildInfo
+        self,
+        session: Session,
+        jenkins: Jenkins,
+        key: BuildKey,
+        info: BuildInfo,
+        *,
+        seconds: int | None = None,
     ) -> None:
-        """Begin with the build's JSON, which was read."""
+        """Begin with the build's JSON, which was read; take no longer for the rest."""
+        self._seconds = seconds
+        self._until_ms = session.clock.now_ms() + (seconds or 0) * 1000
         self._session = session
         self._jenkins = jenkins
         self.key = key
@@ -166,7 +199,7 @@ class Reading:
         stream: RemoteStream | None = None
         try:
             with self._jenkins.console(*self._place) as opened:
-                stream = RemoteStream(opened, text=text)
+                stream = RemoteStream(opened, self._check_time, text=text)
                 kept = keep_log(
                     self._session,
                     stream,  # type: ignore[arg-type]  # Only read() is used.
@@ -223,8 +256,10 @@ class Reading:
         products = [o for o in self.info.artifacts if not o.startswith(EVIDENCE_FOLDER)]
         for done, path in enumerate(products, 1):
             try:
+                self._check_time()
                 with self._jenkins.artifact(*self._place, path) as stream:
-                    self.artifacts.append(_hash(path, stream))
+                    remote = RemoteStream(stream, self._check_time)
+                    self.artifacts.append(_hash(path, remote))
             except FOREIGN as error:
                 self._miss_artifact(path, error)
             self._session.report("artifacts", done, len(products))
@@ -246,6 +281,7 @@ class Reading:
         if not self.info.has_tests:
             return
         try:
+            self._check_time()
             report = self._jenkins.test_report(*self._place)
             if report is not None:
                 self.tests = parse_test_report(report, subject="test report")
@@ -257,6 +293,7 @@ class Reading:
         if self.info.kind != PIPELINE:
             return
         try:
+            self._check_time()
             self.stages = list_stages(self._jenkins.stages(*self._place))
         except FOREIGN as error:
             self._miss("stages", error)
@@ -289,6 +326,21 @@ class Reading:
             advice="collect it again",
         )
 
+    def _check_time(self) -> None:
+        """Check that there is time left.
+
+        Raises:
+            TooLongError: There is none.
+        """
+        if self._seconds is None or self._session.clock.now_ms() <= self._until_ms:
+            return
+        raise TooLongError(
+            f"build {format_job_id(self.key.job)}",
+            expected=f"to be read within {self._seconds} s",
+            got="more",
+            advice=f"jenkins-notary collect {format_job_id(self.key.job)} --again",
+        )
+
     def _miss(self, what: str, error: NotaryError) -> None:
         """Name a gap."""
         self.gaps[what] = _WORDS.get(type(error), "unavailable")
@@ -310,7 +362,7 @@ class Reading:
             self.faults.append(error)
 
 
-def _hash(path: str, stream: BinaryIO) -> Artifact:
+def _hash(path: str, stream: RemoteStream) -> Artifact:
     """Read an artifact to its end."""
     digest, size = hashlib.sha256(), 0
     while data := stream.read(_PIECE):

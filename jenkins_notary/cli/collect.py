@@ -41,6 +41,11 @@ def declare(parser: Parser) -> None:
         metavar="DIR",
     )
     parser.option("--limit", "with --outbox: at most so many events", metavar="N")
+    parser.option(
+        "--event-timeout",
+        "with --outbox: seconds to read one build; none is begun after that",
+        metavar="N",
+    )
     parser.option("--follow", "go on until the builds end; with --job, for ever")
     parser.option("--interval", "seconds between two looks, 10", metavar="N")
     parser.option("--only", "record the log alone")
@@ -91,6 +96,7 @@ def run_outbox(context: Context, path: str) -> int:
             path,
             secrets=context.text("secrets") or "hold",
             limit=context.limit(MAX_EVENTS),
+            event_timeout_s=context.optional_integer("event-timeout"),
         )
 
         def keep() -> Iterator[Collected]:

@@ -23,6 +23,9 @@ class CommandTransport implements Transport {
     private final int timeoutSeconds
     private final Outbox outbox
     private final Map<String, String> environment
+    /** How often the command had to be ended at one first event. */
+    private long endedAt = 0
+    private int ended = 0
 
     CommandTransport(String program, int timeoutSeconds, Outbox outbox, Map<String, String> environment) {
         this.command = [program, 'collect', '--outbox', outbox.folder.path, '-o', 'json']
@@ -42,7 +45,7 @@ class CommandTransport implements Transport {
 
     @Override
     Map<String, Object> send(Map<Long, byte[]> batch) {
-        ProcessBuilder builder = new ProcessBuilder(command)
+        ProcessBuilder builder = new ProcessBuilder(command + ['--event-timeout', "${eventSeconds(batch)}".toString()])
         builder.environment().clear()
         builder.environment().putAll(environment)
         Process process
@@ -54,20 +57,39 @@ class CommandTransport implements Transport {
         process.outputStream.close()
         Bounded output = new Bounded(process.inputStream)
         Bounded errors = new Bounded(process.errorStream)
+        boolean done = false
         try {
-            await(process)
-            output.join(5_000)
-            errors.join(5_000)
+            done = process.waitFor(timeoutSeconds, TimeUnit.SECONDS)
+            if (done) {
+                output.join(5_000)
+                errors.join(5_000)
+            }
         } finally {
             end(process)
         }
-        answer(process.exitValue(), batch, output.content, errors.text)
+        answer(done ? fault(process.exitValue(), errors.text) : endedFault(batch), batch, output.content)
     }
 
-    private void await(Process process) {
-        if (!process.waitFor(timeoutSeconds, TimeUnit.SECONDS)) {
-            throw new DeliveryException("${command.first()}: no end after ${timeoutSeconds} s")
-        }
+    /**
+     * Return how long the command may read one build: twice that, and it ends by itself. A
+     * first event at which it had to be ended gets less each time, in the end no more than
+     * its facts.
+     */
+    private int eventSeconds(Map<Long, byte[]> batch) {
+        int tries = batch.keySet().first() == endedAt ? ended : 0
+        (int) Math.max(1L, (timeoutSeconds * 2L).intdiv(5) >> Math.min(3 * tries, 30))
+    }
+
+    private String endedFault(Map<Long, byte[]> batch) {
+        long first = batch.keySet().first()
+        ended = first == endedAt ? ended + 1 : 1
+        endedAt = first
+        "${command.first()}: no end after ${timeoutSeconds} s, ${ended} times from event ${first} on"
+    }
+
+    private String fault(int code, String errors) {
+        code == 0 ? null :
+            "${command.first()} collect: exit code ${code}: ${errors.trim().take(MAX_TOLD_CHARACTERS)}"
     }
 
     /** End the command and, where the JVM can, what it started. */
@@ -77,9 +99,7 @@ class CommandTransport implements Transport {
     }
 
     /** Tell what the command took, whatever its exit code: one bad event gives it another. */
-    private Map<String, Object> answer(int code, Map<Long, byte[]> batch, byte[] output, String errors) {
-        String fault = code == 0 ? null :
-            "${command.first()} collect: exit code ${code}: ${errors.trim().take(MAX_TOLD_CHARACTERS)}"
+    private Map<String, Object> answer(String fault, Map<Long, byte[]> batch, byte[] output) {
         outbox.measure()
         Set<Long> left = outbox.ready.toSet()
         List<Long> taken = batch.keySet().takeWhile { Long seq -> !(seq in left) }.toList()

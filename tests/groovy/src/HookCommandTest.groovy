@@ -40,7 +40,7 @@ class HookCommandTest {
     @Test
     void 'the command gets the folder, deletes what it recorded, and its JSON is read'() {
         Map answer = send('''
-            test "$1 $2 $4 $5" = "collect --outbox -o json" || exit 64
+            test "$1 $2 $4 $5 $6 $7" = "collect --outbox -o json --event-timeout 8" || exit 64
             rm "$3"/events/*.json
             printf '{"records":[],"checkpoint":"note"}'
         ''')
@@ -82,10 +82,35 @@ class HookCommandTest {
     @Test(timeout = 30000L)
     void 'a command without an end is ended with its children'() {
         long start = System.currentTimeMillis()
-        assert failure('sleep 300 & echo $! >"$3/child"; wait', 1).endsWith('no end after 1 s')
+        assert failure('sleep 300 & echo $! >"$3/child"; wait', 1).endsWith('no end after 1 s, 1 times from event 1 on')
         assert System.currentTimeMillis() - start < 20_000
         String child = new File(temporary.root, 'out box/child').text.trim()
         assert !new File("/proc/${child}/cmdline").exists() || new File("/proc/${child}/cmdline").text == ''
+    }
+
+    @Test(timeout = 60000L)
+    void 'a command that had to be ended gets less time for the same event, and what it took counts'() {
+        File program = temporary.newFile()
+        program.text = '''#!/bin/sh
+            echo "$7" >>"$3/seconds"
+            test -e "$3/events/0000000000000001.json" || { rm "$3"/events/*2.json; exec sleep 30; }
+            test "$7" -gt 1 && exec sleep 30
+            rm "$3"/events/*1.json
+        '''
+        program.executable = true
+        def transport = HookSources.load('CommandTransport').newInstance(program.path, 3, outbox, [PATH: '/usr/bin:/bin'])
+        Closure<Map> batch = { outbox.ready.collectEntries { seq -> [(seq): outbox.read(seq)] } }
+        File seconds = new File(temporary.root, 'out box/seconds')
+
+        assert transport.eventSeconds(batch()) == 1
+        assert HookSources.load('CommandTransport').newInstance('/x', 600, outbox, [:]).with { slow ->
+            [0, 1, 2, 3].collect { slow.eventSeconds(batch()).with { found -> slow.endedFault(batch()); found } }
+        } == [240, 30, 3, 1]
+        assert transport.send(batch()).accepted == 1L
+        Map taken = transport.send(batch())
+        assert taken.accepted == 2L
+        assert taken.fault.endsWith('no end after 3 s, 1 times from event 2 on')
+        assert seconds.readLines() == ['1', '1']
     }
 
     @Test(timeout = 60000L)

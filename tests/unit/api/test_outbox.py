@@ -155,10 +155,12 @@ def run(
 ) -> Callable[..., list[Collected]]:
     """Drain the outbox, with a controller or without access to one."""
 
-    def drain_once(jenkins: MemoryJenkins | None = None) -> list[Collected]:
+    def drain_once(
+        jenkins: MemoryJenkins | None = None, *, seconds: int | None = None
+    ) -> list[Collected]:
         session = notary._session
         monkeypatch.setattr(session, "controllers", lambda: OneController(jenkins))
-        return list(drain(session, str(hook.folder), Choice()))
+        return list(drain(session, str(hook.folder), Choice(seconds=seconds)))
 
     return drain_once
 
@@ -800,6 +802,45 @@ def test_an_event_that_has_waited_for_an_hour_is_recorded_by_its_facts(
 
     assert (first.outcome, first.code) == ("partial", 69)
     assert second.code == 0
+    assert hook.waiting == []
+
+
+@pytest.fixture(params=["console", "artifact"])
+def slow(
+    request: pytest.FixtureRequest,
+    jenkins: MemoryJenkins,
+    set_clock: Callable[[int], None],
+) -> str:
+    """Have the controller take 11 s to give something; return what."""
+    method = str(request.param)
+    now_ms = STARTED_MS + 10**6
+    set_clock(now_ms)
+
+    def wait(asked: str) -> None:
+        if asked == method:
+            set_clock(now_ms + 11_000)
+
+    jenkins.on_request = wait
+    return method
+
+
+def test_a_build_that_takes_too_long_to_read_holds_up_no_other(
+    hook: Hook, jenkins: MemoryJenkins, run: Callable[..., list[Collected]], slow: str
+) -> None:
+    hook.finalize(facts={"core": "2.421"})
+    hook.write("renamed", **{"from": "a", "to": "b"})
+
+    (first,) = run(jenkins, seconds=10)
+    (second,) = run(jenkins, seconds=10)
+
+    (provenance,) = predicates(first, "provenance")
+    gaps = provenance[EXTENSION]["gaps"]
+    assert (first.outcome, first.code) == ("partial", 69)
+    assert gaps.get("log") == ("too long" if slow == "console" else None)
+    assert gaps["artifacts"]["named"] == [{"path": "app.jar", "why": "too long"}]
+    assert gaps["stages"] == "too long"
+    assert provenance["runDetails"]["builder"]["version"]["jenkins"] == "2.421"
+    assert (second.code, second.job) == (0, "ci.example.com:payments/api")
     assert hook.waiting == []
 
 
