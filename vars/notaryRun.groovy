@@ -259,18 +259,29 @@ List listValues(Map step, Map args, String folder, String claims) {
 /**
  * Returns what unsets each option that a call decides, or leaves at its default: none is inherited.
  *
- * Where the ledger is, and how it and Jenkins are reached, is the environment's to say.
+ * Where the ledger is, how it and Jenkins are reached, and whose word counts is the environment's to say.
  */
 @NonCPS
 List listBlanks(List values) {
   final List options = [
     'AGAIN', 'AGAINST', 'AS_OF', 'ATTACH', 'ATTACH_DIGEST', 'ATTR', 'CLAIMS', 'COLLECT_JOB', 'COMMIT', 'DIGEST',
     'DIGEST_FILE', 'EPHEMERAL_OK', 'EVIDENCE_BEFORE', 'EVIDENCE_JOB', 'EVIDENCE_SIGNER', 'FOLLOW', 'INTERVAL', 'JOB',
-    'LABEL', 'LIMIT', 'MIME', 'NAME', 'NULL', 'ONLY', 'ORG', 'OUTBOX', 'OUTPUT', 'POLICY', 'QUIET', 'REASON',
-    'RECEIPT', 'RECEIPTS', 'SECRETS', 'SIGNER', 'SINCE', 'STARTED', 'STRICT', 'SUPERSEDE', 'UNTIL',
+    'LABEL', 'LIMIT', 'MIME', 'NAME', 'NULL', 'ONLY', 'OUTBOX', 'OUTPUT', 'POLICY', 'QUIET', 'REASON',
+    'RECEIPT', 'RECEIPTS', 'SECRETS', 'SINCE', 'STARTED', 'SUPERSEDE', 'UNTIL',
   ]
-  final List names = options.collect { "JENKINS_NOTARY_${it}=".toString() } + ['NOTARY_UTF8=']
+  final List names = (options + listOwnRule(values)).collect { "JENKINS_NOTARY_${it}=".toString() } + ['NOTARY_UTF8=']
   return names + values.collect { it.substring(0, it.indexOf('=') + 1) }
+}
+
+/**
+ * Returns the options of whose word counts, where the step has a rule of its own, which goes before the site's.
+ *
+ * The site's rule stays otherwise, and so does `strict`: without them more would pass.
+ */
+@NonCPS
+List listOwnRule(List values) {
+  final List rule = ['ORG', 'SIGNER']
+  return rule.any { option -> values.any { it.startsWith("JENKINS_NOTARY_${option}=") } } ? rule : []
 }
 
 /** Returns a line for each item of a list or map. */

@@ -22,8 +22,10 @@ INHERITED = {
     *("ca-file", "config", "controllers", "key", "ledger", "log", "passphrase-file"),
     *("jenkins-token-file", "jenkins-url", "jenkins-user"),
     *("plain-http", "timeout", "token-file"),
+    *("org", "signer", "strict"),
 }
-"""Options by which the environment says where the ledger is and how it is reached."""
+"""Options by which the environment says where the ledger is, how it is reached, and
+whose word counts: without a site's rule more would pass."""
 
 
 def read_step(name: str) -> str:
@@ -115,7 +117,8 @@ def test_each_option_that_a_step_sets_is_one_and_is_not_inherited() -> None:
 
     assert {"JENKINS_NOTARY_ORG", "JENKINS_NOTARY_CLAIMS"} <= given
     assert given <= {variable_name(one) for one in OPTIONS}
-    assert given - {"JENKINS_NOTARY_LEDGER"} <= read_names("List listBlanks(")
+    inherited = {variable_name(one) for one in ("ledger", "org", "signer", "strict")}
+    assert given - inherited <= read_names("List listBlanks(")
 
 
 def read_names(method: str) -> set[str]:

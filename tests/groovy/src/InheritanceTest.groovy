@@ -30,9 +30,9 @@ class InheritanceTest extends StepTest {
   @Test void onlyWhereTheLedgerIsAndHowItIsReachedIsInherited() {
     final List kept = [
       'CA_FILE', 'CONFIG', 'CONTROLLERS', 'JENKINS_TOKEN_FILE', 'JENKINS_URL', 'JENKINS_USER', 'KEY', 'KEY_PASSPHRASE', 'LEDGER', 'LOG',
-      'PASSPHRASE_FILE', 'PLAIN_HTTP', 'TIMEOUT', 'TOKEN', 'TOKEN_FILE',
+      'PASSPHRASE_FILE', 'PLAIN_HTTP', 'STRICT', 'TIMEOUT', 'TOKEN', 'TOKEN_FILE',
     ]
-    final List unset = ['AS_OF', 'ATTACH', 'ATTR', 'CLAIMS', 'DIGEST_FILE', 'JOB', 'NAME', 'NULL', 'ORG', 'OUTPUT', 'REASON', 'SIGNER', 'STRICT', 'SUPERSEDE']
+    final List unset = ['AS_OF', 'ATTACH', 'ATTR', 'CLAIMS', 'DIGEST_FILE', 'JOB', 'NAME', 'NULL', 'ORG', 'OUTPUT', 'REASON', 'SIGNER', 'SUPERSEDE']
     (kept + unset).each { jenkins.env["JENKINS_NOTARY_${it}".toString()] = 'inherited' }
     jenkins.env.NOTARY_UTF8 = '?'
     fakeProgram(0, good('assets'))
@@ -42,6 +42,23 @@ class InheritanceTest extends StepTest {
     assert found.remove('NOTARY_DIR')
     assert found == kept.collectEntries { ["JENKINS_NOTARY_${it}".toString(), 'inherited'] } +
       [NOTARY_COMMAND: 'authenticate', JENKINS_NOTARY_ORG: 'acme']
+  }
+
+  @Test void theSitesRuleOfWhoseWordCountsStays() {
+    jenkins.env.putAll(JENKINS_NOTARY_ORG: 'acme', JENKINS_NOTARY_STRICT: 'true')
+    fakeProgram(0, good('assets'))
+    succeed("notaryAuthenticate 'a'")
+
+    assert given().subMap(['JENKINS_NOTARY_ORG', 'JENKINS_NOTARY_STRICT'])*.value == ['acme', 'true']
+  }
+
+  @Test void theStepsRuleReplacesTheSitesWhole() {
+    jenkins.env.JENKINS_NOTARY_ORG = 'acme'
+    fakeProgram(0, good('assets'))
+    succeed("notaryAuthenticate(assets: 'a', signers: ['0x${'1' * 40}'])")
+
+    assert !given().containsKey('JENKINS_NOTARY_ORG')
+    assert given().JENKINS_NOTARY_SIGNER.startsWith('0x1')
   }
 
   @Test void aNameInOtherLettersCannotTakeAnOptionAway() {
