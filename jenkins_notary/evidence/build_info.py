@@ -27,7 +27,12 @@ import re
 from itertools import islice
 
 from jenkins_notary.errors import IntegrityError
-from jenkins_notary.evidence.secrets import scan_secrets
+from jenkins_notary.evidence.secret_words import (
+    HIDDEN,
+    is_secret_name,
+    is_secret_text,
+    is_secret_value,
+)
 from jenkins_notary.evidence.shaping import (
     commit_id,
     cut,
@@ -55,10 +60,6 @@ MAX_PATH = 1024
 _MAX_PARAMETERS = 500
 _MAX_CAUSES = 100
 _MAX_CHANGES = 1000
-_SECRET_NAME = re.compile(
-    r"passw|passphrase|pwd|secret|token|credential|api.?key|private.?key|_pat$",
-    re.IGNORECASE,
-)
 _SECRET_CLASS = re.compile(r"Password|Credential|Secret")
 _REPLAYED = re.compile(r"Replayed #([1-9][0-9]{0,17})")
 _CAUSE = {
@@ -197,11 +198,7 @@ def is_secret(name: str, value: object) -> bool:
     >>> is_secret("DEPLOY_TOKEN", "x"), is_secret("TARGET", "prod")
     (True, False)
     """
-    if _SECRET_NAME.search(name):
-        return True
-    if not isinstance(value, str):
-        return False
-    return any(True for _ in scan_secrets([value.encode("utf-8", "replace")]))
+    return is_secret_name(name) or (isinstance(value, str) and is_secret_value(value))
 
 
 def clean_causes(listed: object) -> Iterator[dict[str, Any]]:
@@ -213,7 +210,8 @@ def clean_causes(listed: object) -> Iterator[dict[str, Any]]:
             found = {}
         cause: dict[str, Any] = {"kind": class_name(one) or "Cause"}
         if "shortDescription" in found:
-            cause["description"] = found["shortDescription"]
+            told = found["shortDescription"]
+            cause["description"] = HIDDEN if is_secret_text(told) else told
         if "userId" in found:
             cause["user"] = found["userId"]
         if "upstreamProject" in found and "upstreamBuild" in found:

@@ -1,7 +1,8 @@
 """Read the facts that only a controller knows, as its hook puts them in an event.
 
 Every field may be absent. A field of a wrong form is left out and named, so that one
-fault of a plugin never costs a build its record.
+fault of a plugin never costs a build its record. A text that holds a secret, such as
+the name of a stage, is replaced.
 
 Source: docs/formats/outbox.md.
 """
@@ -9,6 +10,7 @@ Source: docs/formats/outbox.md.
 from __future__ import annotations
 
 from jenkins_notary.evidence.build_info import clean_parameters
+from jenkins_notary.evidence.secret_words import hide_secrets
 from jenkins_notary.evidence.shaping import (
     commit_id,
     flag,
@@ -44,7 +46,7 @@ def parse_facts(value: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str
         if value.get(name) is None:
             continue
         try:
-            facts[name] = shape(value[name], wanted)
+            facts[name] = hide_secrets(shape(value[name], wanted))
         except ValueError as error:
             faults[name] = f"expected {error}"
     if "parameters" in facts:

@@ -14,6 +14,7 @@ Source: SLSA v1.0 provenance predicate; in-toto ResourceDescriptor v1.
 
 from __future__ import annotations
 
+from jenkins_notary.evidence.secret_words import hide_secrets
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.jobid import format_job_id
@@ -180,7 +181,7 @@ def list_stages(description: Mapping[str, Any] | None) -> list[dict[str, Any]] |
             continue
         found.append(
             {
-                key: one[name] if kind is int else str(one[name])[:500]
+                key: one[name] if kind is int else hide_secrets(str(one[name])[:500])
                 for key, name, kind in _STAGE_KEYS
                 if type(one.get(name)) is kind
             }

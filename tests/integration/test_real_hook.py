@@ -195,6 +195,26 @@ def test_secret_parameters_are_told_by_name_only(
     assert "hunter" not in json.dumps(service.requests)
 
 
+def test_no_fact_holds_a_secret_in_a_name_or_message(
+    service: OutboxService, jenkins: RealController
+) -> None:
+    job = jenkins.add_pipeline(
+        "talkative", "stage('curl -u bob:hunter4') { echo 'x' }\nstage('Fine') { }"
+    )
+    jenkins.build(
+        job,
+        ", new ParametersAction([new StringParameterValue('DBPW', 'hunter5'), "
+        "new StringParameterValue('WHERE', 'Server=db;Pwd=hunter6')])",
+    )
+
+    facts = facts_of(service, job)
+    assert [one["name"] for one in facts["stages"]] == [
+        "(held back: looks like a secret)",
+        "Fine",
+    ]
+    assert "hunter" not in json.dumps(facts)
+
+
 def test_a_freestyle_build_is_recorded_without_a_line_in_it(
     service: OutboxService, jenkins: RealController
 ) -> None:
@@ -449,7 +469,7 @@ def test_hostile_claims_files_stop_neither_their_build_nor_the_next(
     service: OutboxService, jenkins: RealController
 ) -> None:
     job = jenkins.add_job("hostile", SHELL.format(_HOSTILE_CLAIMS))
-    behind = jenkins.add_job("behind", SHELL.format("true"))
+    behind = jenkins.add_job("next-to-hostile", SHELL.format("true"))
     jenkins.build(job)
     jenkins.build(behind)
 

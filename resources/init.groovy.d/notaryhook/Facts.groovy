@@ -20,8 +20,6 @@ class Facts {
     static final int MAX_VALUE_CHARACTERS = 4_096
     private static final int MAX_PARAMETERS = 500
     private static final int MAX_ARTIFACTS = 100_000
-    private static final String SECRET_NAME =
-        /(?i).*(pass(word|wd|phrase)|secret|token|credential|private.?key|api.?key).*/
 
     private final Run run
     private final Complaints complaints
@@ -69,7 +67,7 @@ class Facts {
     }
 
     private void find(String key, Closure fact) {
-        Object value = attempt(key, fact)
+        Object value = attempt(key) { Secrets.hide(fact.call()) }
         if (value != null) {
             found[key] = value
         }
@@ -101,13 +99,16 @@ class Facts {
         all ? all.take(MAX_PARAMETERS).collect { ParameterValue one -> parameter(one) } : null
     }
 
-    /** Tell a parameter; a secret one, or one called so, by its name only. */
+    /** Tell a parameter; a secret one, or one that looks so, by its name only. */
     private static Map parameter(ParameterValue parameter) {
-        Object value = parameter.sensitive || parameter.name ==~ SECRET_NAME ? null : parameter.value
+        Object value = parameter.sensitive || Secrets.isName(parameter.name) ? null : parameter.value
         if (!(value instanceof CharSequence || value instanceof Number || value instanceof Boolean)) {
             return [name: parameter.name, secret: true]
         }
         String text = value as String
+        if (Secrets.isValue(text.take(MAX_VALUE_CHARACTERS))) {
+            return [name: parameter.name, secret: true]
+        }
         [name: parameter.name, value: text.length() <= MAX_VALUE_CHARACTERS ? text :
             text.take(MAX_VALUE_CHARACTERS - 1) + '\u2026']
     }
