@@ -21,6 +21,8 @@ from jenkins_notary.values.digest import digest_hex, parse_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jenkins_notary.api.session import Session
     from jenkins_notary.ports import Blobs
     from jenkins_notary.trust.record import ProvenRecord
@@ -90,10 +92,20 @@ def body_of(record: ProvenRecord) -> Body:
     )
 
 
-def find_body(session: Session, digest: str) -> tuple[ProvenRecord, Body]:
+def find_body(
+    session: Session,
+    digest: str,
+    *,
+    sees: Callable[[ProvenRecord], bool] = lambda _: True,
+) -> tuple[ProvenRecord, Body]:
     """Return the record that attaches a body, and the body, by the body's digest.
 
     A record through which it may be read goes before one through which it may not.
+
+    Args:
+        session: An open ledger.
+        digest: The body's own digest.
+        sees: Says of a record whether the reader may see it at all.
 
     Raises:
         NotFoundError: No record attaches it, or it was not kept.
@@ -103,6 +115,8 @@ def find_body(session: Session, digest: str) -> tuple[ProvenRecord, Body]:
     view = session.followed_view()
     refusal: NotaryError | None = None
     for record in view.records(view.find_digest(wanted)):
+        if not sees(record):
+            continue
         # A foreign statement may name anything as a body; it hides no other one.
         with suppress(IntegrityError):
             for one in bodies_of(record):

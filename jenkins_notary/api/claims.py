@@ -6,7 +6,7 @@ so the statement is the same.
 
 from __future__ import annotations
 
-from jenkins_notary.api.notarize import record_assets
+from jenkins_notary.api.notarize import show_assets, sign_assets
 from jenkins_notary.errors import NotFoundError
 from jenkins_notary.ledger.author import Author
 from jenkins_notary.ledger.view import parse_as_of
@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from jenkins_notary.api.notarize import SignedAssets
     from jenkins_notary.api.results import AssetRecord
     from jenkins_notary.api.session import Session
     from jenkins_notary.assets.claims import SentClaim
@@ -38,6 +39,25 @@ def record_claim(
         NotFoundError: An attachment's body was not stored before.
         UsageError: A superseded index is wrong.
     """
+    signed = sign_claim(session, sent, bodies)
+    return show_assets(session, signed, session.append(signed.envelopes))
+
+
+def sign_claim(
+    session: Session,
+    sent: SentClaim,
+    bodies: Mapping[str, Body] = _NO_BODIES,
+    *,
+    submitter: Mapping[str, str] | None = None,
+) -> SignedAssets:
+    """Sign a parsed claim; see :func:`record_claim`.
+
+    Args:
+        session: An open ledger, with the key that signs.
+        sent: The claim.
+        bodies: Stored bodies by SHA-256 hex, which attachments name.
+        submitter: Who sent it to a service, or None.
+    """
     stored: list[dict[str, object]] = []
     for one in sent.attachments:
         body = bodies.get(one.sha256_hex)
@@ -55,13 +75,14 @@ def record_claim(
                 "body": format_body(body),
             }
         )
-    return record_assets(
+    return sign_assets(
         session,
         sent.assets,
         sent.claim,
         stored,
         author=author_of(session, sent.record_id, sent.claimed_at),
         job=sent.job,
+        submitter=submitter,
     )
 
 

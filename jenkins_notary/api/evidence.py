@@ -21,7 +21,7 @@ from jenkins_notary.values.digest import digest_hex, parse_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from jenkins_notary.api.session import Session
     from jenkins_notary.ledger.view import LedgerView
@@ -70,6 +70,70 @@ def find_records(
     found.sort(key=lambda record: record.index)
     newest = found[-query.limit :]
     return [show_record(view, one, receipt=receipts) for one in newest]
+
+
+def search_records(
+    view: LedgerView,
+    query: Query,
+    *,
+    sees: Callable[[ProvenRecord], bool],
+    max_looked_at: int,
+) -> tuple[list[ProvenRecord], int | None]:
+    """Return (a page of records in log order, ``before`` of the next page or None).
+
+    Of more than the query's limit the newest are returned.
+
+    Args:
+        view: The ledger.
+        query: What is looked for.
+        sees: Says of a record whether it may be seen; what may not is left out.
+        max_looked_at: Records that are read for the page at most, but for a build's:
+            all of them tell whether its id names one build.
+
+    Raises:
+        AmbiguousError: A job id matches several builds.
+        UsageError: No key, or a malformed one.
+    """
+    first, last = _time_bounds(view, query)
+    wanted = None if query.job is None else Wanted(view, query.job)
+    if query.started is not None and (wanted is None or wanted.number is None):
+        raise UsageError("started", expected="a build, NAME#NUMBER", got="none")
+    if wanted is not None and wanted.number is not None:
+        return _page_build(view, query, wanted, sees)
+    found: list[ProvenRecord] = []
+    looked_at = 0
+    for index in _candidates(view, query, wanted, range(first, last)):
+        if not first <= index < last:
+            continue
+        if len(found) >= query.limit or looked_at >= max_looked_at:
+            return found[::-1], index + 1
+        looked_at += 1
+        record = view.record(index)
+        is_meant = wanted is None or wanted.matches(record)
+        if _matches(record, query) and is_meant and sees(record):
+            found.append(record)
+    return found[::-1], None
+
+
+def _page_build(
+    view: LedgerView,
+    query: Query,
+    wanted: Wanted,
+    sees: Callable[[ProvenRecord], bool],
+) -> tuple[list[ProvenRecord], int | None]:
+    """Return (a page of one build's records, ``before`` of the next page or None)."""
+    first, last = _time_bounds(view, query._replace(before=None))
+    indexes = _candidates(view, query, wanted, range(first, last))
+    records = view.records([one for one in indexes if first <= one < last])
+    found = [one for one in records if _matches(one, query) and wanted.matches(one)]
+    chosen = _choose_build(view, query._replace(before=None), wanted, found)
+    before = view.size if query.before is None else query.before
+    shown = sorted(
+        (one for one in chosen if one.index < before and sees(one)),
+        key=lambda one: one.index,
+    )
+    page = shown[-query.limit :]
+    return page, page[0].index if len(shown) > len(page) else None
 
 
 def show_record(

@@ -10,6 +10,7 @@ from jenkins_notary.api.results import AssetRecord
 from jenkins_notary.errors import NotFoundError, UsageError
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.ledger.receipts import make_receipt
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.trust.verdict import TrustRule, find_links
 from jenkins_notary.values.claim import MANIFEST_LABEL, describe_claim
 from jenkins_notary.values.digest import digest_hex
@@ -25,6 +26,22 @@ if TYPE_CHECKING:
     from jenkins_notary.assets.asset import Asset
     from jenkins_notary.ledger.author import Author
     from jenkins_notary.values.claim import Claim
+
+
+class SignedAssets(NamedTuple):
+    """Assets that are signed and not recorded yet.
+
+    Attributes:
+        envelopes: What is to be appended: a record a group, then attachments.
+        groups: The assets of each of the first records.
+        claim: What is said of them.
+        job: The job id, or None.
+    """
+
+    envelopes: Sequence[bytes]
+    groups: Sequence[Sequence[Asset]]
+    claim: Claim
+    job: str | None
 
 
 def record_assets(
@@ -49,11 +66,38 @@ def record_assets(
     Raises:
         UsageError: An attribute, reason, job or superseded index is wrong.
     """
+    signed = sign_assets(session, assets, claim, bodies, author=author, job=job)
+    return show_assets(session, signed, session.append(signed.envelopes))
+
+
+def sign_assets(
+    session: Session,
+    assets: Sequence[Asset],
+    claim: Claim,
+    bodies: Sequence[dict[str, object]] = (),
+    *,
+    author: Author | None = None,
+    job: Mapping[str, Any] | None = None,
+    submitter: Mapping[str, str] | None = None,
+) -> SignedAssets:
+    """Sign what is to be recorded of assets; see :func:`record_assets`.
+
+    Args:
+        session: An open ledger.
+        assets: At least one.
+        claim: What is said of them.
+        bodies: The JSON form of each stored body that goes with them.
+        author: Who signs a claim that was made elsewhere; None for this call's own.
+        job: With an author, the JSON form of the claim's job, or None for none.
+        submitter: Who sent the claim to a service, or None.
+    """
     # What this process's environment says is not about a claim from elsewhere.
     environ = session.environ if author is None else {}
     facts = {**describe_claim(environ, claim), "attachments": list(bodies) or None}
     if author is not None:
         facts["job"] = None if job is None else dict(job)
+    if submitter is not None:
+        facts["submitter"] = dict(submitter)
     # Without the ledger's key nothing can be recorded, and no key is to be made.
     if claim.supersedes:
         _check_supersedes(session, claim, assets)
@@ -71,11 +115,24 @@ def record_assets(
         for one in bodies
         if one.get("label") != MANIFEST_LABEL
     ]
-    indexes = session.append(envelopes)[: len(groups)]
+    described = facts["job"]
+    job_id = None if described is None else described["id"]
+    return SignedAssets(envelopes, groups, claim, job_id)
+
+
+def show_assets(
+    session: Session, signed: SignedAssets, indexes: Sequence[int]
+) -> list[AssetRecord]:
+    """Return signed assets that were appended, each with its receipt.
+
+    Args:
+        session: An open ledger.
+        signed: What was signed.
+        indexes: Where its envelopes stand.
+    """
     view = session.view()
-    job = facts.get("job")
     results = []
-    for group, index in zip(groups, indexes, strict=True):
+    for group, index in zip(signed.groups, indexes, strict=False):
         _, leaf = view.leaf(index)
         receipt = make_receipt(view, index).decode()
         timestamp = format_time(leaf.at_ms)
@@ -86,8 +143,8 @@ def record_assets(
                 asset.digest,
                 asset.ref,
                 asset.size,
-                claim.status,
-                None if job is None else job["id"],
+                signed.claim.status,
+                signed.job,
                 leaf.signer,
                 timestamp,
                 index,
@@ -95,13 +152,9 @@ def record_assets(
             )
             for asset in group
         ]
-    _warn(session, results, claim)
-    for asset in assets:
-        if asset.dirty:
-            session.notify(
-                f"{asset.name} has changes that are in no commit: it is recorded as "
-                "dirty, and never authenticates by this record"
-            )
+    if session.choices.notify is not None:
+        _warn(session, results, signed.claim)
+        _warn_dirty(session, signed.groups)
     return results
 
 
@@ -179,6 +232,16 @@ def _describe_attachment(
     about = [one for asset in assets for one in to_subjects(asset)]
     subjects = [Subject(attachment["name"], body["sha256"]), *about]
     return subjects[:MAX_SUBJECTS], {"job": job, **attachment}
+
+
+def _warn_dirty(session: Session, groups: Sequence[Sequence[Asset]]) -> None:
+    """Say which assets will never authenticate by their records."""
+    for asset in (one for group in groups for one in group):
+        if asset.dirty:
+            session.notify(
+                f"{asset.name} has changes that are in no commit: it is recorded as "
+                "dirty, and never authenticates by this record"
+            )
 
 
 def _warn(session: Session, results: Sequence[AssetRecord], claim: Claim) -> None:

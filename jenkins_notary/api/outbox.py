@@ -34,6 +34,7 @@ from jenkins_notary.evidence.lifecycle import describe_alias, describe_deletion
 from jenkins_notary.evidence.provenance import BuildKey, BuildSources
 from jenkins_notary.files.outbox import OutboxFolder
 from jenkins_notary.ledger.author import Author, format_time
+from jenkins_notary.shapes import Protocol
 from jenkins_notary.values.jobid import format_job_id
 
 TYPE_CHECKING = False
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
     from jenkins_notary.api.results import RecordView
     from jenkins_notary.api.session import Session
-    from jenkins_notary.evidence.events import Origin
+    from jenkins_notary.evidence.events import Origin, Outbox
 
 WAITING = "waiting"
 """The outcome of an event that cannot be recorded for now: it stays, and all behind."""
@@ -80,7 +81,7 @@ def drain(
     session.check_can_write()
     folder = OutboxFolder(path)
     with folder.lock():
-        drainer = _Drainer(session, folder, choice)
+        drainer = Drainer(session, folder, choice)
         started_ms = session.clock.now_ms()
         numbers = folder.numbers()
         for before, number in zip([None, *numbers], numbers[:limit], strict=False):
@@ -107,10 +108,32 @@ def _is_late(session: Session, started_ms: int, choice: Choice) -> bool:
     return session.clock.now_ms() - started_ms >= choice.seconds * 1000
 
 
-class _Drainer:
+class EventSource(Protocol):
+    """Where events come from: the folder of an outbox, or a request to a service."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """Return what the outbox says of itself."""
+
+    def read(self, number: int) -> Origin:
+        """Return an event.
+
+        Raises:
+            IntegrityError: It is malformed.
+        """
+
+    def delete(self, number: int) -> None:
+        """Forget an event that is recorded."""
+
+    def set_aside(self, number: int) -> str:
+        """Put an event out of the way of the others; return where it is."""
+
+
+class Drainer:
     """Turn events into records."""
 
-    def __init__(self, session: Session, folder: OutboxFolder, choice: Choice) -> None:
+    def __init__(self, session: Session, folder: EventSource, choice: Choice) -> None:
+        """Record in a session's ledger what a source gives."""
         self._session = session
         self._folder = folder
         self._choice = choice

@@ -135,6 +135,24 @@ class LedgerView:
         view._trust_entries = self._trust_entries
         return view
 
+    def adopt_trust(self, other: LedgerView) -> None:
+        """Take over what another view of the same log has read of its trust log.
+
+        Nothing is taken where the trust logs differ. What is taken was proven against
+        the same root, and is never changed once it is made.
+        """
+        is_whole = self.size == self.checkpoint.size
+        other_is_whole = other.size == other.checkpoint.size
+        if is_whole and other_is_whole and self._has_same_trust(other):
+            self._trust_entries = other._trust_entries
+            self._suspects = other._suspects
+            self._trust = other._trust
+
+    def _has_same_trust(self, other: LedgerView) -> bool:
+        """Return whether another view is of the same log with the same trust log."""
+        mine, theirs = self.checkpoint, other.checkpoint
+        return (mine.origin, mine.trust) == (theirs.origin, theirs.trust)
+
     def at_time(self, at_ms: int) -> LedgerView:
         """Return the view that holds the records committed up to a time.
 
