@@ -1,0 +1,24 @@
+"""Record what an administrator does to a service: one record an act."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jenkins_notary.api.session import Session
+
+
+def record_administration(
+    session: Session, action: str, facts: Mapping[str, object]
+) -> int:
+    """Record an act, signed by the session's key; return its index, once durable.
+
+    Args:
+        session: An open ledger, with the key that signs.
+        action: A word, such as ``token-create``.
+        facts: What it was about; no secret.
+    """
+    envelope = session.author().sign("administration", [], {"action": action, **facts})
+    (index,) = session.append([envelope])
+    return index
