@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from jenkins_notary.api.notary import Notary
+    from jenkins_notary.api.session import Choices, Session
     from jenkins_notary.cli.output import Output
     from jenkins_notary.config import Settings
     from jenkins_notary.remote.notary import RemoteNotary
@@ -168,21 +169,39 @@ class Context:
             ConfigurationError: The passphrase file cannot be read.
         """
         from jenkins_notary.api.notary import Notary
-        from jenkins_notary.api.session import JenkinsChoices
 
-        return Notary(
-            self.text("ledger"),
-            key=self.text("key"),
-            log=self.text("log"),
-            passphrase=self._passphrase(),
-            co_keys=self.texts("co-key"),
-            ca_file=self.text("ca-file"),
-            plain_http=self.texts("plain-http"),
-            environ=self.environ,
-            stdin=self.stdin,
-            notify=self.output.notice,
-            progress=self._progress(),
-            jenkins=JenkinsChoices(
+        choices = self.choices()
+        return Notary(self.text("ledger"), environ=self.environ, **choices._asdict())
+
+    def session(self) -> Session:
+        """Return what the commands that administer a service work on.
+
+        Raises:
+            ConfigurationError: The passphrase file cannot be read.
+        """
+        from jenkins_notary.api.session import Session
+
+        return Session(self.text("ledger"), self.choices(), self.environ)
+
+    def choices(self) -> Choices:
+        """Return what the caller chose beside the ledger.
+
+        Raises:
+            ConfigurationError: The passphrase file cannot be read.
+        """
+        from jenkins_notary.api.session import Choices, JenkinsChoices
+
+        return Choices(
+            self.text("key"),
+            self.text("log"),
+            self._passphrase(),
+            tuple(self.texts("co-key")),
+            self.text("ca-file"),
+            tuple(self.texts("plain-http")),
+            self.stdin,
+            self.output.notice,
+            self._progress(),
+            JenkinsChoices(
                 self.text("jenkins-url"),
                 self.text("jenkins-user"),
                 self.text("jenkins-token-file"),

@@ -27,7 +27,9 @@ PACKAGE = ROOT / "jenkins_notary"
 NOT_ON_AGENTS = {
     "jenkins_notary.api.evidence.Query",
     "jenkins_notary.api.notary.Notary",
+    "jenkins_notary.api.session.Choices",
     "jenkins_notary.api.session.JenkinsChoices",
+    "jenkins_notary.api.session.Session",
     "jenkins_notary.registry.client.RegistryClient",
     "jenkins_notary.registry.http_source.HttpSource",
     "yaml",

@@ -1,0 +1,186 @@
+"""List every route: its path, who may ask, what answers.
+
+A path that is not here does not exist, and none but the two health checks answers
+anybody without a token.
+"""
+
+from __future__ import annotations
+
+from jenkins_notary.service import handlers
+from jenkins_notary.service.rules import (
+    ATTACH,
+    AUDIT,
+    COLLECT,
+    EVIDENCE,
+    JUDGE,
+    OUTBOX,
+    RECORD,
+)
+from jenkins_notary.shapes import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from jenkins_notary.service.handlers import Call
+
+API = "/api/v1"
+WRITE, READ, LONG = "write", "read", "long"
+"""Lanes: threads are kept apart, so that what takes long holds up nothing else."""
+
+RECORDS, UPLOAD, DOWNLOAD, TILES, HEALTH, DESCRIBE = (
+    "records",
+    "upload",
+    "download",
+    "tiles",
+    "health",
+    "describe",
+)
+
+
+class Route(NamedTuple):
+    """One route.
+
+    Attributes:
+        method: The HTTP method.
+        path: Its path; ``{name}`` varies.
+        right: What a token needs, or None for any token.
+        summary: One line.
+        lane: Which threads do the work; or what the application does itself.
+        handler: What answers, or None for what the application does itself.
+        limit: Bytes of the request's body.
+    """
+
+    method: str
+    path: str
+    right: str | None
+    summary: str
+    lane: str
+    handler: Callable[[Call], dict[str, Any] | bytes] | None = None
+    limit: int = 0
+
+
+_MIB = 1 << 20
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "POST",
+        f"{API}/records",
+        RECORD,
+        "Record claims, or records that the client has signed.",
+        RECORDS,
+        None,
+        32 * _MIB,
+    ),
+    Route(
+        "GET",
+        f"{API}/records/{{index}}",
+        EVIDENCE,
+        "Show a record with receipt and envelope.",
+        READ,
+        handlers.show,
+    ),
+    Route(
+        "GET",
+        f"{API}/records/{{index}}/receipt",
+        EVIDENCE,
+        "Return a record's receipt, a C2SP tlog-proof.",
+        READ,
+        handlers.show_receipt,
+    ),
+    Route(
+        "PUT",
+        f"{API}/blobs/sha256:{{sha256}}",
+        ATTACH,
+        "Store a body, before the record that names it.",
+        UPLOAD,
+    ),
+    Route(
+        "GET",
+        f"{API}/blobs/sha256:{{sha256}}",
+        EVIDENCE,
+        "Return a body that a record attaches, proven.",
+        DOWNLOAD,
+    ),
+    Route(
+        "POST",
+        f"{API}/attachments",
+        ATTACH,
+        "Record a body as evidence of a job or of digests.",
+        WRITE,
+        handlers.attach,
+        _MIB,
+    ),
+    Route(
+        "POST",
+        f"{API}/verdicts",
+        JUDGE,
+        "Say what the ledger holds of assets.",
+        READ,
+        handlers.judge,
+        8 * _MIB,
+    ),
+    Route(
+        "POST",
+        f"{API}/gate",
+        JUDGE,
+        "Allow or deny assets by a policy.",
+        READ,
+        handlers.gate,
+        8 * _MIB,
+    ),
+    Route(
+        "GET",
+        f"{API}/evidence",
+        EVIDENCE,
+        "Find records by job, digest, commit, signer or time.",
+        READ,
+        handlers.evidence,
+    ),
+    Route(
+        "POST",
+        f"{API}/collect",
+        COLLECT,
+        "Have a build recorded as its controller shows it.",
+        LONG,
+        handlers.collect,
+        _MIB,
+    ),
+    Route(
+        "POST",
+        f"{API}/outbox",
+        OUTBOX,
+        "Record the events of a controller's outbox.",
+        LONG,
+        handlers.deliver,
+        32 * _MIB,
+    ),
+    Route(
+        "GET",
+        f"{API}/status",
+        None,
+        "Say where the ledger stands.",
+        READ,
+        handlers.status,
+    ),
+    Route(
+        "GET",
+        f"{API}/proofs",
+        AUDIT,
+        "Prove that a record is in the log, or that the log only grew.",
+        READ,
+        handlers.prove,
+    ),
+    Route("GET", f"{API}/openapi.json", None, "Describe these routes.", DESCRIBE),
+    Route("GET", "/checkpoint", AUDIT, "Return the log's signed checkpoint.", TILES),
+    Route("GET", "/tile/{rest:path}", AUDIT, "Return a tile of the log.", TILES),
+    Route(
+        "GET",
+        "/trust/tile/{rest:path}",
+        AUDIT,
+        "Return a tile of the trust log.",
+        TILES,
+    ),
+    Route("GET", "/healthz", None, "Say that the process lives.", HEALTH),
+    Route("GET", "/readyz", None, "Say whether requests can be served.", HEALTH),
+)

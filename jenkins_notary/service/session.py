@@ -1,0 +1,169 @@
+"""Open a ledger for many requests at once.
+
+Requests read through one store of their own and write through the one thread of
+:mod:`~jenkins_notary.service.commits`. What was verified of a checkpoint once (its
+signature, that it extends what was seen before, who may speak) holds for every request
+that reads at the same checkpoint.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+
+from jenkins_notary.api.session import Session
+from jenkins_notary.ledger.view import LedgerView
+from jenkins_notary.service.commits import Committer
+from jenkins_notary.shapes import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from jenkins_notary.api.places import Places
+    from jenkins_notary.api.session import Choices
+    from jenkins_notary.engines.sqlite import SqliteStore
+    from jenkins_notary.service.commits import Waiting, Work
+
+
+class _Known(NamedTuple):
+    """A checkpoint that was verified.
+
+    Attributes:
+        note: Its signed note.
+        view: A view that was opened on it, whose trust was read.
+        vkeys: The keys that signed the log so far.
+    """
+
+    note: bytes
+    view: LedgerView
+    vkeys: tuple[str, ...]
+
+
+class _Heads:
+    """The newest checkpoint that was verified, shared by all threads."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.known: _Known | None = None
+
+
+class _SharedSession(Session):
+    """A session whose views are verified once for all."""
+
+    def __init__(
+        self,
+        ledger: str | None,
+        choices: Choices,
+        environ: Mapping[str, str],
+        heads: _Heads,
+    ) -> None:
+        """Open nothing yet."""
+        super().__init__(ledger, choices, environ)
+        self._heads = heads
+
+    def _open_view(self) -> LedgerView:
+        """Open the newest checkpoint, verified now or before."""
+        note, known = self.store.checkpoint(), self._heads.known
+        if known is None or known.note != note:
+            with self._heads.lock:
+                known = self._heads.known
+                if known is None or known.note != note:
+                    known = self._verify(known)
+        self._vkeys = known.vkeys
+        view = LedgerView(
+            self.store, known.view.checkpoint, known.note, self.signatures
+        )
+        view.adopt_trust(known.view)
+        return view
+
+    def _verify(self, before: _Known | None) -> _Known:
+        """Verify the newest checkpoint and remember it."""
+        view = super()._open_view()
+        if before is not None:
+            view.adopt_trust(before.view)
+        view.trust()
+        known = self._heads.known = _Known(view.note, view, self._vkeys)
+        return known
+
+
+class ServiceSession(_SharedSession):
+    """What one request has open; made by :meth:`Engine.session`."""
+
+    _committer: Committer
+
+    def append(self, envelopes: Sequence[bytes]) -> list[int]:
+        """Append envelopes with those of other requests; return their indexes."""
+        indexes = self._committer.append(envelopes)
+        self.refresh()
+        return indexes
+
+    def fork(self) -> ServiceSession:
+        """Return a session for another request, on the same store and keys."""
+        other = copy.copy(self)
+        other.begin()
+        return other
+
+    def begin(self) -> None:
+        """Forget what belongs to another request."""
+        self._view = None
+        self._controllers = None
+
+    def check_can_write(self) -> None:
+        """Check nothing: the engine has opened ledger and key."""
+
+    def close(self) -> None:
+        """Close what this request has open; the store is every request's."""
+        self.close_controllers()
+
+
+class Engine:
+    """A ledger that is open as long as the service runs."""
+
+    def __init__(
+        self, ledger: str | None, choices: Choices, environ: Mapping[str, str]
+    ) -> None:
+        """Open the ledger, its key and the signer's.
+
+        Raises:
+            NotaryError: They cannot be opened, or the ledger was altered.
+        """
+        heads = _Heads()
+        self._writer = _SharedSession(ledger, choices, environ, heads)
+        self._writer.check_can_write()
+        self._template = ServiceSession(ledger, choices, environ, heads)
+        self._writer.signer()
+        # The signer's key and the reading store are opened once, before any thread.
+        self._template.signer()
+        self._template.view()
+        self._template.blobs  # noqa: B018 - imported before any thread
+        self._committer = Committer(self._writer)
+        self._template._committer = self._committer  # noqa: SLF001 - of this module
+
+    @property
+    def store(self) -> SqliteStore:
+        """Return the store that requests read."""
+        return self._template.store
+
+    @property
+    def places(self) -> Places:
+        """Return where everything is."""
+        return self._template.places
+
+    def submit(self, work: Work, on_done: Callable[[Waiting], object]) -> None:
+        """Have work recorded with that of other requests.
+
+        Raises:
+            BusyError: Too many wait.
+        """
+        self._committer.submit(work, on_done)
+
+    def session(self) -> ServiceSession:
+        """Return a session for one request."""
+        return self._template.fork()
+
+    def close(self) -> None:
+        """Commit what waits and release the ledger."""
+        self._committer.close()
+        self._writer.close()
+        self._template.store.close()

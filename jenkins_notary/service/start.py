@@ -1,0 +1,198 @@
+"""Start a service on a ledger: make what is missing, then serve until told to stop.
+
+The first start makes the ledger and an administrator's token, which is written to a
+file of mode 0600; its path is said, its text is not.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+
+from jenkins_notary.api.administration import record_administration
+from jenkins_notary.errors import ConfigurationError, NotFoundError, UsageError
+from jenkins_notary.service.tokens import TokenFile, make_token, write_private
+from jenkins_notary.shapes import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import BinaryIO
+
+    from jenkins_notary.api.session import Choices, Session
+
+ADMINISTRATOR = "admin"
+
+
+class ServeChoices(NamedTuple):
+    """How a service is served.
+
+    Attributes:
+        host: Where it listens.
+        port: Where it listens; 0 for any.
+        certificate: Files of a certificate and its key, or None for plain HTTP.
+        plain_http: Hosts that may be listened on without TLS, beside loopback.
+        is_public: Whether checkpoint and tiles need no token.
+        ephemeral_ok: Whether a ledger may be made on a host that goes away.
+    """
+
+    host: str
+    port: int
+    certificate: tuple[str, str] | None
+    plain_http: Sequence[str]
+    is_public: bool
+    ephemeral_ok: bool
+
+
+def serve(
+    ledger: str | None,
+    choices: Choices,
+    environ: Mapping[str, str],
+    *,
+    how: ServeChoices,
+    access_log: BinaryIO,
+) -> None:
+    """Serve a ledger until SIGTERM or SIGINT.
+
+    Args:
+        ledger: As for ``Notary``.
+        choices: As for ``Notary``; ``notify`` is told what happens at the start.
+        environ: The environment.
+        how: Where and how it listens.
+        access_log: Where the lines of the access log go.
+
+    Raises:
+        UsageError: It would be served without TLS to others than this host.
+        ConfigurationError: The extra ``[service]`` is not installed.
+        NotaryError: It cannot start.
+    """
+    check_transport(how)
+    try:
+        from jenkins_notary.service import listen
+        from jenkins_notary.service.app import Application, Options
+    except ImportError as error:
+        raise ConfigurationError(
+            "serve",
+            expected="the extra [service]",
+            got=f"no module {error.name}",
+            advice="pip install 'jenkins-notary[service]'",
+        ) from error
+    from jenkins_notary.service.access_log import AccessLog
+    from jenkins_notary.service.session import Engine
+
+    tokens = prepare(ledger, choices, environ, ephemeral_ok=how.ephemeral_ok)
+    quiet = choices._replace(notify=None, progress=None)
+    engine = Engine(ledger, quiet, environ)
+    log = AccessLog(access_log)
+    try:
+        options = Options(public_log=how.is_public)
+        app = Application(engine, tokens, log, options)
+        listener = listen.bind(how.host, how.port)
+        port = listener.getsockname()[1]
+        scheme = "http" if how.certificate is None else "https"
+        host = f"[{how.host}]" if ":" in how.host else how.host
+        listen.run(
+            app,
+            listener,
+            certificate=how.certificate,
+            on_ready=lambda: say(choices, f"serving {scheme}://{host}:{port}"),
+        )
+    finally:
+        engine.close()
+        log.close()
+
+
+def prepare(
+    ledger: str | None,
+    choices: Choices,
+    environ: Mapping[str, str],
+    *,
+    ephemeral_ok: bool,
+) -> TokenFile:
+    """Make the ledger and the first token where there are none; return the tokens."""
+    from jenkins_notary.api.session import Session
+
+    session = Session(ledger, choices, environ)
+    try:
+        if not session.has_ledger():
+            from jenkins_notary.api.creation import create_ledger
+
+            create_ledger(session, ephemeral_ok=ephemeral_ok)
+        session.check_can_write()
+        tokens = TokenFile(tokens_path(session))
+        if not tokens.load():
+            _make_first_token(session, tokens)
+        return tokens
+    finally:
+        session.close()
+
+
+def tokens_path(session: Session) -> str:
+    """Return where the tokens of a ledger are kept."""
+    return f"{session.places.ledger}.tokens"
+
+
+def check_transport(how: ServeChoices) -> None:
+    """Check that tokens are not sent in the clear, unless the host is named so.
+
+    Raises:
+        UsageError: They would be.
+    """
+    if how.certificate is not None or how.host in how.plain_http:
+        return
+    if not is_loopback(how.host):
+        raise UsageError(
+            f"--host {how.host}",
+            expected="--tls-cert and --tls-key",
+            got="neither: tokens would be sent in the clear",
+            advice=f"or, behind a proxy that ends TLS: --plain-http {how.host}",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this one, by its address.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("0.0.0.0")
+    (True, True, False)
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def say(choices: Choices, text: str) -> None:
+    """Say something to whoever starts the service."""
+    if choices.notify is not None:
+        choices.notify(text)
+
+
+def _make_first_token(session: Session, tokens: TokenFile) -> None:
+    """Make an administrator's token in a file of its own."""
+    now_ms = time.time_ns() // 1_000_000
+    token = make_token(ADMINISTRATOR, "admin", (), now_ms=now_ms, expires_ms=None)
+    text = tokens.create(
+        token,
+        before=lambda made: record_administration(
+            session, "token-create", {"token": made.describe()}
+        ),
+    )
+    path = f"{session.places.ledger}.admin-token"
+    write_private(path, text.encode() + b"\n")
+    session.notify(f"the first administrator's token is in {path}")
+
+
+def open_tokens(session: Session) -> TokenFile:
+    """Return the tokens of a ledger that is there.
+
+    Raises:
+        NotFoundError: There is no ledger.
+    """
+    if not session.has_ledger():
+        raise NotFoundError(
+            f"ledger {session.places.ledger_url}",
+            got="none",
+            advice="jenkins-notary serve makes one",
+        )
+    session.check_can_write()
+    return TokenFile(tokens_path(session))
