@@ -103,6 +103,7 @@ class Serving:
                 self.url = f"{found[1]}://127.0.0.1:{self.port}"
                 break
         else:
+            stderr.close()
             self._process.wait()
             self._process = None
             raise AssertionError(self.said)
