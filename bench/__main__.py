@@ -20,6 +20,7 @@ from bench import (
     logs,
     lookups,
     primitives,
+    service,
     steps,
 )
 from bench.plot import draw_curves
@@ -41,6 +42,7 @@ BENCHMARKS = {
     "agent": (agent.measure, "H2: one small file, a cold agent part, a service"),
     "hashing": (hashing.measure, "H3: 2 GiB in 200 files; memory on 4 GiB"),
     "batches": (batches.measure, "H4: 10,000 small files in one call"),
+    "service": (service.measure, "H5: 64 clients of a service, a record each"),
     "lookups": (lookups.measure, "H7: by job id and digest, up to a million records"),
     "logs": (logs.measure, "H8: a console log of 1 GiB, collected"),
     "checks": (checks.measure, "H9: the check of a whole ledger"),
