@@ -8,16 +8,18 @@ JSON agree: the same keys, in the same order, of the same types.
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from tests.agent import agent
 from tests.parts.service import StandIn
+from tests.parts.serving import Serving
 from tests.program import Ran, program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 JOB = "ci.example.com:payments/main#42"
@@ -35,7 +37,8 @@ class Two(NamedTuple):
     """Both programs, in a folder with the same files."""
 
     folder: Path
-    service: StandIn
+    client: Mapping[str, str]
+    vkey: str
 
     def run(self, *argv: str, stdin: bytes | None = None) -> tuple[Ran, Ran]:
         """Run a command line on the installed program and on the agent part."""
@@ -43,12 +46,27 @@ class Two(NamedTuple):
         kinds = ("DATA", "STATE", "CONFIG", "CACHE")
         home = {f"XDG_{one}_HOME": str(self.folder / "home" / one) for one in kinds}
         here = program(*argv, environ=home, stdin=stdin, cwd=self.folder)
-        there = agent(*argv, environ=self.service.client, stdin=stdin, cwd=self.folder)
+        there = agent(*argv, environ=self.client, stdin=stdin, cwd=self.folder)
         return here, there
 
 
-@pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
+@contextmanager
+def open_service(kind: str, folder: Path) -> Iterator[tuple[Mapping[str, str], str]]:
+    """Give (environment of an agent, the log's key) of a service that runs."""
+    if kind == "stand-in":
+        with StandIn(folder) as service:
+            yield service.client, service.vkey
+        return
+    with Serving(folder) as real:
+        with real.notary() as notary:
+            vkey = notary.ledger.status().vkey
+        yield {**real.client(real.admin), "JENKINS_NOTARY_LOG": vkey}, vkey
+
+
+@pytest.fixture(scope="module", params=["stand-in", "service"])
+def two(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Two]:
     folder = tmp_path_factory.mktemp("two")
     (folder / "app.jar").write_bytes(b"PK\x03\x04 app")
     (folder / "bad.jar").write_bytes(b"PK\x03\x04 bad")
@@ -60,8 +78,8 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
     (folder / "wrong.yaml").write_text("rules: 7\n")
     pushed = {"containerimage.digest": DIGEST, "image.name": "registry.example.com/app"}
     (folder / "pushed.json").write_text(json.dumps(pushed))
-    with StandIn(folder) as service:
-        pair = Two(folder, service)
+    with open_service(request.param, folder) as (client, vkey):
+        pair = Two(folder, client, vkey)
         for words in (
             ["notarize", "app.jar", "bad.jar", "--job", JOB],
             ["untrust", "bad.jar", "--reason", "CVE-2026-0001"],
@@ -191,7 +209,7 @@ def test_receipt_of_the_service_verifies_offline(two: Two) -> None:
     checked = program(
         *("receipt", "verify", str(folder / "app.jar.tlog-proof")),
         *("--envelope", str(folder / "app.jar.dsse.json")),
-        *("--log", two.service.vkey, "-o", "json"),
+        *("--log", two.vkey, "-o", "json"),
     )
 
     assert checked.code == 0, checked
@@ -206,9 +224,13 @@ def test_both_programs_have_the_same_help(two: Two) -> None:
 
 
 def shape(value: Any) -> object:  # noqa: ANN401 - any JSON
-    """Return a document with each value replaced by its type."""
+    """Return a document with each value replaced by its type.
+
+    A service's statements say more: who sent them, and that their job is asserted.
+    """
     if isinstance(value, dict):
-        return {key: shape(one) for key, one in value.items()}
+        kept = value.keys() - {"submitter", "identity"}
+        return {key: shape(one) for key, one in value.items() if key in kept}
     if isinstance(value, list):
         return [shape(one) for one in value]
     return type(value).__name__
