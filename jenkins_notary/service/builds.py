@@ -28,7 +28,7 @@ from jenkins_notary.service.commits import BusyError
 from jenkins_notary.service.scopes import covers
 from jenkins_notary.values.canonical import canonical_json
 from jenkins_notary.values.digest import is_hex_digest
-from jenkins_notary.values.jobid import JobId
+from jenkins_notary.values.jobid import JobId, parse_job_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,11 +54,12 @@ def collect_build(session: Session, job: str, *, only_log: bool) -> dict[str, An
         UnavailableError: No controller is configured, or it does not answer.
         NotFoundError: It has no such build.
     """
-    if not session.controllers().instances:
+    known, instance = session.controllers().instances, parse_job_id(job).instance
+    if not known or (instance is not None and instance not in known):
         raise UnavailableError(
             "Jenkins",
             expected="a controller that the service may read",
-            got="none is configured",
+            got="none is configured" if instance is None else instance,
             advice="start it with --jenkins-url or --controllers",
         )
     (result,) = gather(session, Wanted([job], choice=Choice(only_log=only_log)))
@@ -102,9 +103,10 @@ def _deliver(session: Session, who: Principal, source: _Received) -> dict[str, A
             result = drainer.deliver(number)
             accepted = number
             faults += result.faults
-            for one in result.records:
-                if one.record.leaf.type == "provenance" and one.receipt is not None:
-                    receipts[result.job] = one.receipt
+            found = {one.record.leaf.type: one.receipt for one in result.records}
+            receipt = found.get("log") or found.get("provenance")
+            if receipt is not None:
+                receipts[result.job] = receipt
     except NotaryError:
         # What was recorded is told; the next request begins with the one at fault.
         if accepted is None:

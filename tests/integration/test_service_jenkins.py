@@ -1,0 +1,237 @@
+"""A real service beside the stand-in of a controller: collect, and an outbox."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from tests.parts.jenkins import IDENTITY, STARTED_MS, TOKEN, USER, serve_jenkins
+from tests.parts.serving import Answer, Serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.parts.jenkins import StandIn
+
+LOG = b"Started by user admin\nbuilding\nFinished: SUCCESS\n"
+OUTBOX = "0" * 32
+KEY_HASH = hashlib.sha256(base64.b64decode(IDENTITY)).hexdigest()
+
+
+class World(NamedTuple):
+    """A controller, and a service that may read it."""
+
+    jenkins: StandIn
+    service: Serving
+    instance: str
+    hook: str
+
+    def event(self, seq: int, kind: str = "finalized", **more: object) -> Any:  # noqa: ANN401 - a document
+        """Return an event of build 1 of the job app."""
+        value: dict[str, Any] = {
+            "v": 1,
+            "seq": seq,
+            "at": "2026-11-28T00:20:00.000Z",
+            "event": kind,
+            "controller": {
+                "url": self.jenkins.url,
+                "version": "2.421",
+                "identity": KEY_HASH,
+            },
+            "job": {"name": "payments/app"},
+            "build": {"number": 1, "startedAt": STARTED_MS, "result": "SUCCESS"},
+            "facts": {"mode": "enforce"},
+            "claims": [],
+        }
+        return {**value, **more}
+
+    def deliver(
+        self,
+        *events: object,
+        token: str | None = None,
+        outbox: str = OUTBOX,
+        identity: str | None = KEY_HASH,
+    ) -> Answer:
+        """Send events as the hook does."""
+        value = {
+            "outbox": outbox,
+            "identity": identity,
+            "instance": self.instance,
+            "events": [*events],
+        }
+        given = self.hook if token is None else token
+        return self.service.ask("POST", "/api/v1/outbox", value, token=given)
+
+    def types(self, job: str) -> list[str]:
+        """Return the types of a job's records."""
+        path = f"/api/v1/evidence?job={job.replace('#', '%23')}"
+        answer = self.service.ask("GET", path)
+        return [one["type"] for one in answer.json.get("records", [])]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("world")
+    with serve_jenkins("/jenkins") as jenkins:
+        (folder / "token").write_text(TOKEN)
+        (folder / "token").chmod(0o600)
+        options = ("--jenkins-url", jenkins.url, "--jenkins-user", USER)
+        access = ("--jenkins-token-file", str(folder / "token"))
+        with Serving(folder, *options, *access) as service:
+            instance = jenkins.url.split("/")[2].replace(":", "-")
+            scope = ("--folder", f"{instance}:*")
+            hook = service.token("hook", "--role", "controller", *scope)
+            jenkins.add_folder("payments")
+            job = jenkins.add_job("payments/app")
+            job.add_build(log=LOG, artifacts={"a.jar": b"PK"})
+            yield World(jenkins, service, instance, hook)
+
+
+def test_build_is_collected_for_its_own_folder_alone(world: World) -> None:
+    world.jenkins.add_job("payments/own").add_build(log=LOG)
+    scope = ("--role", "writer", "--folder", "payments")
+    writer = world.service.token("collector", *scope)
+
+    def collect(job: str, only: str | None = None) -> Answer:
+        value = {"job": job, "only": only}
+        return world.service.ask("POST", "/api/v1/collect", value, token=writer)
+
+    log = collect(f"{world.instance}:payments/own#1", "log")
+    assert log.status == 200, log
+    assert [one["type"] for one in log.json["records"]] == ["log"]
+    whole = collect("payments/own#1")
+    assert {one["type"] for one in whole.json["records"]} >= {"log", "provenance"}
+    assert collect("payments-evil/own#1").status == 403
+    assert collect("payments/own#2").status == 404
+    assert collect("payments/gone#1").status == 404
+    assert collect("no job").status == 400
+    assert collect("elsewhere.example.com:payments/own#1").status == 503
+
+
+def test_events_of_the_hook_become_records_once(world: World) -> None:
+    first = world.deliver(world.event(1))
+    job = f"{world.instance}:payments/app#1"
+
+    assert first.status == 200, first
+    assert first.json["accepted"] == 1
+    assert first.json["receipts"][job].startswith("c2sp.org/tlog-proof@v1\n")
+    assert "trust" in first.json["checkpoint"]
+    found = world.types(job)
+    assert {"log", "provenance"} <= set(found)
+    # The hook sends again what it does not know to be durable.
+    assert world.deliver(world.event(1)).json["accepted"] == 1
+    assert world.types(job) == found
+
+
+def test_changes_of_jobs_are_records(world: World) -> None:
+    renamed = world.event(
+        20, "renamed", build=None, job={"name": "payments/b"}, **names("a", "b")
+    )
+    gone = world.event(21, "build-deleted")
+    answer = world.deliver(renamed, gone)
+
+    assert answer.json["accepted"] == 21, answer
+
+
+def names(old: str, new: str) -> dict[str, str]:
+    return {"from": f"payments/{old}", "to": f"payments/{new}"}
+
+
+def test_claims_of_a_build_count_for_its_own_job(world: World) -> None:
+    digest = f"sha256:{os.urandom(32).hex()}"
+    subject = {"name": "x.jar", "digest": digest}
+    asset = {"name": "x.jar", "kind": "file", "size": 1, "subjects": [subject]}
+    claim = {
+        "recordId": os.urandom(16).hex(),
+        "claimedAt": "2026-11-28T00:20:00.000Z",
+        "status": "TRUSTED",
+        "job": {"id": f"{world.instance}:payments/app#1"},
+        "assets": [asset],
+    }
+    foreign = {**claim, "job": {"id": f"{world.instance}:other/app#1"}}
+
+    assert world.deliver(world.event(30, claims=[claim])).status == 200
+    refused = world.deliver(world.event(31, claims=[foreign]))
+    assert refused.status == 400
+    assert refused.json["code"] == 64
+    path = f"/api/v1/evidence?digest={digest}"
+    (record,) = world.service.ask("GET", path).json["records"]
+    assert record["predicate"]["job"]["identity"] == "controller outbox"
+
+
+def test_event_that_is_wrong_stops_at_the_last_good_one(world: World) -> None:
+    good, bad = world.event(40, "build-deleted"), world.event(41, "exploded")
+    answer = world.deliver(good, bad)
+
+    assert answer.json["accepted"] == 40
+    alone = world.deliver(bad)
+    assert (alone.status, alone.json["code"]) == (400, 64)
+
+
+@pytest.mark.parametrize("place", ["seq", "order", "outbox", "identity"])
+def test_request_of_a_wrong_form_is_refused(world: World, place: str) -> None:
+    one = world.event(50, "build-deleted")
+    answer = {
+        "seq": lambda: world.deliver({**one, "seq": -1}),
+        "order": lambda: world.deliver(world.event(51), one),
+        "outbox": lambda: world.deliver(one, outbox="../x"),
+        "identity": lambda: world.deliver(one, identity="x"),
+    }[place]()
+
+    assert answer.status == 400, answer
+
+
+def test_no_build_delivers_as_its_controller(world: World) -> None:
+    for role in ("writer", "security", "auditor", "reader", "status"):
+        token = world.service.token(f"as-{role}", "--role", role)
+
+        assert world.deliver(world.event(60), token=token).status == 403
+
+
+def test_events_of_another_controller_are_refused(world: World) -> None:
+    evil = {"url": "https://evil.example.com/", "version": "2", "identity": KEY_HASH}
+    moved = world.event(61, "moved", build=None, **names("x", "y"))
+    scope = ("--role", "controller", "--folder", f"{world.instance}:payments")
+    token = world.service.token("payments-hook", *scope)
+    outside = {**moved, "from": "other/x", "to": "payments/y"}
+
+    assert world.deliver(world.event(61, controller=evil)).status == 403
+    assert world.deliver(outside, token=token, outbox="2" * 32).status == 403
+
+
+def test_copy_of_a_controller_is_refused_until_the_token_is_rotated(
+    world: World,
+) -> None:
+    scope = ("--role", "controller", "--folder", f"{world.instance}:*")
+    token = world.service.token("copied", *scope)
+    one = world.event(70, "build-deleted")
+    assert world.deliver(one, token=token, outbox="7" * 32).status == 200
+
+    controller = {**one["controller"], "identity": "b" * 64}
+    copied = {**one, "seq": 71, "controller": controller}
+    refused = world.deliver(copied, token=token, outbox="7" * 32, identity="b" * 64)
+    assert refused.status == 403
+    assert "a copy of the controller" in refused.json["message"]
+    assert world.deliver(one, token=token, outbox="8" * 32).status == 403
+    # It cannot be of one controller outside and of another inside.
+    assert world.deliver(copied, token=token, outbox="7" * 32).status == 403
+
+    new = world.service.command("token", "rotate", "copied").strip()
+    again = world.deliver(copied, token=new, outbox="7" * 32, identity="b" * 64)
+    assert again.status == 200, again
+
+
+def test_controller_that_is_away_is_told_as_away(world: World) -> None:
+    world.jenkins.add_job("payments/away").add_build(log=LOG)
+    fault = world.jenkins.fail("away", status=503, times=99)
+    value = {"job": f"{world.instance}:payments/away#1", "only": None}
+    answer = world.service.ask("POST", "/api/v1/collect", value)
+    fault.times = 0
+
+    assert answer.status == 503, answer
+    assert "retry-after" in answer.headers
+    assert TOKEN not in answer.body.decode()
