@@ -9,6 +9,7 @@ peer that acknowledges nothing is given up.
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 from contextlib import contextmanager, suppress
@@ -167,6 +168,8 @@ def run(
         ssl_certfile=None if certificate is None else certificate[0],
         ssl_keyfile=None if certificate is None else certificate[1],
     )
+    # A line for each request that is none would be a way to fill a disk.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     try:
         config.load()
     except OSError as error:

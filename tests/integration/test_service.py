@@ -10,6 +10,8 @@ import http.client
 import json
 import os
 import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -27,7 +29,6 @@ from tests.parts.serving import Answer, Serving, claim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 OURS = "ci.example.com:payments/api/main#1"
 EVIL = "ci.example.com:payments-evil/api/main#1"
@@ -808,6 +809,36 @@ def test_openapi_describes_every_route(service: Serving) -> None:
     assert described == {
         (one.method, one.path.replace(":path}", "}")) for one in ROUTES
     }
+
+
+@pytest.mark.slow
+def test_schemathesis_finds_no_fault_and_no_answer_that_is_not_described(
+    tmp_path: Path,
+) -> None:
+    checks = (
+        *("not_a_server_error", "status_code_conformance", "ignored_auth"),
+        *("content_type_conformance", "response_schema_conformance"),
+    )
+    with Serving(tmp_path) as service:
+        done = subprocess.run(
+            [
+                str(Path(sys.executable).with_name("schemathesis")),
+                *("run", f"{service.url}/api/v1/openapi.json"),
+                *("--header", f"Authorization: Bearer {service.admin}"),
+                *("--phases", "examples,coverage,fuzzing", "--max-examples", "25"),
+                *("--checks", ",".join(checks), "--seed", "1", "--no-color"),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            timeout=110,
+        )
+        with service.notary() as notary:
+            assert notary.ledger.verify().findings == ()
+
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert "18 passed" in done.stdout
 
 
 # The command line
