@@ -107,6 +107,8 @@ class LedgerView:
         self._hashes = read_hashes(reader, "main", checkpoint.size)
         self._trust_entries: tuple[bytes, ...] | None = None
         self._kept: dict[int, ProvenRecord] = {}
+        self._leaves: dict[int, tuple[bytes, Leaf]] = {}
+        self._proofs: dict[int, tuple[bytes, ...]] = {}
         self.receipts: dict[int, bytes] = {}
         self._trust: Trust | None = None
         self._suspects: frozenset[bytes] | None = None
@@ -232,7 +234,13 @@ class LedgerView:
 
     def prove(self, index: int) -> tuple[bytes, ...]:
         """Return the inclusion proof of a record in the signed tree."""
-        return inclusion_proof(index, self.checkpoint.size, self._hashes)
+        kept = self._proofs.get(index)
+        if kept is None:
+            kept = inclusion_proof(index, self.checkpoint.size, self._hashes)
+            self._proofs[index] = kept
+            if len(self._proofs) > RECORDS_KEPT:
+                del self._proofs[next(iter(self._proofs))]
+        return kept
 
     def leaf(self, index: int) -> tuple[bytes, Leaf]:
         """Return a proven leaf: its entry's bytes and their meaning.
@@ -250,16 +258,25 @@ class LedgerView:
                 raise NotFoundError(
                     f"record #{index}", expected=f"an index below {self.size}"
                 )
-            found = self._reader.entries("main", index, index + 1)
-            entry = found[0] if found else b""
-            verify_inclusion(
-                hash_leaf(entry),
-                index,
-                self.checkpoint.size,
-                self.prove(index),
-                self.checkpoint.root,
-            )
-            yield entry, parse_leaf(entry, subject=f"leaf {index}")
+            kept = self._leaves.get(index)
+            if kept is None:
+                kept = self._leaves[index] = self._read_leaf(index)
+                if len(self._leaves) > RECORDS_KEPT:
+                    del self._leaves[next(iter(self._leaves))]
+            yield kept
+
+    def _read_leaf(self, index: int) -> tuple[bytes, Leaf]:
+        """Read and prove a leaf."""
+        found = self._reader.entries("main", index, index + 1)
+        entry = found[0] if found else b""
+        verify_inclusion(
+            hash_leaf(entry),
+            index,
+            self.checkpoint.size,
+            self.prove(index),
+            self.checkpoint.root,
+        )
+        return entry, parse_leaf(entry, subject=f"leaf {index}")
 
     def record(self, index: int) -> ProvenRecord:
         """Return a proven record.
@@ -296,7 +313,11 @@ class LedgerView:
 
     def envelope_bytes(self, record: ProvenRecord) -> bytes | None:
         """Return the envelope of a proven record, byte for byte; None once erased."""
-        digest = bytes.fromhex(record.leaf.envelope_hex)
+        return self.stored_envelope(record.leaf)
+
+    def stored_envelope(self, leaf: Leaf) -> bytes | None:
+        """Return what is stored under a leaf's envelope hash: a claim, or None."""
+        digest = bytes.fromhex(leaf.envelope_hex)
         return self._reader.envelopes([digest]).get(digest)
 
     def trust(self) -> Trust:

@@ -80,11 +80,11 @@ class Recording:
         for one in self._signed:
             own, indexes = indexes[: len(one.envelopes)], indexes[len(one.envelopes) :]
             # A claim that was sent before has the envelope of the first time.
+            assets = [each.to_dict() for each in show_assets(session, one, own)]
             stored = {
-                str(n): (view.envelope_bytes(view.record(n)) or b"").decode()
+                str(n): (view.stored_envelope(view.leaf(n)[1]) or b"").decode()
                 for n in own
             }
-            assets = [each.to_dict() for each in show_assets(session, one, own)]
             answers.append({"assets": assets, "envelopes": stored})
         return {"results": answers} if self._is_list else answers[0]
 

@@ -62,6 +62,9 @@ class _SharedSession(Session):
         super().__init__(ledger, choices, environ)
         self._heads = heads
 
+    def check_can_write(self) -> None:
+        """Check nothing: the engine has opened ledger and key, and each commit does."""
+
     def _open_view(self) -> LedgerView:
         """Open the newest checkpoint, verified now or before."""
         note, known = self.store.checkpoint(), self._heads.known
@@ -109,9 +112,6 @@ class ServiceSession(_SharedSession):
         self._view = None
         self._controllers = None
 
-    def check_can_write(self) -> None:
-        """Check nothing: the engine has opened ledger and key."""
-
     def close(self) -> None:
         """Close what this request has open; the store is every request's."""
         self.close_controllers()
@@ -130,7 +130,7 @@ class Engine:
         """
         heads = _Heads()
         self._writer = _SharedSession(ledger, choices, environ, heads)
-        self._writer.check_can_write()
+        Session.check_can_write(self._writer)
         self._template = ServiceSession(ledger, choices, environ, heads)
         self._writer.signer()
         # The signer's key and the reading store are opened once, before any thread.
