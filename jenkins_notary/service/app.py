@@ -166,7 +166,8 @@ class Application:
             (one, Path(one.path, _nothing, methods=[one.method])) for one in ROUTES
         ]
         folder = os.path.dirname(engine.places.ledger)
-        self._secret_words = sorted({folder, engine.places.pins}, key=len)[::-1]
+        words = {folder, engine.places.pins} - {"/"}
+        self._secret_words = sorted(words, key=len, reverse=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -427,6 +428,8 @@ class Application:
             status = 413
         elif isinstance(error, OtherBytesError):
             status = 422
+        elif _is_own(error):
+            status = 500
         elif status == 503:
             headers["Retry-After"] = "1"
         if not exchange.has_ended:
@@ -441,9 +444,7 @@ class Application:
 
     def _hide(self, error: NotaryError, exchange_id: str) -> dict[str, object]:
         """Return an error's JSON without what is this host's own business."""
-        if error.exit_code in {70, 74} or (
-            isinstance(error, ConfigurationError) and not _is_of_policy(error)
-        ):
+        if error.exit_code in {70, 74} or _is_own(error):
             kept = type(error)(
                 "service",
                 got=error.word,
@@ -661,9 +662,10 @@ def _slow() -> UsageError:
     return UsageError("body", expected="all of it in time", got="too slow a client")
 
 
-def _is_of_policy(error: ConfigurationError) -> bool:
-    """Return whether an error is about a policy that a client sent."""
-    return error.subject.startswith(("policy", "rule"))
+def _is_own(error: NotaryError) -> bool:
+    """Return whether the service's configuration is wrong, not a client's policy."""
+    is_of_policy = error.subject.startswith(("policy", "rule"))
+    return isinstance(error, ConfigurationError) and not is_of_policy
 
 
 def _describe_fault(error: NotaryError, cause: Exception | None) -> str | None:

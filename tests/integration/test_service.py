@@ -142,6 +142,25 @@ def test_many_claims_are_recorded_together_or_not_at_all(
     assert service.ask("GET", "/api/v1/status").json["tree_size"] == size + 2
 
 
+def test_large_claim_is_recorded_in_as_many_records_as_it_needs(
+    service: Serving, people: People
+) -> None:
+    value = claim()
+    (asset,) = value["assets"]
+    value["assets"] = [
+        {**asset, "subjects": [{"name": "x" * 90, "digest": new_digest()}]}
+        for _ in range(1400)
+    ]
+    assert len(json.dumps(value)) > 256 << 10
+    answer = record(service, people.writer, {**value, "reason": "x" * 4000})
+
+    assert answer.status == 200, answer
+    assert len(answer.json["assets"]) == 1400
+    assert len(answer.json["envelopes"]) == 3
+    again = record(service, people.writer, {**value, "reason": "x" * 4000})
+    assert again.json["assets"] == answer.json["assets"]
+
+
 def make_envelope(folder: Path, job: str, *, kind: str = "notarization") -> bytes:
     signer = generate_signer(str(folder / f"{os.urandom(4).hex()}.pem"))
     facts = {"status": "TRUSTED", "job": {"id": job}}
