@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from jenkins_notary.service.tokens import TokenFile
 
 MAX_EVENTS = 500
-MAX_WORK_S = 15.0
+MAX_WORK_S = 15
 """How long events of one request are worked at; the rest is sent again."""
 
 _busy: set[str] = set()
@@ -90,7 +90,7 @@ def deliver_events(
 
 def _deliver(session: Session, who: Principal, source: _Received) -> dict[str, Any]:
     """Record events until one cannot be, or the time is over."""
-    drainer = Drainer(session, source, Choice())
+    drainer = Drainer(session, source, Choice(seconds=MAX_WORK_S))
     accepted: int | None = None
     receipts: dict[str, str] = {}
     faults: list[NotaryError] = []
