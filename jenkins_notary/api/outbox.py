@@ -48,6 +48,10 @@ if TYPE_CHECKING:
 WAITING = "waiting"
 """The outcome of an event that cannot be recorded for now: it stays, and all behind."""
 
+LOST = "lost"
+"""The outcome of numbers that are missing before an event."""
+
+_MAX_LOOKED_BACK = 100
 MAX_EVENTS = 500
 """Events of one call: who calls again and again gets answers of a bounded size."""
 
@@ -84,9 +88,11 @@ def drain(
         drainer = Drainer(session, folder, choice)
         started_ms = session.clock.now_ms()
         numbers = folder.numbers()
+        last = max(folder.last_taken(), _last_recorded(session, folder.outbox.id))
         for before, number in zip([None, *numbers], numbers[:limit], strict=False):
-            if before is not None and number != before + 1:
-                session.notify(f"outbox {path}: no event {before + 1} to {number - 1}")
+            lost = folder.missing((last if before is None else before) + 1, number)
+            if lost:
+                yield _tell_lost(lost)
             if before is not None and _is_late(session, started_ms, choice):
                 break
             try:
@@ -99,6 +105,31 @@ def drain(
         if left:
             session.notify(f"outbox {path}: {left} more events wait")
     session.close_controllers()
+
+
+def _last_recorded(session: Session, outbox: str) -> int:
+    """Return the number of an outbox's newest event in the ledger, 0 for none found."""
+    view = session.view()
+    newest = range(view.size - 1, max(-1, view.size - 1 - _MAX_LOOKED_BACK), -1)
+    for record in view.records(newest):
+        facts = {} if record.statement is None else record.statement.facts
+        event = facts.get("event")
+        if isinstance(event, dict) and event.get("outbox") == outbox:
+            seq = event.get("seq")
+            return seq if type(seq) is int else 0
+    return 0
+
+
+def _tell_lost(lost: range) -> Collected:
+    """Return that events are lost: neither recorded nor here."""
+    name = f"event {lost[0]} to {lost[-1]}"
+    error = IntegrityError(
+        name,
+        expected="every number once",
+        got="neither waiting nor taken before",
+        advice="they were deleted, or recorded in another ledger",
+    )
+    return Collected(name, None, LOST, (), (error,), 0)
 
 
 def _is_late(session: Session, started_ms: int, choice: Choice) -> bool:

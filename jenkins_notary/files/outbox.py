@@ -30,6 +30,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from jenkins_notary.evidence.events import Event, Outbox
 
+_TAKEN = "taken"
+_NUMBER = re.compile(rb"[0-9]{1,16}\n?")
 _NAME = re.compile(r"([0-9]{16})\.json")
 
 
@@ -66,6 +68,26 @@ class OutboxFolder:
             int(found[1]) for name in names if (found := _NAME.fullmatch(name))
         )
 
+    def last_taken(self) -> int:
+        """Return the highest number that a reader took, 0 for none that is known."""
+        try:
+            data = _read(os.path.join(self._path, _TAKEN), limit=32)
+        except (IntegrityError, NotFoundError):
+            return 0
+        return int(data) if _NUMBER.fullmatch(data) else 0
+
+    def missing(self, start: int, stop: int) -> range:
+        """Return the numbers from start to before stop that no folder here has.
+
+        An event that was set aside is not lost: whoever looks finds it. Those between
+        two that are set aside count as found.
+        """
+        for name in (os.path.join(self._events, "bad"), f"{self._path}/refused"):
+            with suppress(FileNotFoundError):
+                found = [int(one[:16]) for one in os.listdir(name) if _NAME.match(one)]
+                start = max([start, *(one + 1 for one in found if one < stop)])
+        return range(start, stop)
+
     def read(self, number: int) -> Origin:
         """Return an event; without its claims, where they cannot be read.
 
@@ -82,6 +104,7 @@ class OutboxFolder:
 
     def delete(self, number: int) -> None:
         """Delete an event that is recorded, durably."""
+        self._note_taken(number)
         with suppress(FileNotFoundError):
             os.unlink(self._name(number))
         _sync(self._events)
@@ -91,10 +114,19 @@ class OutboxFolder:
         bad = os.path.join(self._events, "bad")
         os.makedirs(bad, mode=0o700, exist_ok=True)
         target = os.path.join(bad, f"{number:016}.json")
+        self._note_taken(number)
         os.replace(self._name(number), target)
         _sync(bad)
         _sync(self._events)
         return target
+
+    def _note_taken(self, number: int) -> None:
+        """Note that an event is taken, so that a later reader misses those before."""
+        if number > self.last_taken():
+            target = os.path.join(self._path, _TAKEN)
+            with open(f"{target}.tmp", "w", encoding="ascii") as file:
+                file.write(f"{number}\n")
+            os.replace(f"{target}.tmp", target)
 
     def _name(self, number: int) -> str:
         """Return the path of an event."""

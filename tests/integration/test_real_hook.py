@@ -898,6 +898,16 @@ def test_the_installed_command_line_records_what_the_outbox_holds(
         "the deletion record",
     )
 
+    sequence = "new File(home, 'jenkins-notary/outbox/sequence')"
+    jenkins.uninstall_hook()
+    jenkins.script(f"{sequence}.text = ({sequence}.text.trim() as long) + 7")
+    jenkins.install_hook({"command": f"{program}", **settings})
+    before = jenkins.status()["faults"]
+    jenkins.build(job)
+    wait(lambda: jenkins.status()["faults"] > before, "word of the lost events")
+    wait(lambda: len(evidence_of(f"{job}#2")) > 1, "the build behind them")
+    assert "neither recorded nor in the outbox" in jenkins.status()["lost"]
+
 
 def test_the_freestyle_examples_run(
     service: OutboxService,

@@ -27,6 +27,7 @@ class Hook {
     static final String VERSION = '0.1.0'
     /** In the folder of each recorded build: {@code <outbox id> <number of the event>}. */
     static final String MARKER = 'jenkins-notary.event'
+    private static final String LOST = 'outbox, lost'
     private static final String CHECKPOINT = '[jenkins-notary] checkpoint '
     private static final long FIRST_SWEEP_MS = 30_000L
     private static final int MAX_CHECKPOINT_BYTES = 8_192
@@ -170,7 +171,18 @@ class Hook {
         if (note != null && note.length <= MAX_CHECKPOINT_BYTES) {
             checkpoint = note
         }
+        Object builds = answer.get('builds')
+        if (builds instanceof List) {
+            ((List<Object>) builds).each { Object one -> tellIfLost(one) }
+        }
         Receipts.writeAll(answer.get('receipts'), (outbox.unprepared + outbox.ready).toSet())
+    }
+
+    private void tellIfLost(Object build) {
+        if (build instanceof Map && ((Map<Object, Object>) build).get('outcome') == 'lost') {
+            complaints.tell(LOST,
+                "${((Map<Object, Object>) build).get('job')}: neither recorded nor in the outbox")
+        }
     }
 
     /** Return how the hook is: what waits, the last fault, how often listeners ran and how long. */
@@ -178,6 +190,7 @@ class Hook {
         outbox.measure()
         [version: VERSION, outbox: outbox.id, waiting: outbox.count(),
          faults: complaints.count.get(), delivery: complaints.last(Delivery.SUBJECT) ?: 'well',
+         lost: complaints.last(LOST) ?: 'nothing',
          listeners: costs.collectEntries { String what, Cost cost -> [(what): cost.tell()] },
         ] as Map<String, Object>
     }

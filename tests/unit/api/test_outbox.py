@@ -885,14 +885,46 @@ def test_artifacts_that_the_hook_counted_and_the_api_lacks_are_a_gap(
 
 
 def test_a_missing_number_is_told(
-    hook: Hook, admin: Person, run: Callable[..., list[Collected]]
+    hook: Hook, run: Callable[..., list[Collected]]
 ) -> None:
     hook.write("renamed", **{"from": "a", "to": "b"})
     hook.last += 2
     hook.write("renamed", **{"from": "c", "to": "d"})
 
-    assert len(run()) == 2
-    assert any("no event 2 to 3" in one for one in admin.notices)
+    _, lost, last = run()
+
+    assert (lost.outcome, lost.code, lost.job) == ("lost", 65, "event 2 to 3")
+    assert last.code == 0
+    assert hook.waiting == []
+
+
+@pytest.mark.parametrize("noted", [True, False], ids=["by the folder", "by the ledger"])
+def test_a_number_that_is_missing_since_the_last_time_is_told_once(
+    hook: Hook, run: Callable[..., list[Collected]], *, noted: bool
+) -> None:
+    hook.write("renamed", **{"from": "a", "to": "b"})
+    run()
+    if not noted:
+        (hook.folder / "taken").unlink()
+    hook.last += 1
+    hook.write("renamed", **{"from": "c", "to": "d"})
+
+    first, _ = run()
+    assert first.job == "event 2 to 2"
+    hook.write("renamed", **{"from": "e", "to": "f"})
+    assert [one.outcome for one in run()] == ["collected"]
+
+
+def test_an_event_that_was_set_aside_is_not_lost(
+    hook: Hook, run: Callable[..., list[Collected]]
+) -> None:
+    hook.last += 1
+    hook.put(b"")
+    run()
+    (hook.folder / "taken").write_text("x")
+    hook.write("renamed", **{"from": "a", "to": "b"})
+
+    assert [one.outcome for one in run()] == ["collected"]
 
 
 def test_no_more_events_are_taken_than_asked_for(
