@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from jenkins_notary.config import OPTIONS
 from jenkins_notary.evidence.events import parse_event, parse_outbox
 from jenkins_notary.values.jobid import format_job_id
 from jenkins_notary.version import VERSION
@@ -75,6 +76,19 @@ def test_every_fact_is_documented_and_no_other() -> None:
 
     assert {name.strip("` ") for row in rows for name in row.split(",")} == set(told)
     assert set(read_example("event")["facts"]) < set(told)
+
+
+def test_the_set_up_of_the_manual_lets_the_command_read_logs() -> None:
+    names = re.findall(r"^ +command\.env\.JENKINS_NOTARY_(\w+)=", MANUAL, re.MULTILINE)
+
+    assert names == [
+        "LEDGER",
+        "KEY",
+        "JENKINS_URL",
+        "JENKINS_USER",
+        "JENKINS_TOKEN_FILE",
+    ]
+    assert {name.lower().replace("_", "-") for name in names} <= OPTIONS.keys()
 
 
 def test_file_names_in_the_manual_are_those_of_the_hook() -> None:

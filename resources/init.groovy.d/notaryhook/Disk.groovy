@@ -27,6 +27,12 @@ class Disk {
         }
     }
 
+    /** Return whether nobody but its owner may read or write a file; true where modes are unknown. */
+    static boolean isPrivate(File file) {
+        String open = POSIX ? PosixFilePermissions.toString(Files.getPosixFilePermissions(file.toPath())) : ''
+        open.drop(3).every { String one -> one == '-' }
+    }
+
     /** Write a file of mode 0600, durable when this returns: sync, rename, sync the folder. */
     static void write(File file, byte[] content) {
         replace(file, content, true)

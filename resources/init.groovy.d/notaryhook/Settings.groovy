@@ -19,6 +19,7 @@ class Settings {
         'instance', 'maxOutboxBytes', 'batchBytes', 'timeoutSeconds', 'commandTimeoutSeconds',
         'sweepMinutes', 'sweepPerMinute', 'backfill',
     ]
+    private static final String SECRET = /(?i).*(TOKEN|PASSPHRASE|PASSWORD|SECRET)/
     private static final String COMMAND_ENVIRONMENT = 'command.env.'
 
     final Patterns patterns
@@ -101,11 +102,21 @@ class Settings {
         ofEnvironment(environment).findAll { String key, String value -> !key.startsWith('command') }
     }
 
-    /** Return the settings of the file, none where there is no file. */
+    /**
+     * Return the settings of the file, none where there is no file.
+     *
+     * @throws IllegalArgumentException it holds a secret, and others may read it
+     */
     static Map<String, String> ofFile(File file) {
         Properties properties = new Properties()
         if (file.file) {
             file.withReader('UTF-8') { Reader reader -> properties.load(reader) }
+            List<String> secrets = properties.keySet().collect { Object key -> key as String }
+                .findAll { String key -> key ==~ SECRET }
+            if (secrets && !Disk.isPrivate(file)) {
+                throw new IllegalArgumentException(
+                    "settings: ${file}: expected mode 0600, since it holds ${secrets.sort()}")
+            }
         }
         (Map<String, String>) properties.collectEntries { key, value -> [(key as String): value as String] }
     }

@@ -1,3 +1,5 @@
+import java.nio.file.Files
+import java.nio.file.attribute.PosixFilePermissions
 import org.junit.Test
 
 class HookSettingsTest {
@@ -87,6 +89,32 @@ class HookSettingsTest {
         assert type.ofEnvironment([JENKINS_NOTARY_HOOK_MAX_OUTBOX_BYTES: '9', JENKINS_NOTARY_HOOK: '1', PATH: 'x']) ==
             [maxOutboxBytes: '9']
         assert type.ofFile(new File('/nonexistent')) == [:]
+    }
+
+    @Test
+    void 'a file with a secret in it is refused when others may read it'() {
+        File file = File.createTempFile('hook', '.properties')
+        try {
+            Closure<Map> read = { String text, String mode ->
+                file.text = text
+                Files.setPosixFilePermissions(file.toPath(), PosixFilePermissions.fromString(mode))
+                HookSources.load('Settings').ofFile(file)
+            }
+            String token = 'command.env.JENKINS_NOTARY_JENKINS_TOKEN'
+
+            assert read("${token}=x", 'rw-------') == [(token): 'x']
+            assert read("${token}_FILE=/x", 'rw-r--r--') == [(token + '_FILE'): '/x']
+            ['rw-r-----', 'rw----r--', 'rw--w----'].each { String mode ->
+                try {
+                    read("${token}=hunter2", mode)
+                    assert false, mode
+                } catch (IllegalArgumentException error) {
+                    assert error.message.endsWith("expected mode 0600, since it holds [${token}]")
+                }
+            }
+        } finally {
+            file.delete()
+        }
     }
 
     @Test
