@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from jenkins_notary.api.names import check_subject, find_segments, list_prefixes
 from jenkins_notary.errors import AmbiguousError, UsageError
-from jenkins_notary.evidence.lifecycle import hash_job_name
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.ledger.rows import below_range, exact_range, name_key, name_range
 from jenkins_notary.ledger.view import parse_as_of
@@ -21,7 +20,7 @@ from jenkins_notary.values.jobid import (
     parse_job_id,
     parse_job_prefix,
 )
-from jenkins_notary.values.leaf import hash_job
+from jenkins_notary.values.leaf import hash_job, hash_job_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

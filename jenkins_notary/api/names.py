@@ -18,9 +18,9 @@ by the folder's.
 from __future__ import annotations
 
 from jenkins_notary.errors import IntegrityError, UsageError
-from jenkins_notary.evidence.lifecycle import hash_job_name
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.jobid import check_job_name
+from jenkins_notary.values.leaf import hash_job_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,12 +17,11 @@ is another job; who follows aliases decides by log order.
 
 from __future__ import annotations
 
-import hashlib
-
 from jenkins_notary.errors import UsageError
 from jenkins_notary.evidence.provenance import describe_controller, drop_none
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.values.jobid import format_job_id
+from jenkins_notary.values.leaf import hash_job_name
 from jenkins_notary.values.statement import Subject
 
 TYPE_CHECKING = False
@@ -31,24 +30,8 @@ if TYPE_CHECKING:
 
     from jenkins_notary.evidence.events import Event, Origin
 
-_CONTEXT = "jenkins-notary job name\n"
 NAME_SUBJECT = "job-name"
 """The name of each subject that is the digest of a job's name."""
-
-
-def hash_job_name(name: str, instance: str | None = None) -> str:
-    """Return the SHA-256 hex by which a job's or folder's name is found.
-
-    Args:
-        name: Full name of a job or folder.
-        instance: The controller's instance; None for any.
-
-    >>> hash_job_name("payments/api", "ci.example.com")[:16]
-    'feea19b12c14c937'
-    """
-    where = f"{instance}:" if instance else ""
-    text = f"{_CONTEXT}{where}{name}"
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def name_subjects(instance: str, *names: str) -> list[Subject]:

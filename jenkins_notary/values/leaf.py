@@ -49,6 +49,7 @@ _TYPE = re.compile(r"[a-z][a-z-]{0,31}")
 _REQUIRED = frozenset({"at", "envelope", "signer", "subjects", "type", "v"})
 _OPTIONAL = frozenset({"job", "status", "supersedes"})
 _STATUS = {status.name: status for status in RECORDED}
+_NAME_CONTEXT = "jenkins-notary job name\n"
 
 
 class Leaf(NamedTuple):
@@ -94,6 +95,21 @@ TRUST_TYPES = frozenset({"trust"})
 def hash_job(job_id: str) -> str:
     """Return the SHA-256 hex of a full job id, as a leaf holds it."""
     return hashlib.sha256(job_id.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def hash_job_name(name: str, instance: str | None = None) -> str:
+    """Return the SHA-256 hex by which a job's or folder's name is found.
+
+    Args:
+        name: Full name of a job or folder.
+        instance: The controller's instance; None for any.
+
+    >>> hash_job_name("payments/api", "ci.example.com")[:16]
+    'feea19b12c14c937'
+    """
+    where = f"{instance}:" if instance else ""
+    text = f"{_NAME_CONTEXT}{where}{name}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def project_leaf(

@@ -6,9 +6,10 @@ import pytest
 
 from jenkins_notary.api.names import MAX_HOPS, names_of
 from jenkins_notary.errors import AmbiguousError, IntegrityError, NotFoundError
-from jenkins_notary.evidence.lifecycle import hash_job_name, name_subjects
+from jenkins_notary.evidence.lifecycle import name_subjects
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.values.jobid import JobId
+from jenkins_notary.values.leaf import hash_job_name
 from jenkins_notary.values.query import Query
 from jenkins_notary.values.statement import Subject
 from tests.unit.api.people import stranger, tamper

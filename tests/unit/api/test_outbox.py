@@ -15,9 +15,9 @@ from jenkins_notary.errors import (
     UnavailableError,
 )
 from jenkins_notary.evidence.events import derive_record_id
-from jenkins_notary.evidence.lifecycle import hash_job_name
 from jenkins_notary.jenkins.memory import STARTED_MS, MemoryJenkins
 from jenkins_notary.ports import Controller
+from jenkins_notary.values.leaf import hash_job_name
 from jenkins_notary.values.statement import EXTENSION
 from tests.unit.api.people import digest
 

@@ -11,7 +11,6 @@ from jenkins_notary.evidence.hook_facts import parse_facts
 from jenkins_notary.evidence.lifecycle import (
     describe_alias,
     describe_deletion,
-    hash_job_name,
     name_subjects,
 )
 from jenkins_notary.evidence.shaping import (
@@ -26,6 +25,7 @@ from jenkins_notary.evidence.shaping import (
     shape,
     text,
 )
+from jenkins_notary.values.leaf import hash_job_name
 
 
 def parse(**more: object) -> Event:
