@@ -140,6 +140,7 @@ OPTIONS: Mapping[str, Kind] = {
         "admin",
     ),
     "secrets": ("store", "hold", "digest"),
+    "settings": "text",
     "signatures": "flag",
     "signer": "list",
     "since": "time",

@@ -31,6 +31,7 @@ def declare(parser: Parser) -> None:
     parser.option(
         "--access-log", "where a line a request goes; else stdout", metavar="FILE"
     )
+    parser.option("--settings", "what else is decided of it, in YAML", metavar="FILE")
     parser.option("--ephemeral-ok", "make a ledger on a host that goes away")
     add_all(parser, add_ledger, add_key, add_jenkins)
 
@@ -52,6 +53,7 @@ def run(context: Context) -> int:
         context.texts("plain-http"),
         context.flag("public-log"),
         context.flag("ephemeral-ok"),
+        context.text("settings"),
     )
     with _open_log(context.text("access-log")) as log:
         serve(

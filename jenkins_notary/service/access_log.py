@@ -7,7 +7,11 @@
      "path": "/api/v1/records", "query": "", "status": 200, "code": 0, "ms": 3.1,
      "received": 512, "sent": 2048}
 
-``token`` is a name, never a secret. Lines are written by a thread of their own; where
+``token`` is a name, never a secret. What goes wrong beside requests has a line too::
+
+    {"at": "2026-01-02T03:04:05.006Z", "task": "alerts", "fault": "..."}
+
+Lines are written by a thread of their own; where
 nobody reads them fast enough they are counted and left out, for no request waits for
 its log.
 """
@@ -16,8 +20,11 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import deque
 from contextlib import suppress
+
+from jenkins_notary.ledger.author import format_time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +57,11 @@ class AccessLog:
             line = {**line, "dropped": self._dropped}
             self._dropped = 0
         self._lines.append(line)
+
+    def report(self, task: str, fault: str) -> None:
+        """Write what went wrong beside the requests."""
+        at = format_time(time.time_ns() // 1_000_000)
+        self.write({"at": at, "task": task, "fault": fault})
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Write what waits, as long as somebody reads it."""

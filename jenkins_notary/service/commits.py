@@ -91,7 +91,11 @@ class Waiting:
 
 
 class Committer:
-    """The one thread that appends."""
+    """The one thread that appends.
+
+    Attributes:
+        on_commit: Called by it after each commit, before anybody is answered.
+    """
 
     def __init__(self, session: Session, *, max_waiting: int = MAX_WAITING) -> None:
         """Start.
@@ -100,6 +104,7 @@ class Committer:
             session: The ledger; used by the one thread only.
             max_waiting: Requests that may wait.
         """
+        self.on_commit: Callable[[], object] = lambda: None
         self._session = session
         self._queue: queue.Queue[Waiting | None] = queue.Queue(max_waiting)
         self._is_closed = False
@@ -201,6 +206,7 @@ class Committer:
         for one in group:
             one.indexes = indexes[place : place + len(one.envelopes)]
             place += len(one.envelopes)
+        self.on_commit()
         return None
 
 

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
     from jenkins_notary.assets.claims import SentClaim
     from jenkins_notary.service.rules import Principal
+    from jenkins_notary.service.running import Running
     from jenkins_notary.service.session import ServiceSession
-    from jenkins_notary.service.tokens import TokenFile
     from jenkins_notary.service.uploads import Uploads
     from jenkins_notary.trust.record import ProvenRecord
     from jenkins_notary.values.body import Body
@@ -67,7 +67,7 @@ class Call(NamedTuple):
         session: The ledger.
         who: Who asks.
         uploads: Bodies that were sent before.
-        tokens: The service's tokens.
+        service: The service that runs.
         value: The body's JSON object; empty where there is none.
         query: The query's parameters.
         path: The parts of the path that vary.
@@ -76,7 +76,7 @@ class Call(NamedTuple):
     session: ServiceSession
     who: Principal
     uploads: Uploads
-    tokens: TokenFile
+    service: Running
     value: Mapping[str, Any]
     query: Mapping[str, str]
     path: Mapping[str, str]
@@ -258,7 +258,7 @@ def deliver(call: Call) -> dict[str, Any]:
     """Record the events of a controller's outbox."""
     from jenkins_notary.service.builds import deliver_events
 
-    return deliver_events(call.session, call.who, call.tokens, call.value)
+    return deliver_events(call.session, call.who, call.service.tokens, call.value)
 
 
 def _see(call: Call) -> ProvenRecord:

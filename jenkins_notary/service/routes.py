@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from jenkins_notary.service.handlers import Call
+    from jenkins_notary.service.replies import Reply
 
 API = "/api/v1"
 WRITE, READ, LONG = "write", "read", "long"
@@ -57,7 +58,7 @@ class Route(NamedTuple):
     right: str | None
     summary: str
     lane: str
-    handler: Callable[[Call], dict[str, Any] | bytes] | None = None
+    handler: Callable[[Call], dict[str, Any] | bytes | Reply] | None = None
     limit: int = 0
 
 

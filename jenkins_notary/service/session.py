@@ -150,6 +150,10 @@ class Engine:
         """Return where everything is."""
         return self._template.places
 
+    def on_commit(self, call: Callable[[], object]) -> None:
+        """Have something called after each commit; it must not wait."""
+        self._committer.on_commit = call
+
     def submit(self, work: Work, on_done: Callable[[Waiting], object]) -> None:
         """Have work recorded with that of other requests.
 

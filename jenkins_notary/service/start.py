@@ -34,6 +34,7 @@ class ServeChoices(NamedTuple):
         plain_http: Hosts that may be listened on without TLS, beside loopback.
         is_public: Whether checkpoint and tiles need no token.
         ephemeral_ok: Whether a ledger may be made on a host that goes away.
+        settings: File of further settings, or None.
     """
 
     host: str
@@ -42,6 +43,7 @@ class ServeChoices(NamedTuple):
     plain_http: Sequence[str]
     is_public: bool
     ephemeral_ok: bool
+    settings: str | None
 
 
 def serve(
@@ -78,15 +80,17 @@ def serve(
             advice="pip install 'jenkins-notary[service]'",
         ) from error
     from jenkins_notary.service.access_log import AccessLog
+    from jenkins_notary.service.running import start_running
     from jenkins_notary.service.session import Engine
+    from jenkins_notary.service.settings import load_settings
 
+    settings = load_settings(how.settings)
     tokens = prepare(ledger, choices, environ, ephemeral_ok=how.ephemeral_ok)
     quiet = choices._replace(notify=None, progress=None)
     engine = Engine(ledger, quiet, environ)
-    log = AccessLog(access_log)
+    running = start_running(engine, tokens, settings, AccessLog(access_log))
     try:
-        options = Options(public_log=how.is_public)
-        app = Application(engine, tokens, log, options)
+        app = Application(running, Options(public_log=how.is_public))
         listener = listen.bind(how.host, how.port)
         port = listener.getsockname()[1]
         scheme = "http" if how.certificate is None else "https"
@@ -98,8 +102,7 @@ def serve(
             on_ready=lambda: say(choices, f"serving {scheme}://{host}:{port}"),
         )
     finally:
-        engine.close()
-        log.close()
+        running.close()
 
 
 def prepare(

@@ -1,0 +1,63 @@
+"""Hold together what runs: the open ledger, and what works beside the requests."""
+
+from __future__ import annotations
+
+from jenkins_notary.service.follower import Follower
+from jenkins_notary.service.state import ServiceState
+from jenkins_notary.service.tasks import Tasks
+from jenkins_notary.shapes import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from jenkins_notary.service.access_log import AccessLog
+    from jenkins_notary.service.session import Engine
+    from jenkins_notary.service.settings import Settings
+    from jenkins_notary.service.tokens import TokenFile
+
+FORGET_S = 600.0
+
+
+class Running(NamedTuple):
+    """A service that runs on one ledger.
+
+    Attributes:
+        engine: The open ledger.
+        tokens: Who may ask.
+        settings: What its administrator decided.
+        state: What it remembers beside the ledger.
+        tasks: What it does beside the requests.
+        follower: Who wants each new record.
+        log: Where each request gets its line.
+    """
+
+    engine: Engine
+    tokens: TokenFile
+    settings: Settings
+    state: ServiceState
+    tasks: Tasks
+    follower: Follower
+    log: AccessLog
+
+    def close(self) -> None:
+        """Stop what works beside the requests, commit what waits, release all."""
+        self.tasks.stop()
+        self.follower.wake()
+        self.tasks.join()
+        self.engine.close()
+        self.state.close()
+        self.log.close()
+
+
+def start_running(
+    engine: Engine, tokens: TokenFile, settings: Settings, log: AccessLog
+) -> Running:
+    """Start what works beside the requests.
+
+    Raises:
+        NotaryError: The service's state cannot be opened.
+    """
+    state = ServiceState(f"{engine.places.ledger}.service")
+    tasks = Tasks(log.report)
+    follower = Follower(engine, state, tasks)
+    tasks.every(FORGET_S, "forget", state.forget_ended)
+    return Running(engine, tokens, settings, state, tasks, follower, log)
