@@ -10,7 +10,15 @@ from __future__ import annotations
 
 import msgspec
 
+from jenkins_notary.assets.asset import printable, raise_faults
 from jenkins_notary.errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from jenkins_notary.errors import NotaryError
 
 MAX_FILE_BYTES = 1 << 20
 
@@ -28,6 +36,7 @@ def load_settings(path: str | None) -> Settings:
 
     Raises:
         ConfigurationError: It cannot be read, or is not of the form; where is said.
+        FaultsError: Several sections are not.
     """
     if path is None:
         return Settings()
@@ -48,9 +57,27 @@ def load_settings(path: str | None) -> Settings:
         raise ConfigurationError(
             subject, expected="plain YAML in UTF-8", got=str(error)[:200]
         ) from error
-    try:
-        return msgspec.convert({} if root is None else root, Settings)
-    except msgspec.ValidationError as error:
-        raise ConfigurationError(
-            subject, expected="the sections and keys of its description", got=str(error)
-        ) from error
+    if root is not None and not isinstance(root, dict):
+        raise ConfigurationError(subject, expected="a mapping of sections")
+    return _convert(root or {}, subject)
+
+
+def _convert(root: Mapping[object, object], subject: str) -> Settings:
+    """Return settings; the faults of all sections are raised together."""
+    fields = {one.encode_name: one for one in msgspec.structs.fields(Settings)}
+    faults: list[NotaryError] = []
+    found: dict[str, Any] = {}
+    for name, value in root.items():
+        field = fields.get(name) if isinstance(name, str) else None
+        if field is None:
+            known = ", ".join(sorted(fields)) or "none in this version"
+            got = printable(str(name), 80)
+            faults.append(ConfigurationError(subject, expected=known, got=got))
+            continue
+        try:
+            found[field.name] = msgspec.convert(value, field.type)
+        except msgspec.ValidationError as error:
+            told = str(error).replace("$", str(name), 1)
+            faults.append(ConfigurationError(subject, expected="its form", got=told))
+    raise_faults(faults)
+    return Settings(**found)

@@ -25,7 +25,7 @@ def test_without_a_file_all_is_as_by_default(tmp_path: Path) -> None:
     ("content", "told"),
     [
         pytest.param(b"nothing: {}", "nothing", id="unknown-section"),
-        pytest.param(b"- a", "array", id="no-mapping"),
+        pytest.param(b"- a", "mapping", id="no-mapping"),
         pytest.param(b"a: [", "YAML", id="no-yaml"),
         pytest.param(b"a: !!python/object:os.system x", "YAML", id="code"),
         pytest.param(b"\xff", "UTF-8", id="no-text"),
