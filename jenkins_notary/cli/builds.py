@@ -1,9 +1,4 @@
-"""Show all that was recorded of one build in one view, as ``evidence JOB_ID`` does.
-
-The view is made of the records alone, in their JSON form: whoever has the records can
-make it. Only records by signers that count speak for the build; the others are named.
-Nothing here is a verdict: what was recorded of an artifact is said as it was recorded.
-"""
+"""Print the view of one build, as ``evidence JOB_ID`` does; see ``evidence.build_view``."""
 
 from __future__ import annotations
 
@@ -11,69 +6,10 @@ from jenkins_notary.cli.output import format_fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
-    Record = Mapping[str, Any]
-
-_EXTENSION = "jenkinsNotary_record"
-_COUNTING = "enrolled"
-_TEXT = 200
 _TOLD = 20
-
-
-def describe_build(records: Sequence[Record]) -> dict[str, Any]:
-    """Return the view of a build, from the JSON form of its records.
-
-    Returns:
-        ``job``, ``names``, ``started``, ``result`` and what else the provenance says,
-        ``artifacts``, ``attachments``, ``tests``, ``log``, ``stage_logs``, ``gaps``,
-        ``deleted``, ``uncounted``; a key without a value is None or empty.
-    """
-    counting = [one for one in records if one.get("standing") == _COUNTING]
-    provenance = _newest(counting, "provenance")
-    logs = [one for one in counting if one.get("type") == "log"]
-    names = [one["job"] for one in records if isinstance(one.get("job"), str)]
-    build: dict[str, Any] = {
-        "job": names[-1] if names else None,
-        "names": sorted(set(names)),
-        "started": _started(counting),
-        **_read_provenance(provenance),
-        "artifacts": _list_artifacts(counting),
-        "attachments": [
-            {
-                "name": _predicate(one).get("name"),
-                "label": _predicate(one).get("label"),
-                "digest": one.get("digest"),
-                "index": one.get("index"),
-            }
-            for one in counting
-            if one.get("type") == "attachment"
-        ],
-        "tests": _read_tests(_newest(counting, "test-result")),
-        "log": _read_log([one for one in logs if not _predicate(one).get("stage")]),
-        "stage_logs": sorted(
-            {
-                str(_predicate(one)["stage"])
-                for one in logs
-                if _predicate(one).get("stage")
-            }
-        ),
-        "gaps": _facts(provenance).get("gaps"),
-        "deleted": [
-            {
-                "at": _object(_predicate(one).get("event")).get("at"),
-                "what": "build" if one.get("job") else "job",
-                "index": one.get("index"),
-            }
-            for one in counting
-            if one.get("type") == "deletion"
-        ],
-        "uncounted": [
-            one.get("index") for one in records if one.get("standing") != _COUNTING
-        ],
-    }
-    return build
 
 
 def format_build(build: Mapping[str, Any]) -> Iterator[str]:
@@ -109,24 +45,6 @@ def format_build(build: Mapping[str, Any]) -> Iterator[str]:
     if build["uncounted"]:
         listed = ", ".join(f"#{one}" for one in build["uncounted"][:_TOLD])
         yield f"by signers that do not count: {listed}"
-
-
-def trace_digest(records: Sequence[Record]) -> dict[str, Any]:
-    """Return which builds a digest went through, from the records that name it.
-
-    Returns:
-        ``producer``, the build whose record names it first, and ``consumers``, those
-        that named it later, each with ``job``, ``index`` and ``type``. Records by
-        signers that do not count are left out.
-    """
-    builds: dict[str, dict[str, Any]] = {}
-    for one in records:
-        job = one.get("job")
-        if isinstance(job, str) and one.get("standing") == _COUNTING:
-            found = {"job": job, "index": one.get("index"), "type": one.get("type")}
-            builds.setdefault(job, found)
-    producer, *consumers = builds.values() or [None]
-    return {"producer": producer, "consumers": consumers}
 
 
 def format_trace(trace: Mapping[str, Any]) -> Iterator[str]:
@@ -177,145 +95,6 @@ def _format_counts(tests: Mapping[str, Any] | None) -> str | None:
     """Return a test report's counts in one line."""
     if not tests:
         return None
-    counts = _object(tests.get("counts"))
+    counts = tests["counts"] if isinstance(tests["counts"], dict) else {}
     said = ", ".join(f"{key} {value}" for key, value in counts.items())
     return f"{said or tests.get('result')}  (#{tests['index']})"
-
-
-def _read_provenance(record: Record | None) -> dict[str, Any]:
-    """Return what a provenance says of how the build came about."""
-    definition = _object(_predicate(record).get("buildDefinition"))
-    internal = _object(definition.get("internalParameters"))
-    build = _object(_facts(record).get("build"))
-    listed = definition.get("resolvedDependencies")
-    commits = []
-    for one in _objects(listed):
-        commit = _object(one.get("digest")).get("gitCommit")
-        if one.get("name") == "source" and commit:
-            commits.append(f"{commit}  {one.get('uri', '')}".rstrip()[:_TEXT])
-    return {
-        "result": internal.get("result", build.get("result")),
-        "commits": commits,
-        "causes": [_describe_cause(one) for one in _objects(internal.get("causes"))],
-        "replay": _object(internal.get("replay")).get("isReplay") is True,
-        "nodes": [
-            str(one.get("name"))[:_TEXT] for one in _objects(internal.get("node"))
-        ],
-        "provenance": None if record is None else record.get("index"),
-    }
-
-
-def _describe_cause(cause: Mapping[str, Any]) -> str:
-    """Return a cause in one line."""
-    upstream = _object(cause.get("upstream"))
-    said = str(cause.get("description") or cause.get("kind") or "")
-    if upstream:
-        said = f"upstream {upstream.get('job')}#{upstream.get('build')}"
-    user = cause.get("user")
-    if isinstance(user, str) and user not in said:
-        said = f"{said} by {user}"
-    return said[:_TEXT]
-
-
-def _list_artifacts(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """Return each digest that the build is on record with, and what was said of it."""
-    found: dict[str, dict[str, Any]] = {}
-    for record in records:
-        kind = record.get("type")
-        if kind not in {"provenance", "notarization"}:
-            continue
-        for one in _objects(record.get("subjects")):
-            name = one.get("name")
-            sha256 = _object(one.get("digest")).get("sha256")
-            if kind == "provenance" and name == "build log":
-                continue
-            entry = found.setdefault(
-                f"sha256:{sha256}",
-                {
-                    "name": name,
-                    "digest": f"sha256:{sha256}",
-                    "archived": False,
-                    "recorded": [],
-                },
-            )
-            if kind == "provenance":
-                entry["archived"] = True
-            else:
-                said = f"recorded {record.get('status')} in #{record.get('index')}"
-                entry["recorded"].append(said)
-    return list(found.values())
-
-
-def _read_tests(record: Record | None) -> dict[str, Any] | None:
-    """Return what a test result says, None without one."""
-    if record is None:
-        return None
-    return {
-        "result": _predicate(record).get("result"),
-        "counts": _facts(record).get("tests"),
-        "index": record.get("index"),
-    }
-
-
-def _read_log(records: Sequence[Record]) -> dict[str, Any] | None:
-    """Return the log that ``log`` reads, None without one."""
-    if not records:
-        return None
-
-    def rank(record: Record) -> tuple[bool, bool, int]:
-        said = _predicate(record)
-        return (
-            said.get("source") == "controller",
-            said.get("state") != "growing",
-            record["index"],
-        )
-
-    best = max(records, key=rank)
-    said = _predicate(best)
-    return {
-        "digest": best.get("digest"),
-        "size": _object(said.get("body")).get("size"),
-        "form": said.get("form", "consoleText"),
-        "state": said.get("state", "whole"),
-        "source": said.get("source", "agent"),
-        "kept": said.get("kept", "stored"),
-        "findings": _object(said.get("findings")).get("count"),
-        "index": best.get("index"),
-    }
-
-
-def _started(records: Sequence[Record]) -> str | None:
-    """Return when the build started, as its records say, or None."""
-    for one in records:
-        started = _object(_facts(one).get("build")).get("startedAt")
-        if isinstance(started, str):
-            return started
-    return None
-
-
-def _newest(records: Sequence[Record], kind: str) -> Record | None:
-    """Return the newest record of a type, None for none."""
-    found = [one for one in records if one.get("type") == kind]
-    return found[-1] if found else None
-
-
-def _predicate(record: Record | None) -> Mapping[str, Any]:
-    """Return a record's predicate."""
-    return {} if record is None else _object(record.get("predicate"))
-
-
-def _facts(record: Record | None) -> Mapping[str, Any]:
-    """Return what a record says under this project's own keys."""
-    predicate = _predicate(record)
-    return _object(predicate.get(_EXTENSION, predicate))
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    """Return a JSON object, an empty one for anything else."""
-    return value if isinstance(value, dict) else {}
-
-
-def _objects(value: object) -> list[Mapping[str, Any]]:
-    """Return the JSON objects of a list."""
-    listed = value if isinstance(value, list) else []
-    return [one for one in listed if isinstance(one, dict)]

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from jenkins_notary.cli.builds import (
-    describe_build,
-    format_build,
-    format_trace,
-    trace_digest,
-)
+from jenkins_notary.cli.builds import format_build, format_trace
 from jenkins_notary.cli.commands import Command
 from jenkins_notary.cli.options import (
     add_all,
@@ -18,6 +13,7 @@ from jenkins_notary.cli.options import (
 )
 from jenkins_notary.cli.records import format_records, show_records
 from jenkins_notary.errors import IntegrityError, NotFoundError, UsageError
+from jenkins_notary.evidence.build_view import describe_build, trace_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -35,10 +35,10 @@ from jenkins_notary.api.signers import Signers
 from jenkins_notary.assets.asset import KINDS
 from jenkins_notary.assets.claims import format_claim, parse_claim
 from jenkins_notary.assets.directories import parse_manifest
-from jenkins_notary.cli.builds import describe_build, trace_digest
 from jenkins_notary.cli.commands import find_command
 from jenkins_notary.cli.main import make_parser
 from jenkins_notary.engines.memory import MemoryStore
+from jenkins_notary.evidence.build_view import describe_build, trace_digest
 from jenkins_notary.evidence.checkpoint_lines import (
     format_checkpoint_line,
     read_checkpoint_lines,

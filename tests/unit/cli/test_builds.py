@@ -7,12 +7,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from jenkins_notary.cli.builds import (
-    describe_build,
-    format_build,
-    format_trace,
-    trace_digest,
-)
+from jenkins_notary.cli.builds import format_build, format_trace
+from jenkins_notary.evidence.build_view import describe_build, trace_digest
 
 KEYS = st.sampled_from(
     [
