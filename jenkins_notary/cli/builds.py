@@ -1,4 +1,4 @@
-"""Print the view of one build, as ``evidence JOB_ID`` does; see ``evidence.build_view``."""
+"""Print the view of a build (``evidence.build_view``), as ``evidence JOB_ID`` does."""
 
 from __future__ import annotations
 
