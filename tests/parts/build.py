@@ -37,6 +37,7 @@ FOLDER = Path(
 GO_SOURCES = Path(__file__).resolve().parent / "go"
 GO_FLAGS = ("-trimpath", "-ldflags", "-s -w")
 HEARTBEAT_S = 30
+IMMUDB = "github.com/codenotary/immudb/cmd"
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 """Debian asks this program before it starts a service; exit code 101 forbids it."""
@@ -85,20 +86,32 @@ class GoPart(NamedTuple):
 
 
 class OwnGoPart(NamedTuple):
-    """A Go program of this folder, built against its committed go.sum.
+    """A Go program built by a module of this folder, against its committed go.sum.
 
     Attributes:
-        name: The program's name and that of its folder below `go/`.
+        name: The program's name.
+        module: The module's folder below `go/`; "" for one of the program's name.
+        package: The main package, in the module or of others that it names.
+        takes: How long a first build takes, in words.
     """
 
     name: str
+    module: str = ""
+    package: str = "."
+    takes: str = "a few seconds"
+
+    @property
+    def source(self) -> Path:
+        """Return the module's folder."""
+        return GO_SOURCES / (self.module or self.name)
 
     @property
     def version(self) -> str:
         """Return 12 hex digits that change with any source file."""
         total = hashlib.sha256()
-        for path in sorted((GO_SOURCES / self.name).iterdir()):
-            total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+        for path in sorted(one for one in self.source.rglob("*") if one.is_file()):
+            name = str(path.relative_to(self.source))
+            total.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
         return total.hexdigest()[:12]
 
     def find(self) -> Path | None:
@@ -111,18 +124,17 @@ class OwnGoPart(NamedTuple):
         Raises:
             PartError: Go is missing or the build fails.
         """
-        source = GO_SOURCES / self.name
 
         def build(folder: Path) -> None:
             """Build the program into the folder."""
-            output = str(folder / self.name)
-            run_go(["build", *GO_FLAGS, "-o", output, "."], "readonly", cwd=source)
+            words = ["build", *GO_FLAGS, "-o", str(folder / self.name), self.package]
+            run_go(words, "readonly", cwd=self.source)
 
-        return build_cached(self.name, self.version, "a few seconds", build)
+        return build_cached(self.name, self.version, self.takes, build)
 
     def advice(self) -> str:
         """Return how to get the part."""
-        return "run `make parts` (needs Go)"
+        return f"run `make parts` (needs Go; {self.takes} the first time)"
 
 
 class DebianPart(NamedTuple):
@@ -244,6 +256,10 @@ PARTS: dict[str, GoPart | OwnGoPart | MavenPart | DebianPart] = {
         DebianPart("mvn", "maven"),
         MavenPart("groovy-libraries", Path(__file__).resolve().parents[1] / "groovy"),
         OwnGoPart("sumdbcheck"),
+        OwnGoPart("immudb", "immudb", f"{IMMUDB}/immudb", "90 s"),
+        OwnGoPart("immuadmin", "immudb", f"{IMMUDB}/immuadmin", "90 s"),
+        OwnGoPart("immuclient", "immudb", f"{IMMUDB}/immuclient", "90 s"),
+        OwnGoPart("immudb-load", "immudb", "./load", "half a minute"),
         GoPart(
             "fsck", "github.com/transparency-dev/tessera/cmd/fsck", "v1.0.4", "30 s"
         ),
