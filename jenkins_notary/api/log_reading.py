@@ -71,6 +71,12 @@ class LogExtract(NamedTuple):
         }.get(self.bounds or "", "")
         return f"stage {self.stages[0].name}: {runs}lines {lines}{more}; {whose}"
 
+    @property
+    def about(self) -> list[str]:
+        """Return lines for a person: on the log, and on the stage if there is one."""
+        stage = self.describe()
+        return [self.log.describe(), *([] if stage is None else [stage])]
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form: the log's facts, and those of the stage."""
         found = self.log.to_dict()

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from jenkins_notary.api.session import Choices, Session
     from jenkins_notary.cli.output import Output
     from jenkins_notary.config import Settings
-    from jenkins_notary.remote.notary import RemoteNotary
+    from jenkins_notary.remote.notary import RemoteChoices, RemoteNotary
+    from jenkins_notary.remote.reading.notary import RemoteReader
 
 MAX_PASSPHRASE_BYTES = 4096
 
@@ -162,12 +163,38 @@ class Context:
             advice="set JENKINS_NOTARY_LEDGER; or use the installed jenkins-notary",
         )
 
+    def reader(self) -> Notary | RemoteReader:
+        """Return what reads the chosen ledger, wherever it is; a context manager.
+
+        Raises:
+            UsageError: As :meth:`client`.
+            ConfigurationError: The passphrase file cannot be read.
+        """
+        return self.remote_reader() if self.is_remote else self.notary()
+
+    def remote_reader(self) -> RemoteReader:
+        """Return what reads the ledger of the chosen service; a context manager.
+
+        Raises:
+            UsageError: As :meth:`client`.
+        """
+        from jenkins_notary.remote.reading.notary import RemoteReader
+
+        return RemoteReader(self._choose_remote(self.text("ledger")))
+
+    @property
+    def is_remote(self) -> bool:
+        """Return whether the chosen ledger is a service's."""
+        return is_service_url(self.text("ledger"))
+
     def notary(self) -> Notary:
         """Return the API on the chosen ledger on this machine; a context manager.
 
         Raises:
+            UsageError: It is a service's.
             ConfigurationError: The passphrase file cannot be read.
         """
+        self._check_local()
         from jenkins_notary.api.notary import Notary
 
         choices = self.choices()
@@ -177,8 +204,10 @@ class Context:
         """Return what the commands that administer a service work on.
 
         Raises:
+            UsageError: The ledger is named by the service's URL.
             ConfigurationError: The passphrase file cannot be read.
         """
+        self._check_local()
         from jenkins_notary.api.session import Session
 
         return Session(self.text("ledger"), self.choices(), self.environ)
@@ -209,9 +238,25 @@ class Context:
             ),
         )
 
+    def _check_local(self) -> None:
+        """Check that the ledger is one on this machine."""
+        if self.is_remote:
+            raise UsageError(
+                "--ledger",
+                expected="a ledger on this machine, for this command",
+                got="a notary service",
+                advice="run it on the service's own host, with the ledger's path",
+            )
+
     def _remote(self, ledger: str | None) -> RemoteNotary:
         """Return the API on a service's ledger, or what writes claims."""
-        from jenkins_notary.remote.notary import RemoteChoices, RemoteNotary
+        from jenkins_notary.remote.notary import RemoteNotary
+
+        return RemoteNotary(self._choose_remote(ledger))
+
+    def _choose_remote(self, ledger: str | None) -> RemoteChoices:
+        """Return what the caller chose of a service."""
+        from jenkins_notary.remote.notary import RemoteChoices
 
         for name in _LOCAL:
             source = self._settings.sources.get(name)
@@ -224,21 +269,19 @@ class Context:
         path, token = self.text("token-file"), self.environ.get("JENKINS_NOTARY_TOKEN")
         if token and self._settings.sources.get("token-file") != "flag":
             path = None
-        return RemoteNotary(
-            RemoteChoices(
-                ledger,
-                self.text("log"),
-                self.text("claims"),
-                path,
-                token,
-                self.integer("timeout", DEFAULT_TIMEOUT_S),
-                self.text("ca-file"),
-                self.texts("plain-http"),
-                self.environ,
-                self.stdin,
-                self.output.notice,
-                self._progress(),
-            )
+        return RemoteChoices(
+            ledger,
+            self.text("log"),
+            self.text("claims"),
+            path,
+            token,
+            self.integer("timeout", DEFAULT_TIMEOUT_S),
+            self.text("ca-file"),
+            self.texts("plain-http"),
+            self.environ,
+            self.stdin,
+            self.output.notice,
+            self._progress(),
         )
 
     def _progress(self) -> Callable[[str, int, int | None], None] | None:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from jenkins_notary.cli.commands import Command
-from jenkins_notary.cli.options import add_all, add_as_of, add_ledger, add_registry
+from jenkins_notary.cli.options import (
+    add_all,
+    add_as_of,
+    add_ledger,
+    add_registry,
+    add_service,
+)
 from jenkins_notary.cli.records import show_records
 
 TYPE_CHECKING = False
@@ -19,12 +25,12 @@ def declare(parser: Parser) -> None:
     parser.option("--body", "print the attachment or log that has this digest, proven")
     parser.option("--receipt", "with each record's receipt")
     parser.option("--limit", "at most so many records, the newest", metavar="N")
-    add_all(parser, add_as_of, add_registry, add_ledger)
+    add_all(parser, add_as_of, add_registry, add_ledger, add_service)
 
 
 def run(context: Context) -> int:
     """Print an asset's records, envelopes or body."""
-    with context.notary() as notary:
+    with context.reader() as notary:
         if context.flag("body"):
             for chunk in notary.read_attachment(context.word("ASSET")):
                 context.output.write_foreign(chunk)
@@ -37,7 +43,8 @@ def run(context: Context) -> int:
         )
         if context.flag("envelope"):
             for one in records:
-                context.output.write(notary.envelope(one) + b"\n")
+                data = notary.envelope(one)  # type: ignore[arg-type]  # each its own
+                context.output.write(data + b"\n")
             return 0
     return show_records(context, records)
 

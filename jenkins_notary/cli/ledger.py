@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from jenkins_notary.cli.commands import Command
-from jenkins_notary.cli.options import add_all, add_co_keys, add_key, add_ledger
+from jenkins_notary.cli.options import (
+    add_all,
+    add_co_keys,
+    add_key,
+    add_ledger,
+    add_registry,
+    add_service,
+)
 from jenkins_notary.cli.output import format_fields
 from jenkins_notary.errors import IntegrityError
 
@@ -14,6 +21,7 @@ if TYPE_CHECKING:
     from jenkins_notary.api.results import LedgerStatus
     from jenkins_notary.cli.context import Context
     from jenkins_notary.cli.options import Parser
+    from jenkins_notary.remote.notary import RemoteItem
 
 
 def declare_init(parser: Parser) -> None:
@@ -32,7 +40,7 @@ def declare_init(parser: Parser) -> None:
 
 def declare_status(parser: Parser) -> None:
     """Add the options of ``ledger status``."""
-    add_all(parser, add_ledger)
+    add_all(parser, add_ledger, add_service, add_registry)
 
 
 def declare_verify(parser: Parser) -> None:
@@ -67,7 +75,7 @@ def run_init(context: Context) -> int:
 
 def run_status(context: Context) -> int:
     """Print where a ledger stands."""
-    with context.notary() as notary:
+    with context.reader() as notary:
         status = notary.ledger.status()
     return show_status(context, status)
 
@@ -112,7 +120,7 @@ def run_audit(context: Context) -> int:
     return 0
 
 
-def show_status(context: Context, status: LedgerStatus) -> int:
+def show_status(context: Context, status: LedgerStatus | RemoteItem) -> int:
     """Print where a ledger stands; return 0."""
     found = status.to_dict()
 
@@ -122,7 +130,7 @@ def show_status(context: Context, status: LedgerStatus) -> int:
             indent="",
         )
         yield ""
-        yield from status.checkpoint.splitlines()
+        yield from str(found["checkpoint"]).splitlines()
 
     context.output.show(found, text)
     return 0

@@ -10,6 +10,7 @@ from jenkins_notary.cli.options import (
     add_as_of,
     add_jenkins,
     add_ledger,
+    add_service,
 )
 from jenkins_notary.errors import UsageError
 from jenkins_notary.values.jobid import parse_job_id
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from jenkins_notary.cli.context import Context
     from jenkins_notary.cli.options import Parser
     from jenkins_notary.evidence.checkpoint_lines import CheckpointLines
+    from jenkins_notary.remote.reading.logs import RemoteLog
 
 MAX_DOCUMENT_BYTES = 64 << 20
 
@@ -39,7 +41,7 @@ def declare_log(parser: Parser) -> None:
     )
     parser.option("--checkpoints", "the ledger's checkpoints in the log; no text")
     parser.option("--verify", "compare with the log that Jenkins serves now; no text")
-    add_all(parser, add_as_of, add_ledger, add_jenkins)
+    add_all(parser, add_as_of, add_ledger, add_service, add_jenkins)
 
 
 def run_log(context: Context) -> int:
@@ -54,6 +56,14 @@ def run_log(context: Context) -> int:
     if grep is not None and lines is not None:
         raise UsageError("--lines", expected="--lines or --grep", got="both")
     asked = None if lines is None else parse_lines(lines)
+    read = _read_remote if context.is_remote else _read_here
+    return read(context, job, grep, asked)
+
+
+def _read_here(
+    context: Context, job: str, grep: str | None, asked: tuple[int, int] | None
+) -> int:
+    """Print a log of a ledger on this machine, or what is known of it."""
     with context.notary() as notary:
         found = notary.find_log(
             job,
@@ -61,10 +71,8 @@ def run_log(context: Context) -> int:
             started=context.text("started"),
             as_of=context.text("as-of"),
         )
-        context.output.notice(found.log.describe())
-        stage = found.describe()
-        if stage is not None:
-            context.output.notice(stage)
+        for line in found.about:
+            context.output.notice(line)
         if context.flag("verify"):
             return _show_check(context, notary.verify_log(found))
         if context.flag("checkpoints"):
@@ -74,12 +82,43 @@ def run_log(context: Context) -> int:
             return _write_proof(context, path, notary.prove_lines(found, asked))
         if grep is None and asked is None:
             return _print(context, found, notary.read_log(found))
-        lines_found = notary.search_log(found, grep=grep, lines=asked)
-        chunks = (
-            (f"{number}:".encode() if grep is not None else b"") + _ended(line)
-            for number, line in lines_found
+        lines = notary.search_log(found, grep=grep, lines=asked)
+        return _print(context, found, _number(lines, is_numbered=grep is not None))
+
+
+def _read_remote(
+    context: Context, job: str, grep: str | None, asked: tuple[int, int] | None
+) -> int:
+    """Print a log that a service has."""
+    for name in ("verify", "checkpoints", "excerpt"):
+        if context.flag(name) or context.text(name) is not None:
+            raise UsageError(
+                f"--{name}",
+                expected="a ledger on this machine",
+                got="a notary service",
+                advice="run it on the service's own host, with the ledger's path",
+            )
+    with context.remote_reader() as notary:
+        found = notary.find_log(
+            job,
+            stage=context.text("stage"),
+            started=context.text("started"),
+            as_of=context.text("as-of"),
         )
-        return _print(context, found, chunks)
+        for line in found.about:
+            context.output.notice(line)
+        if grep is None and asked is None:
+            return _print(context, found, notary.read_log(found))
+        lines = notary.search_log(found, grep=grep, lines=asked)
+        return _print(context, found, _number(lines, is_numbered=grep is not None))
+
+
+def _number(
+    lines: Iterable[tuple[int, bytes]], *, is_numbered: bool
+) -> Iterator[bytes]:
+    """Yield lines as they are printed, with their numbers where these are wanted."""
+    for number, line in lines:
+        yield (f"{number}:".encode() if is_numbered else b"") + _ended(line)
 
 
 def parse_lines(text: str) -> tuple[int, int]:
@@ -102,7 +141,9 @@ def parse_lines(text: str) -> tuple[int, int]:
     )
 
 
-def _print(context: Context, found: LogExtract, chunks: Iterable[bytes]) -> int:
+def _print(
+    context: Context, found: LogExtract | RemoteLog, chunks: Iterable[bytes]
+) -> int:
     """Print a log's bytes, or a document with them and what is known of the log."""
     if context.output.format == "text":
         for chunk in chunks:
@@ -112,11 +153,12 @@ def _print(context: Context, found: LogExtract, chunks: Iterable[bytes]) -> int:
         return 0
     data = b"".join(_bounded(chunks))
     # Bytes that are no UTF-8 stand as escapes.
+    described = found.to_dict()
     document = {
-        "job": found.log.job,
+        "job": described["job"],
         "size": len(data),
         "text": data.decode(errors="backslashreplace"),
-        "log": found.to_dict(),
+        "log": described,
     }
     context.output.show(document, list)
     return 0

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from jenkins_notary.cli.commands import Command
-from jenkins_notary.cli.options import add_all, add_co_keys, add_key, add_ledger
+from jenkins_notary.cli.options import (
+    add_all,
+    add_co_keys,
+    add_key,
+    add_ledger,
+    add_registry,
+    add_service,
+)
 from jenkins_notary.cli.records import show_records
 
 TYPE_CHECKING = False
@@ -18,7 +25,7 @@ _SIGNER = "0x0123456789abcdef0123456789abcdef01234567"
 
 def declare_list(parser: Parser) -> None:
     """Add the options of ``org list``."""
-    add_all(parser, add_ledger)
+    add_all(parser, add_ledger, add_service, add_registry)
 
 
 def declare_change(parser: Parser) -> None:
@@ -30,7 +37,7 @@ def declare_change(parser: Parser) -> None:
 
 def run_list(context: Context) -> int:
     """Print the orgs."""
-    with context.notary() as notary:
+    with context.reader() as notary:
         orgs = {org: list(signers) for org, signers in notary.signers.orgs().items()}
     context.output.show({"orgs": orgs}, lambda: _format_orgs(orgs))
     return 0

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from jenkins_notary.cli.commands import Command
-from jenkins_notary.cli.options import add_all, add_co_keys, add_key, add_ledger
+from jenkins_notary.cli.options import (
+    add_all,
+    add_co_keys,
+    add_key,
+    add_ledger,
+    add_registry,
+    add_service,
+)
 from jenkins_notary.cli.output import format_table
 from jenkins_notary.cli.records import show_records
 from jenkins_notary.errors import UsageError
@@ -18,7 +25,7 @@ _ADMINISTRATOR = "An administrator's key signs it: leaf 0 of the ledger names th
 
 def declare_list(parser: Parser) -> None:
     """Add the options of ``signer list``."""
-    add_all(parser, add_ledger)
+    add_all(parser, add_ledger, add_service, add_registry)
 
 
 def declare_enrol(parser: Parser) -> None:
@@ -65,21 +72,21 @@ def declare_administrators(parser: Parser) -> None:
 
 def run_list(context: Context) -> int:
     """Print the enrolled signers."""
-    with context.notary() as notary:
-        signers = notary.signers.list()
+    with context.reader() as notary:
+        signers = [one.to_dict() for one in notary.signers.list()]
     context.output.show(
-        {"signers": [one.to_dict() for one in signers]},
+        {"signers": signers},
         lambda: format_table(
             [
                 (
-                    one.signer,
-                    f"level {one.level}",
-                    "administrator" if one.administrator else None,
-                    f"enrolled #{one.enrolled_at}",
+                    one["signer"],
+                    f"level {one['level']}",
+                    "administrator" if one["administrator"] else None,
+                    f"enrolled #{one['enrolled_at']}",
                     "valid"
-                    if one.revoked_from is None
-                    else f"revoked from #{one.revoked_from}",
-                    " ".join(one.orgs) or None,
+                    if one["revoked_from"] is None
+                    else f"revoked from #{one['revoked_from']}",
+                    " ".join(one["orgs"]) or None,
                 )
                 for one in signers
             ]

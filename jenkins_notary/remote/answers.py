@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from jenkins_notary.assets.asset import Asset
     from jenkins_notary.assets.claims import SentClaim
     from jenkins_notary.ledger.receipts import CheckedReceipt
+    from jenkins_notary.tlog.checkpoint import Checkpoint
     from jenkins_notary.tlog.note import NoteVerifier
 
 RECORD_KEYS = (
@@ -180,6 +181,29 @@ class AnswerChecker:
             raise self._wrong(f"a record of sha256:{sha256_hex}", digests)
         return items
 
+    def check_envelope(
+        self, item: Mapping[str, Any], envelope: bytes
+    ) -> CheckedReceipt:
+        """Return what the receipt of a record proves of its envelope.
+
+        Raises:
+            IntegrityError: It proves another record, or another envelope.
+        """
+        checked = self._check_receipt(item, envelope)
+        assert checked is not None  # noqa: S101 - with its envelope a leaf is at hand
+        return checked
+
+    def check_note(self, text: object) -> Checkpoint:
+        """Return the checkpoint in a signed note.
+
+        Raises:
+            IntegrityError: It is none, or the log's key has not signed it.
+        """
+        from jenkins_notary.tlog.checkpoint import open_checkpoint
+
+        note = str(text).encode("utf-8", "surrogatepass")
+        return open_checkpoint(note, self._keys_of(note)).checkpoint
+
     def _check_verdict(
         self, item: dict[str, Any], asset: Asset, keys: Sequence[str]
     ) -> dict[str, Any]:
@@ -298,10 +322,14 @@ class AnswerChecker:
             )
 
     def _keys(self, data: bytes) -> Sequence[NoteVerifier]:
-        """Return the log's keys, or without them a stand-in for the one that signed."""
+        """Return whose signature on a receipt's checkpoint counts."""
+        return self._keys_of(parse_receipt(data).checkpoint_note)
+
+    def _keys_of(self, data: bytes) -> Sequence[NoteVerifier]:
+        """Return the log's keys, or a stand-in for the one that signed a note."""
         if self._verifiers:
             return self._verifiers
-        note = parse_note(parse_receipt(data).checkpoint_note)
+        note = parse_note(data)
         origin = parse_checkpoint(note.text).origin
         own = [one for one in note.signatures if one.name == origin]
         return [_AnyKey(one.name, one.key_id) for one in own[:1]]

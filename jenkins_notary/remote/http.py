@@ -21,7 +21,7 @@ from jenkins_notary.shapes import NamedTuple
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import NoReturn
 
     from jenkins_notary.remote.address import Proxy, ServiceAddress
@@ -36,6 +36,7 @@ CONNECT_S = 5.0
 """Seconds to open a connection, TLS and tunnel included."""
 
 _PIECE = 64 << 10
+_MAX_TRAILERS = 1000
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: [^\r\n]*)?")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*")
 
@@ -50,6 +51,8 @@ class Request(NamedTuple):
         size: Bytes of the body.
         body: Makes the body's pieces, anew for each attempt.
         meanwhile: Called while the other side works: what is needed then is loaded.
+        sink: Takes the body of a good answer piece by piece, which is then not held;
+            it bounds the bytes itself. None to hold the body.
     """
 
     method: str
@@ -58,6 +61,7 @@ class Request(NamedTuple):
     size: int = 0
     body: Callable[[], Iterable[bytes]] = tuple
     meanwhile: Callable[[], object] = bool
+    sink: Callable[[bytes], object] | None = None
 
 
 class Answer(NamedTuple):
@@ -112,7 +116,7 @@ def exchange(route: Route, request: Request, deadline: float) -> Answer:
         connection.open()
         connection.send(request)
         request.meanwhile()
-        return connection.read_answer()
+        return connection.read_answer(request.sink)
     except OSError as error:
         raise _explain(route, error) from error
     finally:
@@ -128,7 +132,6 @@ class _Connection:
         self._deadline = deadline
         self._socket: socket.socket | None = None
         self._rest = b""
-        self._total = 0
         self._broken: OSError | None = None
 
     def open(self) -> None:
@@ -173,13 +176,18 @@ class _Connection:
         except OSError as error:
             self._broken = error
 
-    def read_answer(self) -> Answer:
-        """Return the whole answer; interim ones are passed over."""
+    def read_answer(self, sink: Callable[[bytes], object] | None) -> Answer:
+        """Return the whole answer, its body if no sink takes it; pass interim ones."""
         while True:
             status, headers = self._read_head()
             if status >= 200:
                 break
-        return Answer(status, headers, self._read_body(status, headers))
+        pieces = self._read_body(status, headers)
+        if sink is None or status != 200:
+            return Answer(status, headers, b"".join(self._bounded(pieces)))
+        for piece in pieces:
+            sink(piece)
+        return Answer(status, headers, b"")
 
     def close(self) -> None:
         """Close; what the other side thinks of it does not matter."""
@@ -259,30 +267,28 @@ class _Connection:
             headers[name] = value
         return int(status[1]), headers
 
-    def _read_body(self, status: int, headers: dict[str, str]) -> bytes:
-        """Return the body. RFC 9112 section 6.3."""
+    def _read_body(self, status: int, headers: dict[str, str]) -> Iterator[bytes]:
+        """Yield the body. RFC 9112 section 6.3."""
         if status in {204, 304}:
-            return b""
+            return
         coding = headers.get("transfer-encoding")
         length = headers.get("content-length")
         if coding is not None:
             if coding.lower() != "chunked" or length is not None:
                 self._refuse("an unknown transfer coding")
-            return self._read_chunks()
-        if length is not None:
+            yield from self._read_chunks()
+        elif length is not None:
             if not (length.isascii() and length.isdigit() and len(length) < 16):
                 self._refuse("a malformed length")
-            return self._read_exactly(int(length))
-        pieces = [self._rest]
-        self._count(len(self._rest))
-        while pieces[-1] or len(pieces) == 1:
-            pieces.append(self._receive())
-            self._count(len(pieces[-1]))
-        return b"".join(pieces)
+            yield from self._read_exactly(int(length))
+        else:
+            piece, self._rest = self._rest, b""
+            yield piece
+            while piece := self._receive():
+                yield piece
 
-    def _read_chunks(self) -> bytes:
-        """Return a chunked body; its trailer fields are passed over."""
-        chunks = []
+    def _read_chunks(self) -> Iterator[bytes]:
+        """Yield a chunked body; its trailer fields are passed over."""
         while True:
             line = self._read_line_block(b"\r\n").partition(b";")[0].strip()
             if not re.fullmatch(rb"[0-9A-Fa-f]{1,12}", line):
@@ -290,32 +296,33 @@ class _Connection:
             size = int(line, 16)
             if size == 0:
                 break
-            chunks.append(self._read_exactly(size))
+            yield from self._read_exactly(size)
             if self._read_line_block(b"\r\n"):
                 self._refuse("a malformed chunk")
-        while self._read_line_block(b"\r\n"):
-            self._count(1)
-        return b"".join(chunks)
+        for _ in range(_MAX_TRAILERS):
+            if not self._read_line_block(b"\r\n"):
+                return
+        self._refuse("too many trailer fields")
 
-    def _read_exactly(self, size: int) -> bytes:
-        """Return so many bytes."""
-        self._count(size)
-        pieces, found = [self._rest], len(self._rest)
-        while found < size:
-            piece = self._receive()
+    def _read_exactly(self, size: int) -> Iterator[bytes]:
+        """Yield so many bytes."""
+        left = size
+        while left:
+            piece, self._rest = self._rest or self._receive(), b""
             if not piece:
-                self._refuse(f"{found} of {size} bytes")
-            pieces.append(piece)
-            found += len(piece)
-        whole = b"".join(pieces)
-        self._rest = whole[size:]
-        return whole[:size]
+                self._refuse(f"{size - left} of {size} bytes")
+            self._rest = piece[left:]
+            yield piece[:left]
+            left -= len(piece) - len(self._rest)
 
-    def _count(self, size: int) -> None:
-        """Count bytes of the body, and refuse too many."""
-        self._total += size
-        if self._total > MAX_BODY_BYTES:
-            self._refuse(f"more than {MAX_BODY_BYTES} bytes")
+    def _bounded(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield pieces that are held, and refuse too many bytes."""
+        total = 0
+        for piece in pieces:
+            total += len(piece)
+            if total > MAX_BODY_BYTES:
+                self._refuse(f"more than {MAX_BODY_BYTES} bytes")
+            yield piece
 
     def _refuse(self, got: str) -> NoReturn:
         """Raise what is wrong with the answer."""

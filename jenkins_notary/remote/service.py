@@ -47,7 +47,7 @@ from jenkins_notary.version import VERSION
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Any
+    from typing import Any, BinaryIO
 
     from jenkins_notary.remote.http import Answer
 
@@ -59,6 +59,9 @@ ATTEMPTS = 6
 
 BYTES_A_SECOND = 256 << 10
 """An upload may take longer: a second more for so many bytes."""
+
+MAX_FETCHED = 4 << 30
+"""The longest body that is fetched where no record told its size."""
 
 _FIRST_PAUSE_S = 0.2
 _LAST_MOMENT_S = 0.25
@@ -181,18 +184,57 @@ class Service:
             more_s=size / BYTES_A_SECOND,
         )
 
+    def fetch(self, path: str, size: int | None, file: BinaryIO) -> None:
+        """Write the bytes that a path gives into a file, which holds nothing else.
+
+        Args:
+            path: Where they are.
+            size: How many they are, others are refused; None for :data:`MAX_FETCHED`
+                at most.
+            file: Where they go, from its start.
+
+        Raises:
+            IntegrityError: They are more or fewer.
+            NotaryError: What the service says, or that it does not answer.
+        """
+
+        def begin() -> None:
+            file.seek(0)
+            file.truncate()
+
+        def take(piece: bytes) -> None:
+            if file.tell() + len(piece) > limit:
+                raise wrong_size("more")
+            file.write(piece)
+
+        def wrong_size(got: str) -> IntegrityError:
+            return IntegrityError(
+                f"{self.url}{path}", expected=f"{limit} bytes", got=got
+            )
+
+        limit = MAX_FETCHED if size is None else size
+
+        request = Request(
+            "GET", self._target(path), self._headers, meanwhile=begin, sink=take
+        )
+        self._ask(request, more_s=limit / BYTES_A_SECOND, is_json=False)
+        if size is not None and file.tell() != size:
+            raise wrong_size(str(file.tell()))
+
     def _target(self, path: str) -> str:
         """Return the request's target for a path of the service."""
         return f"{self._route.address.path}{API}{path}"
 
-    def _ask(self, request: Request, *, more_s: float = 0.0) -> Mapping[str, Any]:
+    def _ask(
+        self, request: Request, *, more_s: float = 0.0, is_json: bool = True
+    ) -> Mapping[str, Any]:
         """Send until there is an answer worth reading; return its object."""
         started = self._clock()
         deadline = started + self._timeout_s - self._spent_s + more_s
         pause_s = _FIRST_PAUSE_S
         try:
             for attempt in range(1, ATTEMPTS + 1):
-                failure, wait_s = self._try(request, deadline)
+                failure, wait_s = self._try(request, deadline, is_json=is_json)
                 if isinstance(failure, dict):
                     return failure
                 pause_s = max(pause_s, wait_s)
@@ -207,7 +249,7 @@ class Service:
             self._spent_s += max(0.0, self._clock() - started - more_s)
 
     def _try(
-        self, request: Request, deadline: float
+        self, request: Request, deadline: float, *, is_json: bool
     ) -> tuple[dict[str, Any] | UnavailableError, float]:
         """Return (the object, or a failure that may pass; seconds to wait).
 
@@ -231,8 +273,11 @@ class Service:
                 error.advice = error.advice or f"it asks to wait {wait_s:.0f} s"
             return error, wait_s
         if answer.status not in {200, 201}:
-            raise _read_error(self.url, answer) or self._name(answer)
-        return self._read(answer), 0.0
+            refusal = _read_error(self.url, answer) or self._name(answer)
+            if answer.status == 401:
+                refusal.advice = refusal.advice or _ADVICE[401]
+            raise refusal
+        return self._read(answer) if is_json else {}, 0.0
 
     def _read(self, answer: Answer) -> dict[str, Any]:
         """Return the JSON object of a good answer."""

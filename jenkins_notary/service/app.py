@@ -32,6 +32,7 @@ from jenkins_notary.errors import (
 )
 from jenkins_notary.evidence.bodies import read_body
 from jenkins_notary.service.asks import parse_object
+from jenkins_notary.service.clients import Clients
 from jenkins_notary.service.commits import MAX_WAIT_S, BusyError
 from jenkins_notary.service.door import Door
 from jenkins_notary.service.exchange import Exchange, Pieces, read_query
@@ -109,6 +110,7 @@ class Application:
         self._running = running
         self._engine = engine = running.engine
         self._door = Door(running.tokens)
+        self._clients = Clients(running.state)
         self._options = options
         self._uploads = Uploads()
         self._limiters: dict[str, CapacityLimiter] = {}
@@ -177,6 +179,7 @@ class Application:
         if route is not None and route.lane == TILES and self._options.public_log:
             return Principal("", "auditor", ())
         who = exchange.who = self._door.identify(request)
+        self._clients.note(who.name, request.headers.get("user-agent"))
         if route is None and allowed:
             raise MethodError(
                 "method", expected=" or ".join(allowed), got=request.method[:20]

@@ -161,7 +161,7 @@ def evidence(call: Call) -> dict[str, Any]:
     query = parse_query(call.query)
     who, session = call.who, call.session
     if query.job is not None and "#" in query.job:
-        query = query._replace(job=_within(who, query.job))
+        query = query._replace(job=within(who, query.job))
     view = session.followed_view()
     if query.as_of is not None:
         from jenkins_notary.api.authenticate import view_as_of
@@ -250,7 +250,7 @@ def collect(call: Call) -> dict[str, Any]:
     only = call.value.get("only")
     if only not in {None, "log"}:
         raise UsageError("only", expected="log or null", got=repr(only)[:40])
-    named = _within(call.who, format_job_id(job))
+    named = within(call.who, format_job_id(job))
     return collect_build(call.session, named, only_log=only == "log")
 
 
@@ -275,7 +275,7 @@ def _see(call: Call) -> ProvenRecord:
     return one
 
 
-def _within(who: Principal, job: str) -> str:
+def within(who: Principal, job: str) -> str:
     """Return a job id with the controller of the token, if it names none itself.
 
     Raises:

@@ -148,6 +148,7 @@ _PARAMETERS: dict[str, dict[str, dict[str, Any]]] = {
         "before": _NUMBER,
         "receipts": {"enum": ["true", "false"]},
     },
+    "/logs": dict.fromkeys(("job", "stage", "started", "asOf"), _TEXT),
     "/proofs": {"index": _NUMBER, "from": _NUMBER, "size": _NUMBER},
 }
 _FAILURES = {

@@ -7,6 +7,8 @@ anybody without a token.
 from __future__ import annotations
 
 from jenkins_notary.service import handlers
+from jenkins_notary.service.about import show_about
+from jenkins_notary.service.logs import find_log
 from jenkins_notary.service.rules import (
     ATTACH,
     AUDIT,
@@ -16,6 +18,7 @@ from jenkins_notary.service.rules import (
     OUTBOX,
     RECORD,
 )
+from jenkins_notary.service.trust import show_trust
 from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
@@ -137,6 +140,30 @@ ROUTES: tuple[Route, ...] = (
         "Find records by job, digest, commit, signer or time.",
         READ,
         handlers.evidence,
+    ),
+    Route(
+        "GET",
+        f"{API}/logs",
+        EVIDENCE,
+        "Find a build's log, with what proves it.",
+        READ,
+        find_log,
+    ),
+    Route(
+        "GET",
+        f"{API}/trust",
+        EVIDENCE,
+        "List the signers and the orgs.",
+        READ,
+        show_trust,
+    ),
+    Route(
+        "GET",
+        f"{API}/about",
+        None,
+        "Say which version serves, and whom.",
+        READ,
+        show_about,
     ),
     Route(
         "POST",

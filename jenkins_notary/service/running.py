@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jenkins_notary.service.follower import Follower
-from jenkins_notary.service.state import ServiceState
+from jenkins_notary.service.state import ServiceState, state_path
 from jenkins_notary.service.tasks import Tasks
 from jenkins_notary.shapes import NamedTuple
 
@@ -56,7 +56,7 @@ def start_running(
     Raises:
         NotaryError: The service's state cannot be opened.
     """
-    state = ServiceState(f"{engine.places.ledger}.service")
+    state = ServiceState(state_path(engine.places.ledger))
     tasks = Tasks(log.report)
     follower = Follower(engine, state, tasks)
     tasks.every(FORGET_S, "forget", state.forget_ended)

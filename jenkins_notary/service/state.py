@@ -172,6 +172,11 @@ class ServiceState:
                 ) from error
 
 
+def state_path(ledger: str) -> str:
+    """Return where the state of a ledger's service is."""
+    return f"{ledger}.service"
+
+
 def _encode(value: object) -> str:
     """Return a value's JSON."""
     text = json.dumps(value, separators=(",", ":"))

@@ -31,6 +31,7 @@ NOT_ON_AGENTS = {
     "jenkins_notary.api.session.JenkinsChoices",
     "jenkins_notary.api.session.Session",
     "jenkins_notary.registry.client.RegistryClient",
+    "jenkins_notary.remote.reading.notary.RemoteReader",
     "jenkins_notary.registry.http_source.HttpSource",
     "yaml",
 }
