@@ -8,7 +8,8 @@ BIN := $(VENV)/bin
 AGENT := $(wildcard $(addprefix jenkins_notary/,config.py errors.py shapes.py version.py \
 	agent assets remote tlog values $(addprefix cli/,$(addsuffix .py,attach authenticate builds \
 	commands context evidence files gate main notarize options output progress receipts \
-	records)) evidence/build_view.py ledger/receipts.py))
+	records)) evidence/build_view.py evidence/slsa.py \
+	ledger/receipts.py))
 # Rooms whose every branch is tested.
 PURE := jenkins_notary/values/*,jenkins_notary/tlog/*,jenkins_notary/trust/*
 # More arguments for pytest: `make check PYTEST_ARGS=-x`.

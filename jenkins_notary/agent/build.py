@@ -34,7 +34,7 @@ MODULES = (
     *("cli/context", "cli/evidence", "cli/files", "cli/gate", "cli/main"),
     *("cli/notarize", "cli/options", "cli/output", "cli/progress", "cli/receipts"),
     "cli/records",
-    *("evidence/__init__", "evidence/build_view"),
+    *("evidence/__init__", "evidence/build_view", "evidence/slsa"),
     *("ledger/__init__", "ledger/receipts"),
     "remote/*",
     *("tlog/__init__", "tlog/canonical", "tlog/checkpoint", "tlog/ed25519"),

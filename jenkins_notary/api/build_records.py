@@ -75,6 +75,7 @@ class BuildWriter:
         self._job = {"id": format_job_id(job)}
         self._build = describe_build(sources)
         self._event = None if origin is None else origin.describe()
+        self._recorder = session.recorder
         self._gaps = dict(sources.gaps)
         if origin is not None and origin.event.faults:
             self._gaps["facts"] = dict(origin.event.faults)
@@ -159,7 +160,13 @@ class BuildWriter:
 
     def _facts(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         """Return the facts under the extension key."""
-        return {"job": self._job, "build": self._build, "event": self._event, **facts}
+        return {
+            "job": self._job,
+            "build": self._build,
+            "event": self._event,
+            "recorder": self._recorder,
+            **facts,
+        }
 
     def _subjects(
         self, artifacts: Sequence[Artifact], kept: KeptLog | None

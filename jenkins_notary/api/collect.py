@@ -8,7 +8,8 @@ All is read before anything is recorded, in this order:
 4. test report and stages, where the build has them;
 5. the build's JSON once more: a build that changed meanwhile is not recorded.
 
-Then one commit holds the log, the test result and the provenance. What could not be
+Then one commit holds the log, the test result and the provenance; what records claim of
+the build is compared with what was read (``corroborate``). What could not be
 read whole is a *gap*: it is named in the provenance, is never recorded as good, and is
 the caller's fault to see. A build that was recorded without gaps is not read again.
 
@@ -26,6 +27,7 @@ from jenkins_notary.api.build_records import (
     describe_tests,
     find_whole,
 )
+from jenkins_notary.api.corroborate import corroborate_quietly
 from jenkins_notary.api.evidence import show_record
 from jenkins_notary.api.growing import GrowingLogs, find_chain
 from jenkins_notary.api.log_keeping import DEFAULT_POLICY
@@ -176,6 +178,8 @@ class Collector:
             _check_build(info, job, origin)
             key = BuildKey(job, info.started_at_ms)
             outcome, records, faults = self._collect(key, info, origin)
+            if not self._choice.only_log:
+                records = [*records, *self.corroborate(job, info)]
         except _ForeignError as error:
             faults = [error.fault]
         except FOREIGN as error:
@@ -190,6 +194,23 @@ class Collector:
             tuple(faults),
             self._jenkins.requests - before,
         )
+
+    def corroborate(
+        self, job: JobId, info: BuildInfo | None = None
+    ) -> list[RecordView]:
+        """Compare what was claimed of a build with what was read; return the records.
+
+        Args:
+            job: The build.
+            info: Its JSON, where it was read.
+        """
+        if info is not None and info.is_running:
+            return []
+        indexes = corroborate_quietly(self._session, self._jenkins, job, info)
+        if not indexes:
+            return []
+        view = self._session.view()
+        return [show_record(view, one, receipt=False) for one in view.records(indexes)]
 
     def _collect(
         self,

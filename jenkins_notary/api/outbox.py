@@ -248,6 +248,12 @@ class Drainer:
             except UsageError as error:
                 error.subject = f"claim {place + 1} of {result.job}: {error.subject}"
                 faults.append(error)
+        collector = self._collector(origin.event.controller.instance)
+        job = origin.event.build_id
+        if origin.event.claims and collector is not None and job is not None:
+            records += self._show(
+                [one.record.index for one in collector.corroborate(job)]
+            )
         return result._replace(records=tuple(records), faults=tuple(faults))
 
     def _collect(self, origin: Origin) -> Collected:

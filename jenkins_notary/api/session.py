@@ -91,7 +91,11 @@ class Session:
         environ: The environment, read once.
         places: Where everything is.
         clock: The time.
+        recorder: ``service`` where a service records, whose key no build can reach;
+            else None.
     """
+
+    recorder: str | None = None
 
     def __init__(
         self, ledger: str | None, choices: Choices, environ: Mapping[str, str]

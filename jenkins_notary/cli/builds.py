@@ -40,11 +40,44 @@ def format_build(build: Mapping[str, Any]) -> Iterator[str]:
                 ("checkpoints", _format_checkpoints(build)),
             )
         )
+    for one in build["corroborations"]:
+        yield from _format_corroboration(one)
+    yield from _format_level(build["slsa"])
     for one in build["deleted"]:
         yield f"{one['what']} deleted in Jenkins at {one['at']}  (#{one['index']})"
     if build["uncounted"]:
         listed = ", ".join(f"#{one}" for one in build["uncounted"][:_TOLD])
         yield f"by signers that do not count: {listed}"
+
+
+def _format_corroboration(one: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of what a controller tells of claims."""
+    listed = ", ".join(f"#{index}" for index in one["claims"][:_TOLD])
+    yield f"held to the controller: {listed}: {one['verdict']}  (#{one['index']})"
+    yield from format_fields(
+        [(str(o.get("field")), _format_verdict(o)) for o in one["fields"]]
+    )
+    for artifact in one["artifacts"][:_TOLD]:
+        yield f"  {artifact.get('name')}: {_format_verdict(artifact)}"
+    left = len(one["artifacts"]) - _TOLD
+    if left > 0:
+        yield f"  and {left} more: {one['counts']}"
+
+
+def _format_verdict(one: Mapping[str, Any]) -> str:
+    """Return the verdict on a field or an artifact, with both sides if they differ."""
+    claimed, observed = one.get("claimed", one.get("digest")), one.get("observed")
+    told = f"claimed {claimed}, the controller says {observed}"
+    said = told if one.get("verdict") == "differs" and observed else one.get("why")
+    return f"{one.get('verdict')}" + (f": {said}" if said else "")
+
+
+def _format_level(slsa: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of a build's level: what is claimed, and what is against more."""
+    level, following = slsa["level"], slsa["next"]
+    yield f"SLSA Build {level}" if level else "no SLSA build level"
+    for reason in slsa["because"]:
+        yield f"  {following} not claimed: because {reason}"
 
 
 def format_trace(trace: Mapping[str, Any]) -> Iterator[str]:

@@ -9,6 +9,8 @@ This module is part of the agent: standard library only, Python 3.8.
 
 from __future__ import annotations
 
+from jenkins_notary.evidence.slsa import assess_build, find_corroborations
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +29,8 @@ def describe_build(records: Sequence[Record]) -> dict[str, Any]:
     Returns:
         ``job``, ``names``, ``started``, ``result`` and what else the provenance says,
         ``artifacts``, ``attachments``, ``tests``, ``log``, ``stage_logs``, ``gaps``,
-        ``deleted``, ``uncounted``; a key without a value is None or empty.
+        ``corroborations``, ``slsa``, ``deleted``, ``uncounted``; a key without a value
+        is None or empty.
     """
     counting = [one for one in records if one.get("standing") == _COUNTING]
     provenance = _newest(counting, "provenance")
@@ -59,6 +62,8 @@ def describe_build(records: Sequence[Record]) -> dict[str, Any]:
             }
         ),
         "gaps": _facts(provenance).get("gaps"),
+        "corroborations": find_corroborations(counting),
+        "slsa": assess_build(records),
         "deleted": [
             {
                 "at": _object(_predicate(one).get("event")).get("at"),

@@ -18,6 +18,7 @@ from jenkins_notary.api.gate import gate_assets
 from jenkins_notary.api.maintenance import describe_ledger
 from jenkins_notary.assets.claims import parse_claim
 from jenkins_notary.errors import NotFoundError, UsageError
+from jenkins_notary.evidence.build_view import describe_build
 from jenkins_notary.ledger.receipts import make_receipt
 from jenkins_notary.service.asks import (
     parse_assets,
@@ -178,10 +179,12 @@ def evidence(call: Call) -> dict[str, Any]:
             advice="check the id and the token's folders",
         )
     receipts = call.query.get("receipts") == "true"
-    return {
-        "records": [show_record(view, o, receipt=receipts).to_dict() for o in found],
-        "next": following,
-    }
+    records = [show_record(view, o, receipt=receipts).to_dict() for o in found]
+    answer: dict[str, Any] = {"records": records, "next": following}
+    is_whole = following is None and query.before is None
+    if is_whole and query.job is not None and "#" in query.job:
+        answer["build"] = describe_build(records)
+    return answer
 
 
 def show(call: Call) -> dict[str, Any]:

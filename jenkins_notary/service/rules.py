@@ -64,6 +64,9 @@ _CLIENT_TYPES = frozenset(
     }
 )
 
+_OWN_FACTS = frozenset({"recorder", "sources", "submitter"})
+"""What tells a record that a service made of its own knowledge from a client's."""
+
 
 class Principal(NamedTuple):
     """Who asks.
@@ -161,6 +164,13 @@ def check_statement(who: Principal, view: LedgerView, statement: Statement) -> N
             f"token {who.name}",
             expected="a record of " + ", ".join(sorted(_CLIENT_TYPES)),
             got=statement.type,
+        )
+    own = sorted(_OWN_FACTS & statement.facts.keys())
+    if own:
+        raise PermissionDeniedError(
+            f"token {who.name}",
+            expected="a record without what only a service may say of itself",
+            got=", ".join(own),
         )
     digests = [f"sha256:{one.sha256_hex}" for one in statement.subjects]
     groups = [digests] if statement.status is not None else []

@@ -93,6 +93,7 @@ class _SharedSession(Session):
 class ServiceSession(_SharedSession):
     """What one request has open; made by :meth:`Engine.session`."""
 
+    recorder = "service"
     _committer: Committer
 
     def append(self, envelopes: Sequence[bytes]) -> list[int]:

@@ -212,6 +212,36 @@ def test_signed_record_is_bound_by_role_and_folder(
     assert record(service, people.writer, {"envelopes": [data.decode()]}).status == 403
 
 
+def test_client_cannot_sign_what_only_a_service_says_of_itself(
+    service: Serving, people: People, tmp_path: Path
+) -> None:
+    signer = generate_signer(str(tmp_path / "key.pem"))
+    author = Author((signer,), os.urandom(16).hex(), 0)
+    facts = {"job": {"id": OURS}, "recorder": "service", "sources": {"node": "hook"}}
+    subject = Subject("app.jar", os.urandom(32).hex())
+    data = author.sign_standard("https://slsa.dev/provenance/v1", [subject], {}, facts)
+
+    answer = record(service, people.writer, {"envelopes": [data.decode()]})
+
+    assert answer.status == 403
+    assert "recorder, sources" in answer.json["message"]
+
+
+def test_evidence_of_a_build_has_its_view_with_the_level_that_it_can_claim(
+    service: Serving, people: People
+) -> None:
+    job = f"{OURS.partition('#')[0]}#77"
+    assert record(service, people.writer, claim(job=job)).status == 200
+
+    path = f"/api/v1/evidence?job={job.replace('#', '%23')}"
+    answer = service.ask("GET", path, token=people.reader)
+
+    assert answer.json["build"]["slsa"]["level"] is None
+    assert answer.json["build"]["corroborations"] == []
+    part = service.ask("GET", f"{path}&before=1000000", token=people.reader)
+    assert "build" not in part.json
+
+
 # Who may what
 
 

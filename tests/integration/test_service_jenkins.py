@@ -159,8 +159,10 @@ def test_claims_of_a_build_count_for_its_own_job(world: World) -> None:
     assert refused.status == 400
     assert refused.json["code"] == 64
     path = f"/api/v1/evidence?digest={digest}"
-    (record,) = world.service.ask("GET", path).json["records"]
+    record, compared = world.service.ask("GET", path).json["records"]
     assert record["predicate"]["job"]["identity"] == "controller outbox"
+    assert compared["type"] == "corroboration"
+    assert compared["predicate"]["claims"] == [record["index"]]
 
 
 def test_event_that_is_wrong_stops_at_the_last_good_one(world: World) -> None:
