@@ -7,7 +7,8 @@
      "path": "/api/v1/records", "query": "", "status": 200, "code": 0, "ms": 3.1,
      "received": 512, "sent": 2048}
 
-``token`` is a name, never a secret. What goes wrong beside requests has a line too::
+``token`` is a name, never a secret; who has logged in as himself has ``person`` in its
+place. What goes wrong beside requests has a line too::
 
     {"at": "2026-01-02T03:04:05.006Z", "task": "alerts", "fault": "..."}
 

@@ -35,8 +35,9 @@ from jenkins_notary.service.asks import parse_object
 from jenkins_notary.service.clients import Clients
 from jenkins_notary.service.commits import MAX_WAIT_S, BusyError
 from jenkins_notary.service.door import Door
+from jenkins_notary.service.entrance import Entrance
 from jenkins_notary.service.exchange import Exchange, Pieces, read_query
-from jenkins_notary.service.failures import Failures, MethodError
+from jenkins_notary.service.failures import Failures, MethodError, UnknownTokenError
 from jenkins_notary.service.handlers import Call
 from jenkins_notary.service.openapi import describe_api
 from jenkins_notary.service.recording import Recording
@@ -46,6 +47,7 @@ from jenkins_notary.service.routes import (
     DOWNLOAD,
     HEALTH,
     LONG,
+    OPEN,
     READ,
     RECORDS,
     ROUTES,
@@ -73,8 +75,24 @@ if TYPE_CHECKING:
     from jenkins_notary.service.commits import Waiting, Work
     from jenkins_notary.service.running import Running
 
-THREADS = {WRITE: 64, READ: 8, LONG: 8, UPLOAD: 16, DOWNLOAD: 8, TILES: 4}
-MAX_WAITING = {WRITE: 1024, READ: 512, LONG: 32, UPLOAD: 64, DOWNLOAD: 64, TILES: 256}
+THREADS = {
+    WRITE: 64,
+    READ: 8,
+    LONG: 8,
+    UPLOAD: 16,
+    DOWNLOAD: 8,
+    TILES: 4,
+    OPEN: 8,
+}
+MAX_WAITING = {
+    WRITE: 1024,
+    READ: 512,
+    LONG: 32,
+    UPLOAD: 64,
+    DOWNLOAD: 64,
+    TILES: 256,
+    OPEN: 64,
+}
 MAX_GROUPED_BYTES = 256 << 10
 """Requests up to this size are signed and committed in groups."""
 
@@ -109,7 +127,8 @@ class Application:
         """
         self._running = running
         self._engine = engine = running.engine
-        self._door = Door(running.tokens)
+        self._door = Door(running.logins, running.settings.login.url)
+        self._entrance = Entrance(self._door, running.logins)
         self._clients = Clients(running.state)
         self._options = options
         self._uploads = Uploads()
@@ -130,6 +149,10 @@ class Application:
         began = time.monotonic()
         try:
             response = await self._answer(request, exchange)
+        except UnknownTokenError as error:
+            exchange.code = error.exit_code
+            invited = self._entrance.invite(request)
+            response = invited or await self._failures.answer(exchange, error)
         except NotaryError as error:
             response = await self._failures.answer(exchange, error)
         except TimeoutError:
@@ -154,6 +177,8 @@ class Application:
         route, path, allowed = self._match(request.scope)
         if route is not None and route.lane == HEALTH:
             return await self._check_health(route)
+        if route is not None and route.lane == OPEN:
+            return await self._open(request, exchange, route)
         who = self._let_in(request, exchange, route, allowed)
         assert route is not None  # noqa: S101 - else nobody was let in
         if route.lane == TILES:
@@ -200,6 +225,18 @@ class Application:
             if match is Match.PARTIAL:
                 allowed.append(route.method)
         return None, {}, allowed
+
+    async def _open(
+        self, request: Request, exchange: Exchange, route: Route
+    ) -> Response:
+        """Let people in or out."""
+        data = b""
+        if route.method == "POST":
+            data = await exchange.read_all(request, route.limit)
+        answer: Response = await self._work(
+            OPEN, partial(self._entrance.answer, request, exchange, data)
+        )
+        return answer
 
     async def _handle(
         self,

@@ -1,37 +1,98 @@
-"""Say who asks: whom a request's token, or whatever else it shows, stands for."""
+"""Say who asks: whom a request's token, login, or whatever else it shows, stands for.
+
+A program shows a token in the header ``Authorization``. A browser sends a cookie of its
+own accord, whatever page made it ask: so with a cookie nothing is changed unless the
+browser says that a page of this service asked (``Sec-Fetch-Site``, or ``Origin``).
+"""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from jenkins_notary.errors import PermissionDeniedError
 from jenkins_notary.service.failures import UnknownTokenError
 from jenkins_notary.service.rules import Principal
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from jenkins_notary.service.tokens import Token, TokenFile
+    from jenkins_notary.service.logins import Logins
+
+_SAFE = frozenset({"GET", "HEAD"})
+_NAME = "notary"
 
 
 class Door:
     """Where a request is asked who it is."""
 
-    def __init__(self, tokens: TokenFile) -> None:
-        """Know the tokens."""
-        self._tokens = tokens
+    def __init__(self, logins: Logins, url: str | None) -> None:
+        """Know who may come in.
+
+        Args:
+            logins: Tokens, and who has logged in.
+            url: The service's own address, or None for what a request says.
+        """
+        self._logins = logins
+        self._url = url
 
     def identify(self, request: Request) -> Principal:
         """Return who asks.
 
         Raises:
             UnknownTokenError: Nobody that is known; why is not said.
+            PermissionDeniedError: A page of another site has a browser ask.
         """
         header = request.headers.get("authorization", "")
         scheme, _, text = header.partition(" ")
-        token: Token | None = None
+        who: Principal | None = None
         if scheme.lower() == "bearer":
-            token = self._tokens.find(text.strip(), time.time_ns() // 1_000_000)
-        if token is None:
+            token = self._logins.find_token(text.strip())
+            who = None if token is None else Principal.of(token)
+        elif not header:
+            who = self._find_login(request)
+        if who is None:
             raise UnknownTokenError("token", expected="one of this service")
-        return Principal.of(token)
+        return who
+
+    def check_origin(self, request: Request) -> None:
+        """Check that a page of this service has the browser ask.
+
+        Raises:
+            PermissionDeniedError: Another site's, or it is not said.
+        """
+        site = request.headers.get("sec-fetch-site")
+        origin = request.headers.get("origin", "")
+        own = {request.headers.get("host", "")}
+        if self._url is not None:
+            own.add(urlsplit(self._url).netloc)
+        is_own = origin.partition("://")[2] in own if site is None else False
+        if site != "same-origin" and not is_own:
+            raise PermissionDeniedError(
+                "origin", expected="a page of this service", got="another, or none"
+            )
+
+    def is_secure(self, request: Request) -> bool:
+        """Return whether browsers reach this service by TLS."""
+        url = self._url or ""
+        return request.url.scheme == "https" or url.startswith("https:")
+
+    def cookie_name(self, request: Request) -> str:
+        """Return the name of the cookie; a browser holds its prefix to its word."""
+        if not self.is_secure(request):
+            return _NAME
+        return f"__Host-{_NAME}" if not cookie_path(request) else f"__Secure-{_NAME}"
+
+    def _find_login(self, request: Request) -> Principal | None:
+        """Return who the cookie is of."""
+        secret = request.cookies.get(self.cookie_name(request))
+        who = self._logins.find(secret) if secret else None
+        if who is not None and request.method not in _SAFE:
+            self.check_origin(request)
+        return who
+
+
+def cookie_path(request: Request) -> str:
+    """Return the path below which the service lies, "" for the root."""
+    path: str = request.scope.get("root_path", "")
+    return path

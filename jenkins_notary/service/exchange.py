@@ -130,7 +130,7 @@ class Exchange:
             "at": format_time(time.time_ns() // 1_000_000),
             "id": self.id,
             "from": None if request.client is None else request.client.host,
-            "token": None if who is None else who.name,
+            "token" if who is None else who.kind: None if who is None else who.name,
             "role": None if who is None else who.role,
             "method": request.method[:20],
             "path": request.scope["path"][:500],

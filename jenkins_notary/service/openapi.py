@@ -19,7 +19,7 @@ from jenkins_notary.errors import (
     UnavailableError,
     UsageError,
 )
-from jenkins_notary.service.routes import DOWNLOAD, HEALTH, ROUTES, TILES, UPLOAD
+from jenkins_notary.service.routes import DOWNLOAD, HEALTH, OPEN, ROUTES, TILES, UPLOAD
 from jenkins_notary.service.rules import RIGHTS
 from jenkins_notary.version import VERSION
 
@@ -169,6 +169,9 @@ def describe_api() -> dict[str, Any]:
     """Return the OpenAPI document."""
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
+        if route.lane == OPEN:
+            # For browsers; programs have tokens.
+            continue
         path = route.path.replace(":path}", "}")
         paths.setdefault(path, {})[route.method.lower()] = _describe(route, path)
     error = {

@@ -1,7 +1,7 @@
 """List every route: its path, who may ask, what answers.
 
-A path that is not here does not exist, and none but the two health checks answers
-anybody without a token.
+A path that is not here does not exist, and none but the two health checks and the way
+in answers anybody who is not known.
 """
 
 from __future__ import annotations
@@ -33,14 +33,16 @@ API = "/api/v1"
 WRITE, READ, LONG = "write", "read", "long"
 """Lanes: threads are kept apart, so that what takes long holds up nothing else."""
 
-RECORDS, UPLOAD, DOWNLOAD, TILES, HEALTH, DESCRIBE = (
+RECORDS, UPLOAD, DOWNLOAD, TILES, HEALTH, DESCRIBE, OPEN = (
     "records",
     "upload",
     "download",
     "tiles",
     "health",
     "describe",
+    "open",
 )
+"""What the application does itself; ``open`` is where people come in."""
 
 
 class Route(NamedTuple):
@@ -209,6 +211,9 @@ ROUTES: tuple[Route, ...] = (
         "Return a tile of the trust log.",
         TILES,
     ),
+    Route("GET", "/login", None, "Show the form to log in.", OPEN),
+    Route("POST", "/login", None, "Log in with a token.", OPEN, None, 8 << 10),
+    Route("POST", "/logout", None, "Log out.", OPEN, None, 8 << 10),
     Route("GET", "/healthz", None, "Say that the process lives.", HEALTH),
     Route("GET", "/readyz", None, "Say whether requests can be served.", HEALTH),
 )

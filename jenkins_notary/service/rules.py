@@ -1,4 +1,4 @@
-"""Say what a token may do: by its role, then by its folders.
+"""Say what a token or a person may do: by the role, then by the folders.
 
 Nothing is allowed that is not named here.
 
@@ -69,17 +69,20 @@ _OWN_FACTS = frozenset({"recorder", "sources", "submitter"})
 
 
 class Principal(NamedTuple):
-    """Who asks.
+    """Who asks: a token, or a person who has logged in.
 
     Attributes:
-        name: The token's name.
+        name: The token's name, or how a person has logged in, ``:``, and his name: no
+            token is named so.
         role: Its role.
         scopes: Its folders; none for all.
+        kind: ``token`` or ``person``.
     """
 
     name: str
     role: str
     scopes: tuple[Scope, ...]
+    kind: str = "token"
 
     @classmethod
     def of(cls, token: Token) -> Principal:
@@ -102,9 +105,14 @@ class Principal(NamedTuple):
             return statement.status in NEGATIVE
         return is_within(self.scopes, statement.job_id)
 
+    @property
+    def title(self) -> str:
+        """Return what messages call it."""
+        return f"{self.kind} {self.name}"
+
     def describe(self) -> dict[str, str]:
         """Return what a record says of who sent it."""
-        return {"token": self.name, "role": self.role}
+        return {self.kind: self.name, "role": self.role}
 
 
 def check_right(who: Principal, right: str) -> None:
@@ -116,7 +124,7 @@ def check_right(who: Principal, right: str) -> None:
     if not who.may(right):
         roles = sorted(role for role, rights in RIGHTS.items() if right in rights)
         raise PermissionDeniedError(
-            f"token {who.name}",
+            who.title,
             expected=f"the role {' or '.join(roles)}",
             got=who.role,
         )
@@ -130,7 +138,7 @@ def check_job(who: Principal, job: str | None) -> None:
     """
     if not is_within(who.scopes, job):
         raise PermissionDeniedError(
-            f"token {who.name}",
+            who.title,
             expected=f"a job in {' or '.join(map(format_scope, who.scopes))}",
             got="none" if job is None else job[:200],
         )
@@ -147,7 +155,7 @@ def check_claim(who: Principal, view: LedgerView, sent: SentClaim) -> None:
     _check_asked(who, view, _Asked(sent.claim.status, job, groups))
     if sent.claim.supersedes and who.role not in {"security", "admin"}:
         raise PermissionDeniedError(
-            f"token {who.name}",
+            who.title,
             expected="the role security to lift a negative record",
             got=who.role,
         )
@@ -161,7 +169,7 @@ def check_statement(who: Principal, view: LedgerView, statement: Statement) -> N
     """
     if statement.type not in _CLIENT_TYPES and who.role != "admin":
         raise PermissionDeniedError(
-            f"token {who.name}",
+            who.title,
             expected="a record of " + ", ".join(sorted(_CLIENT_TYPES)),
             got=statement.type,
         )
@@ -177,7 +185,7 @@ def check_statement(who: Principal, view: LedgerView, statement: Statement) -> N
     _check_asked(who, view, _Asked(statement.status, statement.job_id, groups))
     if statement.facts.get("supersedes") and who.role not in {"security", "admin"}:
         raise PermissionDeniedError(
-            f"token {who.name}",
+            who.title,
             expected="the role security to lift a negative record",
             got=who.role,
         )
@@ -236,7 +244,7 @@ def _check_first(who: Principal, view: LedgerView, digest: str) -> None:
     found = first_job(view, digest)
     if found is None or not is_within(who.scopes, found or None):
         raise PermissionDeniedError(
-            f"token {who.name} on {digest}",
+            f"{who.title} on {digest}",
             expected="a digest that a job of its folders recorded first",
             got="one that nobody recorded" if found is None else "one of others",
             advice="ask whoever has the role security",
@@ -262,5 +270,5 @@ def first_job(view: LedgerView, digest: str) -> str | None:
 def _not_own(who: Principal, got: str, expected: str) -> PermissionDeniedError:
     """Return the error for what a role does not record."""
     return PermissionDeniedError(
-        f"token {who.name}", expected=expected, got=f"{got}, with the role {who.role}"
+        who.title, expected=expected, got=f"{got}, with the role {who.role}"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jenkins_notary.service.follower import Follower
+from jenkins_notary.service.logins import Logins
 from jenkins_notary.service.state import ServiceState, state_path
 from jenkins_notary.service.tasks import Tasks
 from jenkins_notary.shapes import NamedTuple
@@ -23,6 +24,7 @@ class Running(NamedTuple):
     Attributes:
         engine: The open ledger.
         tokens: Who may ask.
+        logins: Who has logged in.
         settings: What its administrator decided.
         state: What it remembers beside the ledger.
         tasks: What it does beside the requests.
@@ -32,6 +34,7 @@ class Running(NamedTuple):
 
     engine: Engine
     tokens: TokenFile
+    logins: Logins
     settings: Settings
     state: ServiceState
     tasks: Tasks
@@ -60,4 +63,5 @@ def start_running(
     tasks = Tasks(log.report)
     follower = Follower(engine, state, tasks)
     tasks.every(FORGET_S, "forget", state.forget_ended)
-    return Running(engine, tokens, settings, state, tasks, follower, log)
+    logins = Logins(settings.login, tokens, state)
+    return Running(engine, tokens, logins, settings, state, tasks, follower, log)

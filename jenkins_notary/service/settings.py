@@ -1,8 +1,8 @@
 """Read the file of ``serve --settings``: what an administrator decides of a service.
 
 The file is YAML. Each section belongs to the module that uses it, which defines it as a
-frozen ``msgspec.Struct`` with kebab-case keys and without unknown ones; here they are
-only put together. A secret never stands in it: a key that ends in ``-file`` names the
+frozen ``Section`` with kebab-case keys and without unknown ones; here they are only put
+together. A secret never stands in it: a key that ends in ``-file`` names the
 file of mode 0600 that holds one.
 """
 
@@ -12,6 +12,8 @@ import msgspec
 
 from jenkins_notary.assets.asset import printable, raise_faults
 from jenkins_notary.errors import ConfigurationError
+from jenkins_notary.service.logins import LoginSettings
+from jenkins_notary.service.sections import Section
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,12 +25,14 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = 1 << 20
 
 
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    """The base of every section; each says ``frozen=True`` again, for type checkers."""
-
-
 class Settings(Section, frozen=True):
-    """All sections; what is left out has its default."""
+    """All sections; what is left out has its default.
+
+    Attributes:
+        login: How people log in.
+    """
+
+    login: LoginSettings = LoginSettings()
 
 
 def load_settings(path: str | None) -> Settings:
