@@ -182,7 +182,7 @@ class Application:
         who = self._let_in(request, exchange, route, allowed)
         assert route is not None  # noqa: S101 - else nobody was let in
         if route.lane == TILES:
-            return await self._serve_tile(request, path)
+            return await self._serve_tile(route, path)
         if route.lane == DESCRIBE:
             return json_response(describe_api())
         if route.lane == RECORDS:
@@ -330,15 +330,15 @@ class Application:
             },
         )
 
-    async def _serve_tile(self, request: Request, path: Mapping[str, str]) -> Response:
+    async def _serve_tile(self, route: Route, path: Mapping[str, str]) -> Response:
         """Return the checkpoint or a tile."""
         store = self._engine.store
-        if request.url.path == "/checkpoint":
+        if route.path == "/checkpoint":
             data = await self._work(TILES, partial(read_checkpoint, store))
             return Response(
                 data, media_type="text/plain; charset=utf-8", headers=HEADERS
             )
-        log: LogName = "trust" if request.url.path.startswith("/trust/") else "main"
+        log: LogName = "trust" if route.path.startswith("/trust/") else "main"
         name = f"tile/{path['rest']}"
         data = await self._work(TILES, partial(read_tile, store, log, name))
         forever = "public, max-age=31536000, immutable"

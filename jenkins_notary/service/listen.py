@@ -23,7 +23,8 @@ from jenkins_notary.errors import ConfigurationError, UnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from jenkins_notary.service.app import Application
+    from starlette.types import ASGIApp
+
 
 HEADER_S = 10.0
 MAX_HEADER_BYTES = 64 << 10
@@ -135,7 +136,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def run(
-    app: Application,
+    app: ASGIApp,
     listener: socket.socket,
     *,
     certificate: tuple[str, str] | None,

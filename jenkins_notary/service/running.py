@@ -29,7 +29,7 @@ class Running(NamedTuple):
         state: What it remembers beside the ledger.
         tasks: What it does beside the requests.
         follower: Who wants each new record.
-        log: Where each request gets its line.
+        log: Where each request gets its line; others may write to it too.
     """
 
     engine: Engine
@@ -42,13 +42,12 @@ class Running(NamedTuple):
     log: AccessLog
 
     def close(self) -> None:
-        """Stop what works beside the requests, commit what waits, release all."""
+        """Stop what works beside the requests, commit what waits, and close."""
         self.tasks.stop()
         self.follower.wake()
         self.tasks.join()
         self.engine.close()
         self.state.close()
-        self.log.close()
 
 
 def start_running(

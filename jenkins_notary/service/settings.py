@@ -14,6 +14,7 @@ from jenkins_notary.assets.asset import printable, raise_faults
 from jenkins_notary.errors import ConfigurationError
 from jenkins_notary.service.logins import LoginSettings
 from jenkins_notary.service.sections import Section
+from jenkins_notary.service.teams import Team  # noqa: TC001 - msgspec reads it
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,10 +30,30 @@ class Settings(Section, frozen=True):
     """All sections; what is left out has its default.
 
     Attributes:
+        ledgers: Further ledgers that are served.
         login: How people log in.
     """
 
+    ledgers: tuple[Team, ...] = ()
     login: LoginSettings = LoginSettings()
+
+    def for_team(self, team: Team) -> Settings:
+        """Return what holds for a team's ledger.
+
+        Without a file of its own it has all of this but the people: a group that is let
+        in here is not let in there.
+
+        Raises:
+            ConfigurationError: Its file is wrong.
+        """
+        if team.settings is None:
+            return msgspec.structs.replace(self, ledgers=(), login=LoginSettings())
+        found = load_settings(team.settings)
+        if found.ledgers:
+            raise ConfigurationError(
+                f"settings {team.settings} of {team.name}", expected="no ledgers"
+            )
+        return found
 
 
 def load_settings(path: str | None) -> Settings:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
+from contextlib import ExitStack
 
 from jenkins_notary.api.administration import record_administration
 from jenkins_notary.errors import ConfigurationError, NotFoundError, UsageError
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from jenkins_notary.api.session import Choices, Session
+    from jenkins_notary.service.access_log import AccessLog
+    from jenkins_notary.service.app import Application
+    from jenkins_notary.service.settings import Settings
 
 ADMINISTRATOR = "admin"
 
@@ -71,7 +75,7 @@ def serve(
     check_transport(how)
     try:
         from jenkins_notary.service import listen
-        from jenkins_notary.service.app import Application, Options
+        from jenkins_notary.service.teams import Teams, check_teams
     except ImportError as error:
         raise ConfigurationError(
             "serve",
@@ -80,29 +84,74 @@ def serve(
             advice="pip install 'jenkins-notary[service]'",
         ) from error
     from jenkins_notary.service.access_log import AccessLog
-    from jenkins_notary.service.running import start_running
-    from jenkins_notary.service.session import Engine
     from jenkins_notary.service.settings import load_settings
 
     settings = load_settings(how.settings)
-    tokens = prepare(ledger, choices, environ, ephemeral_ok=how.ephemeral_ok)
-    quiet = choices._replace(notify=None, progress=None)
-    engine = Engine(ledger, quiet, environ)
-    running = start_running(engine, tokens, settings, AccessLog(access_log))
-    try:
-        app = Application(running, Options(public_log=how.is_public))
+    check_teams(ledger, settings.ledgers, environ)
+    with ExitStack() as stack:
+        log = AccessLog(access_log)
+        stack.callback(log.close)
+        house = _House(stack, environ, log, ephemeral_ok=how.ephemeral_ok)
+        root = house.open(ledger, choices, settings, is_public=how.is_public)
+        teams = {
+            one.name: house.open(
+                one.ledger,
+                choices._replace(key=one.key or choices.key),
+                settings.for_team(one),
+                is_public=one.public_log,
+            )
+            for one in settings.ledgers
+        }
         listener = listen.bind(how.host, how.port)
-        port = listener.getsockname()[1]
-        scheme = "http" if how.certificate is None else "https"
-        host = f"[{how.host}]" if ":" in how.host else how.host
         listen.run(
-            app,
+            Teams(root, teams),
             listener,
             certificate=how.certificate,
-            on_ready=lambda: say(choices, f"serving {scheme}://{host}:{port}"),
+            on_ready=lambda: say(choices, _describe(how, listener.getsockname()[1])),
         )
-    finally:
-        running.close()
+
+
+class _House(NamedTuple):
+    """What the ledgers of one process share.
+
+    Attributes:
+        stack: Closes them.
+        environ: The environment.
+        log: The access log.
+        ephemeral_ok: Whether one may be made on a host that goes away.
+    """
+
+    stack: ExitStack
+    environ: Mapping[str, str]
+    log: AccessLog
+    ephemeral_ok: bool
+
+    def open(
+        self,
+        ledger: str | None,
+        choices: Choices,
+        settings: Settings,
+        *,
+        is_public: bool,
+    ) -> Application:
+        """Return what answers for one ledger."""
+        from jenkins_notary.service.app import Application, Options
+        from jenkins_notary.service.running import start_running
+        from jenkins_notary.service.session import Engine
+
+        tokens = prepare(ledger, choices, self.environ, ephemeral_ok=self.ephemeral_ok)
+        quiet = choices._replace(notify=None, progress=None)
+        engine = Engine(ledger, quiet, self.environ)
+        running = start_running(engine, tokens, settings, self.log)
+        self.stack.callback(running.close)
+        return Application(running, Options(public_log=is_public))
+
+
+def _describe(how: ServeChoices, port: int) -> str:
+    """Return the line that says where is served."""
+    scheme = "http" if how.certificate is None else "https"
+    host = f"[{how.host}]" if ":" in how.host else how.host
+    return f"serving {scheme}://{host}:{port}"
 
 
 def prepare(
