@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jenkins_notary.cli.commands import Command
+from jenkins_notary.cli.kept import open_kept_ledger
 from jenkins_notary.cli.options import (
     add_all,
     add_co_keys,
@@ -47,7 +48,7 @@ def declare_verify(parser: Parser) -> None:
     """Add the options of ``ledger verify``."""
     parser.option("--signatures", "check each signature; the default")
     parser.option("--bodies", "hash logs and attachments again; the default")
-    add_all(parser, add_ledger)
+    add_all(parser, add_ledger, add_service, add_registry)
 
 
 def declare_audit(parser: Parser) -> None:
@@ -59,7 +60,7 @@ def declare_audit(parser: Parser) -> None:
         key="audit-state",
     )
     parser.option("--full", "read every record again, not a sample of the old ones")
-    add_all(parser, add_ledger)
+    add_all(parser, add_ledger, add_service, add_registry)
 
 
 def run_init(context: Context) -> int:
@@ -82,8 +83,8 @@ def run_status(context: Context) -> int:
 
 def run_verify(context: Context) -> int:
     """Check a whole ledger; return 0 or 65."""
-    with context.notary() as notary:
-        report = notary.ledger.verify(
+    with open_kept_ledger(context) as ledger:
+        report = ledger.verify(
             signatures=context.flag("signatures", default=True),
             bodies=context.flag("bodies", default=True),
         )
@@ -108,8 +109,8 @@ def run_verify(context: Context) -> int:
 def run_audit(context: Context) -> int:
     """Check a ledger against what was seen of it."""
     state = context.required("audit-state")
-    with context.notary() as notary:
-        found = notary.ledger.audit(state, full=context.flag("full")).to_dict()
+    with open_kept_ledger(context) as ledger:
+        found = ledger.audit(state, full=context.flag("full")).to_dict()
     context.output.show(
         found,
         lambda: format_fields(

@@ -7,8 +7,16 @@ from __future__ import annotations
 
 from jenkins_notary.cli.commands import Command
 from jenkins_notary.cli.files import read_file
+from jenkins_notary.cli.kept import open_kept_ledger
 from jenkins_notary.cli.ledger import show_status
-from jenkins_notary.cli.options import add_all, add_co_keys, add_key, add_ledger
+from jenkins_notary.cli.options import (
+    add_all,
+    add_co_keys,
+    add_key,
+    add_ledger,
+    add_registry,
+    add_service,
+)
 from jenkins_notary.cli.output import format_fields
 from jenkins_notary.errors import UsageError
 
@@ -26,7 +34,7 @@ MAX_PUBLISHED_BYTES = 1 << 20
 def declare_export(parser: Parser) -> None:
     """Add the options of ``ledger export``."""
     parser.argument("DIR", "a folder that is new or holds an earlier export")
-    add_all(parser, add_ledger)
+    add_all(parser, add_ledger, add_service, add_registry)
 
 
 def declare_backup(parser: Parser) -> None:
@@ -90,8 +98,8 @@ def declare_rotate_key(parser: Parser) -> None:
 
 def run_export(context: Context) -> int:
     """Write static tiles."""
-    with context.notary() as notary:
-        return _show(context, notary.ledger.export(context.word("DIR")).to_dict())
+    with open_kept_ledger(context) as ledger:
+        return _show(context, ledger.export(context.word("DIR")).to_dict())
 
 
 def run_backup(context: Context) -> int:

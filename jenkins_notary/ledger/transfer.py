@@ -1,7 +1,8 @@
 """Take records over from another log, entry by entry, as they stood there.
 
 Entries keep their commit times and their places; only what is derived is derived
-again. Used by a log that follows another one (``succession``).
+again. Used by a log that follows another one (``succession``), and by whoever keeps a
+copy of a log (``mirror``).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Transfer:
-    """Write entries into a new store, in order.
+    """Write entries into a store of their own, in order.
 
     Attributes:
         main: The main log's frontier.
@@ -33,18 +34,19 @@ class Transfer:
         erased: Indexes of the records that came without an envelope.
     """
 
-    def __init__(self, store: Store) -> None:
-        """Begin with an empty store.
+    def __init__(self, store: Store, *, resume: bool = False) -> None:
+        """Begin with an empty store, or go on behind what was taken over before.
 
         Raises:
-            UsageError: It has records.
+            UsageError: It has records, and should have none.
         """
-        if store.head() is not None:
+        head = store.head()
+        if head is not None and not resume:
             raise UsageError("new ledger", expected="an empty one", got="records")
         self._store = store
-        self._head: Head | None = None
-        self.main = Frontier()
-        self.trust = Frontier()
+        self._head: Head | None = head
+        self.main = Frontier() if head is None else Frontier.decode(head.main)
+        self.trust = Frontier() if head is None else Frontier.decode(head.trust)
         self.erased: list[int] = []
 
     def add(self, items: Sequence[Item]) -> None:

@@ -524,6 +524,10 @@ class LedgerView:
                     if leaf.status is not None and one in leaf.subjects:
                         found[index] = self._agreed(index, leaf, found.get(index))
 
+    def trust_leaves(self) -> Iterator[Leaf]:
+        """Yield the leaves of the trust log, proven whole; see ``trust``."""
+        yield from (leaf for _, leaf in self._trust_records(b""))
+
     def _trust_records(self, needle: bytes) -> Iterator[tuple[int, Leaf]]:
         """Yield (index, leaf) of the trust log's entries that hold some bytes.
 

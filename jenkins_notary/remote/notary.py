@@ -453,31 +453,38 @@ class RemoteNotary:
             UsageError: There is none: claims are written, and nothing is asked.
         """
         if self._service is None:
-            from jenkins_notary.remote.address import find_proxy, parse_service_url
-            from jenkins_notary.remote.http import Route
-            from jenkins_notary.remote.service import Service
-
-            choices = self._choices
-            if choices.claims is not None or choices.ledger is None:
-                raise _not_here("--claims", "it writes a file; only recording can")
-            if not 0 < choices.timeout_s <= MAX_TIMEOUT_S:
-                raise UsageError(
-                    "--timeout",
-                    expected=f"1 to {MAX_TIMEOUT_S} seconds",
-                    got=str(choices.timeout_s),
-                )
-            address = parse_service_url(choices.ledger, choices.plain_http)
-            # A server that is silent for half the time gets one more attempt.
-            route = Route(
-                address,
-                find_proxy(address, choices.environ),
-                choices.ca_file,
-                choices.timeout_s / 2,
-            )
-            self._service = Service(
-                route, token=self._read_token(), timeout_s=choices.timeout_s
-            )
+            self._service = self.connect()
         return self._service
+
+    def connect(self) -> Service:
+        """Return the service, whose time begins now; nothing is sent yet.
+
+        Raises:
+            ConfigurationError: Its URL, the proxy's or the token is wrong.
+            UsageError: There is none: claims are written, and nothing is asked.
+        """
+        from jenkins_notary.remote.address import find_proxy, parse_service_url
+        from jenkins_notary.remote.http import Route
+        from jenkins_notary.remote.service import Service
+
+        choices = self._choices
+        if choices.claims is not None or choices.ledger is None:
+            raise _not_here("--claims", "it writes a file; only recording can")
+        if not 0 < choices.timeout_s <= MAX_TIMEOUT_S:
+            raise UsageError(
+                "--timeout",
+                expected=f"1 to {MAX_TIMEOUT_S} seconds",
+                got=str(choices.timeout_s),
+            )
+        address = parse_service_url(choices.ledger, choices.plain_http)
+        # A server that is silent for half the time gets one more attempt.
+        route = Route(
+            address,
+            find_proxy(address, choices.environ),
+            choices.ca_file,
+            choices.timeout_s / 2,
+        )
+        return Service(route, token=self._read_token(), timeout_s=choices.timeout_s)
 
     def _checker(self) -> AnswerChecker:
         """Return the check of answers, by the log's key where there is one."""

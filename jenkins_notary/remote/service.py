@@ -133,7 +133,16 @@ class Service:
         Raises:
             NotaryError: What the service says, or that it does not answer.
         """
-        return self._ask(Request("GET", self._target(path), self._headers))
+        return self._read(self._ask(Request("GET", self._target(path), self._headers)))
+
+    def read_file(self, path: str) -> bytes:
+        """Return the bytes that a path beside the API gives: the log's own files.
+
+        Raises:
+            NotaryError: What the service says, or that it does not answer.
+        """
+        target = f"{self._route.address.path}{path}"
+        return self._ask(Request("GET", target, self._headers)).body
 
     def post(
         self,
@@ -154,14 +163,16 @@ class Service:
         """
         data = json.dumps(value, separators=(",", ":")).encode("ascii")
         headers = (*self._headers, ("Content-Type", "application/json"))
-        return self._ask(
-            Request(
-                "POST",
-                self._target(path),
-                headers,
-                len(data),
-                lambda: (data,),
-                meanwhile,
+        return self._read(
+            self._ask(
+                Request(
+                    "POST",
+                    self._target(path),
+                    headers,
+                    len(data),
+                    lambda: (data,),
+                    meanwhile,
+                )
             )
         )
 
@@ -179,9 +190,11 @@ class Service:
             NotaryError: What the service says, or that it does not answer.
         """
         headers = (*self._headers, ("Content-Type", "application/octet-stream"))
-        return self._ask(
-            Request("PUT", self._target(path), headers, size, pieces),
-            more_s=size / BYTES_A_SECOND,
+        return self._read(
+            self._ask(
+                Request("PUT", self._target(path), headers, size, pieces),
+                more_s=size / BYTES_A_SECOND,
+            )
         )
 
     def fetch(self, path: str, size: int | None, file: BinaryIO) -> None:
@@ -217,7 +230,7 @@ class Service:
         request = Request(
             "GET", self._target(path), self._headers, meanwhile=begin, sink=take
         )
-        self._ask(request, more_s=limit / BYTES_A_SECOND, is_json=False)
+        self._ask(request, more_s=limit / BYTES_A_SECOND)
         if size is not None and file.tell() != size:
             raise wrong_size(str(file.tell()))
 
@@ -225,22 +238,20 @@ class Service:
         """Return the request's target for a path of the service."""
         return f"{self._route.address.path}{API}{path}"
 
-    def _ask(
-        self, request: Request, *, more_s: float = 0.0, is_json: bool = True
-    ) -> Mapping[str, Any]:
-        """Send until there is an answer worth reading; return its object."""
+    def _ask(self, request: Request, *, more_s: float = 0.0) -> Answer:
+        """Send until there is a good answer; return it."""
         started = self._clock()
         deadline = started + self._timeout_s - self._spent_s + more_s
         pause_s = _FIRST_PAUSE_S
         try:
             for attempt in range(1, ATTEMPTS + 1):
-                failure, wait_s = self._try(request, deadline, is_json=is_json)
-                if isinstance(failure, dict):
-                    return failure
+                found, wait_s = self._try(request, deadline)
+                if not isinstance(found, UnavailableError):
+                    return found
                 pause_s = max(pause_s, wait_s)
                 left_s = deadline - self._clock() - _LAST_MOMENT_S
                 if attempt == ATTEMPTS or pause_s > left_s:
-                    raise failure
+                    raise found
                 self._pause(pause_s)
                 pause_s *= 2
             raise AssertionError
@@ -249,9 +260,9 @@ class Service:
             self._spent_s += max(0.0, self._clock() - started - more_s)
 
     def _try(
-        self, request: Request, deadline: float, *, is_json: bool
-    ) -> tuple[dict[str, Any] | UnavailableError, float]:
-        """Return (the object, or a failure that may pass; seconds to wait).
+        self, request: Request, deadline: float
+    ) -> tuple[Answer | UnavailableError, float]:
+        """Return (the answer, or a failure that may pass; seconds to wait).
 
         Raises:
             NotaryError: A failure that another attempt would not mend.
@@ -277,7 +288,7 @@ class Service:
             if answer.status == 401:
                 refusal.advice = refusal.advice or _ADVICE[401]
             raise refusal
-        return self._read(answer) if is_json else {}, 0.0
+        return answer, 0.0
 
     def _read(self, answer: Answer) -> dict[str, Any]:
         """Return the JSON object of a good answer."""

@@ -103,6 +103,18 @@ _REQUESTS: dict[str, dict[str, Any]] = {
         "required": ["assets"],
         "properties": {**_QUESTION, "strict": {"type": "boolean"}},
     },
+    "/envelopes": {
+        "type": "object",
+        "required": ["digests"],
+        "properties": {
+            "digests": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": 256,
+                "items": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+            }
+        },
+    },
     "/gate": {
         "type": "object",
         "required": ["assets", "policy"],
@@ -130,6 +142,11 @@ _ANSWERS: dict[str, dict[str, Any]] = {
     "/verdicts": _ASSETS,
     "/gate": _ASSETS,
     "/evidence": _RECORDS,
+    "/envelopes": {
+        "type": "object",
+        "required": ["envelopes"],
+        "properties": {"envelopes": _OBJECT},
+    },
     "/collect": _RECORDS,
     "/outbox": {
         "type": "object",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from jenkins_notary.service import handlers
 from jenkins_notary.service.about import show_about
+from jenkins_notary.service.log_files import show_envelopes
 from jenkins_notary.service.logs import find_log
 from jenkins_notary.service.rules import (
     ATTACH,
@@ -200,6 +201,15 @@ ROUTES: tuple[Route, ...] = (
         "Prove that a record is in the log, or that the log only grew.",
         READ,
         handlers.prove,
+    ),
+    Route(
+        "POST",
+        f"{API}/envelopes",
+        AUDIT,
+        "Return envelopes by digest, to check the whole log.",
+        READ,
+        show_envelopes,
+        64 << 10,
     ),
     Route("GET", f"{API}/openapi.json", None, "Describe these routes.", DESCRIBE),
     Route("GET", "/checkpoint", AUDIT, "Return the log's signed checkpoint.", TILES),

@@ -1,0 +1,53 @@
+"""Open the chosen ledger as a whole: on this machine, or as a service shows it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+from jenkins_notary.cli.context import is_service_url
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jenkins_notary.api.keeper import LedgerKeeper
+    from jenkins_notary.cli.context import Context
+    from jenkins_notary.watch.distant import DistantLedger
+
+
+@contextmanager
+def open_kept_ledger(context: Context) -> Iterator[LedgerKeeper | DistantLedger]:
+    """Give the chosen ledger; both kinds have the methods that only read.
+
+    Raises:
+        NotaryError: It cannot be opened.
+    """
+    if is_service_url(context.text("ledger")):
+        yield open_distant_ledger(context)
+        return
+    with context.notary() as notary:
+        yield notary.ledger
+
+
+def open_distant_ledger(context: Context) -> DistantLedger:
+    """Return the log of the chosen service; nothing is read yet.
+
+    Raises:
+        NotaryError: Its URL, the proxy's or the token is wrong.
+    """
+    from jenkins_notary.api.places import find_places
+    from jenkins_notary.ledger.findings import no_progress
+    from jenkins_notary.remote.notary import RemoteNotary
+    from jenkins_notary.watch.distant import DistantChoices, DistantLedger
+    from jenkins_notary.watch.log import ServiceLog
+
+    remote = context.client()
+    assert isinstance(remote, RemoteNotary)  # noqa: S101 - of a service's URL
+    remote.connect()
+    choices = DistantChoices(
+        context.text("log"),
+        find_places(None, None, context.environ).pins,
+        context.output.notice,
+        context.choices().progress or no_progress,
+    )
+    return DistantLedger(ServiceLog(remote.connect), remote.connect, choices)
