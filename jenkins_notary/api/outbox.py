@@ -88,11 +88,11 @@ def drain(
         drainer = Drainer(session, folder, choice)
         started_ms = session.clock.now_ms()
         numbers = folder.numbers()
-        last = max(folder.last_taken(), _last_recorded(session, folder.outbox.id))
+        last = max(folder.last_taken(), last_recorded(session, folder.outbox.id))
         for before, number in zip([None, *numbers], numbers[:limit], strict=False):
             lost = folder.missing((last if before is None else before) + 1, number)
-            if lost:
-                yield _tell_lost(lost)
+            for error in tell_lost(lost):
+                yield Collected(error.subject, None, LOST, (), (error,), 0)
             if before is not None and _is_late(session, started_ms, choice):
                 break
             try:
@@ -107,7 +107,7 @@ def drain(
     session.close_controllers()
 
 
-def _last_recorded(session: Session, outbox: str) -> int:
+def last_recorded(session: Session, outbox: str) -> int:
     """Return the number of an outbox's newest event in the ledger, 0 for none found."""
     view = session.view()
     newest = range(view.size - 1, max(-1, view.size - 1 - _MAX_LOOKED_BACK), -1)
@@ -120,16 +120,21 @@ def _last_recorded(session: Session, outbox: str) -> int:
     return 0
 
 
-def _tell_lost(lost: range) -> Collected:
-    """Return that events are lost: neither recorded nor here."""
-    name = f"event {lost[0]} to {lost[-1]}"
-    error = IntegrityError(
-        name,
+class LostError(IntegrityError):
+    """Events of an outbox are neither waiting nor recorded."""
+
+
+def tell_lost(lost: range) -> list[NotaryError]:
+    """Return what is to be told of numbers that are missing: nothing for none."""
+    if not lost:
+        return []
+    error = LostError(
+        f"event {lost[0]} to {lost[-1]}",
         expected="every number once",
         got="neither waiting nor taken before",
         advice="they were deleted, or recorded in another ledger",
     )
-    return Collected(name, None, LOST, (), (error,), 0)
+    return [error]
 
 
 def _is_late(session: Session, started_ms: int, choice: Choice) -> bool:

@@ -31,7 +31,6 @@ from jenkins_notary.errors import (
     UsageError,
 )
 from jenkins_notary.evidence.bodies import read_body
-from jenkins_notary.service.asks import parse_object
 from jenkins_notary.service.clients import Clients
 from jenkins_notary.service.commits import MAX_WAIT_S, BusyError
 from jenkins_notary.service.door import Door
@@ -249,7 +248,7 @@ class Application:
         value: Mapping[str, Any] = {}
         if route.method == "POST":
             data = await exchange.read_all(request, route.limit)
-            value = await self._work(READ, partial(parse_object, data, route.limit))
+            value = await self._work(READ, partial(route.parse, data, route.limit))
         query = read_query(request)
         session = self._engine.session()
         call = Call(session, who, self._uploads, self._running, value, query, path)

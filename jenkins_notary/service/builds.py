@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from jenkins_notary.api.collect import Choice
 from jenkins_notary.api.gathering import Wanted, gather
-from jenkins_notary.api.outbox import Drainer
+from jenkins_notary.api.outbox import Drainer, LostError, last_recorded, tell_lost
 from jenkins_notary.errors import (
     FaultsError,
     IntegrityError,
@@ -22,12 +22,9 @@ from jenkins_notary.errors import (
     UnavailableError,
     UsageError,
 )
-from jenkins_notary.evidence.events import Origin, Outbox, parse_event
-from jenkins_notary.service.asks import list_of
 from jenkins_notary.service.commits import BusyError
+from jenkins_notary.service.deliveries import Received
 from jenkins_notary.service.scopes import covers
-from jenkins_notary.values.canonical import canonical_json
-from jenkins_notary.values.digest import is_hex_digest
 from jenkins_notary.values.jobid import JobId, parse_job_id
 
 TYPE_CHECKING = False
@@ -37,12 +34,13 @@ if TYPE_CHECKING:
 
     from jenkins_notary.api.session import Session
     from jenkins_notary.service.rules import Principal
-    from jenkins_notary.service.tokens import TokenFile
+    from jenkins_notary.service.running import Running
+    from jenkins_notary.service.state import ServiceState
 
-MAX_EVENTS = 500
 MAX_WORK_S = 15
 """How long events of one request are worked at; the rest is sent again."""
 
+_OUTBOX = "outbox"
 _busy: set[str] = set()
 _busy_lock = threading.Lock()
 
@@ -73,22 +71,27 @@ def collect_build(session: Session, job: str, *, only_log: bool) -> dict[str, An
 
 
 def deliver_events(
-    session: Session, who: Principal, tokens: TokenFile, value: Mapping[str, Any]
+    session: Session, who: Principal, running: Running, value: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Record the events of a controller's outbox, in order; say which was the last.
+
+    A number that comes after one that is missing is told: an event is lost.
 
     Raises:
         PermissionDeniedError: The events are of another controller than the token's.
         UsageError: An event is malformed; none before it is left.
         NotaryError: The first of them cannot be recorded for now.
     """
-    source = _Received(value)
+    source = Received(value)
     with _alone(who.name):
-        tokens.bind(who.name, source.outbox.id, source.outbox.identity)
-        return _deliver(session, who, source)
+        running.tokens.bind(who.name, source.outbox.id, source.outbox.identity)
+        numbers = _Numbers(session, running.state, source.outbox.id)
+        return _deliver(session, who, source, numbers)
 
 
-def _deliver(session: Session, who: Principal, source: _Received) -> dict[str, Any]:
+def _deliver(
+    session: Session, who: Principal, source: Received, numbers: _Numbers
+) -> dict[str, Any]:
     """Record events until one cannot be, or the time is over."""
     drainer = Drainer(session, source, Choice(seconds=MAX_WORK_S))
     accepted: int | None = None
@@ -100,16 +103,22 @@ def _deliver(session: Session, who: Principal, source: _Received) -> dict[str, A
             if time.monotonic() > deadline:
                 break
             _check_scope(who, source, number)
+            lost = numbers.missing_before(number)
             result = drainer.deliver(number)
+            numbers.take(number)
             accepted = number
+            faults += lost
             faults += result.faults
             found = {one.record.leaf.type: one.receipt for one in result.records}
             receipt = found.get("log") or found.get("provenance")
             if receipt is not None:
                 receipts[result.job] = receipt
-    except NotaryError:
+    except NotaryError as error:
         # What was recorded is told; the next request begins with the one at fault.
         if accepted is None:
+            if isinstance(error, UsageError):
+                # The hook sets it aside: it is not lost.
+                numbers.take(source.numbers[0])
             raise
     finally:
         session.close_controllers()
@@ -118,64 +127,35 @@ def _deliver(session: Session, who: Principal, source: _Received) -> dict[str, A
         "receipts": receipts,
         "checkpoint": session.view().note.decode(),
     }
-    return {**answer, **_describe_faults(faults)}
+    gone = [str(one) for one in faults if isinstance(one, LostError)]
+    # The hook tells it in the controller's log.
+    told = {"fault": "; ".join(gone)[:1000]} if gone else {}
+    return {**answer, **told, **_describe_faults(faults)}
 
 
-class _Received:
-    """Events that came in a request, as a source of the drain.
+class _Numbers:
+    """The last number of an outbox that was taken, kept between requests."""
 
-    Attributes:
-        outbox: The outbox that they are of.
-        numbers: Their numbers, growing.
-    """
+    def __init__(self, session: Session, state: ServiceState, outbox: str) -> None:
+        self._session = session
+        self._state = state
+        self._outbox = outbox
+        self._last: int | None = state.get(_OUTBOX, outbox)
 
-    def __init__(self, value: Mapping[str, Any]) -> None:
-        """Take the request's object.
+    def missing_before(self, number: int) -> list[NotaryError]:
+        """Return what is to be told where events before a number are missing."""
+        if self._last is None:
+            self._last = last_recorded(self._session, self._outbox)
+        return tell_lost(range(self._last + 1, number))
 
-        Raises:
-            UsageError: It is not of the form.
-        """
-        own, identity = value.get("outbox"), value.get("identity")
-        if not isinstance(own, str) or len(own) != 32 or not _is_hex(own):
-            raise UsageError("outbox", expected="32 hex digits", got=repr(own)[:60])
-        if not (identity is None or is_hex_digest(identity)):
-            raise UsageError("identity", expected="64 hex digits or null")
-        self.outbox = Outbox(own, identity, is_accepted=False, former=frozenset())
-        events = list_of(value, "events", MAX_EVENTS)
-        self._events: dict[int, object] = {}
-        last = 0
-        for one in events:
-            seq = one.get("seq") if isinstance(one, dict) else None
-            if type(seq) is not int or not last < seq < 1 << 53:
-                raise UsageError(
-                    "events", expected="growing numbers", got=repr(seq)[:40]
-                )
-            self._events[seq] = one
-            last = seq
-        self.numbers: Sequence[int] = [*self._events]
-
-    def read(self, number: int) -> Origin:
-        """Return an event."""
-        data = canonical_json(self._events[number])
-        return Origin(self.outbox.id, parse_event(data, subject=f"event {number}"))
-
-    def delete(self, number: int) -> None:
-        """Do nothing: the hook deletes what was accepted."""
-
-    def set_aside(self, number: int) -> str:
-        """Refuse the request: the hook sets the event aside itself.
-
-        Raises:
-            UsageError: Always.
-        """
-        raise UsageError(
-            f"event {number}",
-            expected="an event that can be recorded, with claims that may be made",
-            advice="it is set aside by the hook",
-        )
+    def take(self, number: int) -> None:
+        """Note that an event is taken."""
+        if self._last is None or number > self._last:
+            self._last = number
+            self._state.put(_OUTBOX, self._outbox, number)
 
 
-def _check_scope(who: Principal, source: _Received, number: int) -> None:
+def _check_scope(who: Principal, source: Received, number: int) -> None:
     """Check that an event is of a controller and folder of the token.
 
     Raises:
@@ -222,8 +202,3 @@ def _alone(name: str) -> Iterator[None]:
 def _describe_faults(faults: Sequence[NotaryError]) -> dict[str, Any]:
     """Return what an answer says of faults that did not prevent it."""
     return {"faults": FaultsError(faults[:100]).to_dict()} if faults else {}
-
-
-def _is_hex(text: str) -> bool:
-    """Return whether a text is lower-case hex digits."""
-    return all(char in "0123456789abcdef" for char in text)

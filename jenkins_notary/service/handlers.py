@@ -261,7 +261,7 @@ def deliver(call: Call) -> dict[str, Any]:
     """Record the events of a controller's outbox."""
     from jenkins_notary.service.builds import deliver_events
 
-    return deliver_events(call.session, call.who, call.service.tokens, call.value)
+    return deliver_events(call.session, call.who, call.service, call.value)
 
 
 def _see(call: Call) -> ProvenRecord:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from jenkins_notary.service import handlers
 from jenkins_notary.service.about import show_about
+from jenkins_notary.service.asks import parse_object
+from jenkins_notary.service.deliveries import parse_delivery
 from jenkins_notary.service.log_files import show_envelopes
 from jenkins_notary.service.logs import find_log
 from jenkins_notary.service.rules import (
@@ -57,6 +59,7 @@ class Route(NamedTuple):
         lane: Which threads do the work; or what the application does itself.
         handler: What answers, or None for what the application does itself.
         limit: Bytes of the request's body.
+        parse: Makes a JSON object of the body.
     """
 
     method: str
@@ -66,6 +69,7 @@ class Route(NamedTuple):
     lane: str
     handler: Callable[[Call], dict[str, Any] | bytes | Reply] | None = None
     limit: int = 0
+    parse: Callable[[bytes, int], dict[str, Any]] = parse_object
 
 
 _MIB = 1 << 20
@@ -185,6 +189,7 @@ ROUTES: tuple[Route, ...] = (
         LONG,
         handlers.deliver,
         32 * _MIB,
+        parse_delivery,
     ),
     Route(
         "GET",

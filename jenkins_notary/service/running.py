@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jenkins_notary.service.corroborating import Corroboration
 from jenkins_notary.service.follower import Follower
 from jenkins_notary.service.logins import Logins
 from jenkins_notary.service.state import ServiceState, state_path
@@ -61,6 +62,7 @@ def start_running(
     state = ServiceState(state_path(engine.places.ledger))
     tasks = Tasks(log.report)
     follower = Follower(engine, state, tasks)
+    Corroboration(engine, state, log.report).start(follower, tasks)
     tasks.every(FORGET_S, "forget", state.forget_ended)
     logins = Logins(settings.login, tokens, state)
     return Running(engine, tokens, logins, settings, state, tasks, follower, log)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from tests.parts.jenkins import IDENTITY, STARTED_MS, TOKEN, USER, serve_jenkins
-from tests.parts.serving import Answer, Serving
+from tests.parts.serving import Answer, Serving, claim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -237,3 +239,128 @@ def test_controller_that_is_away_is_told_as_away(world: World) -> None:
     assert answer.status == 503, answer
     assert "retry-after" in answer.headers
     assert TOKEN not in answer.body.decode()
+
+
+def test_event_whose_claims_nobody_can_read_is_recorded_without_them(
+    world: World,
+) -> None:
+    deep: list[Any] = []
+    for _ in range(80):
+        deep = [deep]
+    for seq, build, claims in (
+        (201, 1, [{"deep": deep}]),
+        (202, 2, [7]),
+        (203, 3, "no list"),
+        (204, 4, [{"number": "HUGE"}]),
+    ):
+        world.jenkins.jobs["payments/app"].add_build(log=LOG)
+        event = world.event(
+            seq,
+            claims=claims,
+            build={"number": build, "startedAt": STARTED_MS, "result": "SUCCESS"},
+            job={"name": "payments/unknown"},
+        )
+        body = {"outbox": OUTBOX, "identity": KEY_HASH, "events": [event]}
+        text = json.dumps(body, separators=(",", ":")).replace('"HUGE"', "1e999")
+
+        answer = world.service.ask(
+            "POST", "/api/v1/outbox", text.encode(), token=world.hook
+        )
+
+        assert answer.status == 200, answer
+        assert answer.json["accepted"] == seq
+        path = f"/api/v1/evidence?job={world.instance}:payments/unknown%23{build}"
+        (record,) = world.service.ask("GET", path).json["records"]
+        gaps = record["predicate"]["jenkinsNotary_record"]["gaps"]
+        assert gaps["claims"] == "refused"
+
+
+def test_a_bad_event_behind_good_ones_does_not_hold_them_up(world: World) -> None:
+    good = world.event(210, "build-deleted")
+    bad = {**world.event(211, "build-deleted"), "claims": [{"n": "HUGE"}]}
+    body = {"outbox": OUTBOX, "identity": KEY_HASH, "events": [good, bad]}
+    text = json.dumps(body, separators=(",", ":")).replace('"HUGE"', "1e999")
+
+    answer = world.service.ask(
+        "POST", "/api/v1/outbox", text.encode(), token=world.hook
+    )
+
+    assert answer.json["accepted"] == 210, answer
+    broken = text.replace('"seq":210', '"seq":NaN')
+    answer = world.service.ask(
+        "POST", "/api/v1/outbox", broken.encode(), token=world.hook
+    )
+    assert answer.status == 400
+
+
+def test_numbers_that_are_missing_are_told_once(world: World) -> None:
+    world.deliver(world.event(220, "build-deleted"))
+    answer = world.deliver(world.event(225, "build-deleted"))
+
+    assert answer.json["accepted"] == 225
+    assert "event 221 to 224" in answer.json["fault"]
+    assert answer.json["faults"]["code"] == 65
+    world.service.stop()
+    world.service.start()
+    again = world.deliver(
+        world.event(225, "build-deleted"), world.event(226, "build-deleted")
+    )
+    assert "fault" not in again.json
+
+
+def test_an_event_that_the_service_refused_is_not_lost(world: World) -> None:
+    world.deliver(world.event(230, "build-deleted"))
+    refused = world.deliver(world.event(231, "exploded"))
+    assert refused.status == 400
+
+    answer = world.deliver(world.event(232, "build-deleted"))
+
+    assert answer.json["accepted"] == 232
+    assert "fault" not in answer.json
+
+
+def test_claims_are_held_to_the_controller_once_their_build_has_ended(
+    world: World,
+) -> None:
+    job = world.jenkins.add_job("payments/held")
+    build = job.add_build(log=LOG, artifacts={"a.jar": b"PK"}, building=True)
+    name = f"{world.instance}:payments/held#1"
+    digest = f"sha256:{hashlib.sha256(b'PK').hexdigest()}"
+    writer = world.service.token("held", "--role", "writer", "--folder", "payments")
+    assert record(world, claim(digest, job=name), writer) == 200
+    assert record(world, claim(digest, job=name), writer) == 200
+
+    time.sleep(3)
+    assert world.types(name) == ["notarization"] * 2
+    build.finish("SUCCESS")
+    deadline = time.monotonic() + 30
+    while "corroboration" not in world.types(name):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+    path = f"/api/v1/evidence?job={name.replace('#', '%23')}"
+    view = world.service.ask("GET", path).json["build"]
+    (found,) = view["corroborations"]
+    assert found["verdict"] == "agrees"
+    assert len(found["claims"]) == 2
+    assert [one["verdict"] for one in found["artifacts"]] == ["agrees"]
+
+
+def test_a_claim_on_a_build_that_never_was_is_found(world: World) -> None:
+    name = f"{world.instance}:payments/app#4711"
+    writer = world.service.token("liar", "--role", "writer", "--folder", "payments")
+    assert record(world, claim(job=name), writer) == 200
+
+    deadline = time.monotonic() + 30
+    while "corroboration" not in world.types(name):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+    path = f"/api/v1/evidence?job={name.replace('#', '%23')}"
+    (found,) = world.service.ask("GET", path).json["build"]["corroborations"]
+    assert found["verdict"] == "differs"
+    assert "there never was one" in found["fields"][0]["why"]
+
+
+def record(world: World, value: object, token: str) -> int:
+    return world.service.ask("POST", "/api/v1/records", value, token=token).status
