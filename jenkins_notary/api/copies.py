@@ -6,6 +6,7 @@ import os
 
 from jenkins_notary.api.places import find_places
 from jenkins_notary.blobs.files import FileBlobs
+from jenkins_notary.engines.companions import TOKENS, copy_companions
 from jenkins_notary.engines.sqlite import SqliteStore
 from jenkins_notary.errors import (
     IntegrityError,
@@ -67,6 +68,7 @@ class BackupResult(NamedTuple):
         size: Records.
         bodies: Bodies.
         with_key: Whether the ledger's own key is in the copy.
+        with_tokens: Whether a service's tokens are in the copy.
     """
 
     folder: str
@@ -74,6 +76,7 @@ class BackupResult(NamedTuple):
     size: int
     bodies: int
     with_key: bool
+    with_tokens: bool
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form."""
@@ -98,6 +101,7 @@ def backup(
     _make_empty(folder)
     session.view()
     copy = os.path.join(folder, LEDGER)
+    companions = copy_companions(session.places.ledger, copy)
     session.store.backup(copy, progress=lambda *at: progress("copying", *at))
     store = SqliteStore.open(copy)
     try:
@@ -116,7 +120,14 @@ def backup(
         key = read_private_file(session.places.log_key)
         write_private_file(os.path.join(folder, KEY), key)
     write_private_file(os.path.join(folder, MANIFEST), format_manifest(manifest))
-    return BackupResult(folder, manifest.origin, manifest.size, bodies, with_key)
+    return BackupResult(
+        folder,
+        manifest.origin,
+        manifest.size,
+        bodies,
+        with_key,
+        TOKENS in companions,
+    )
 
 
 def restore(
@@ -176,6 +187,7 @@ def restore(
             source = FileBlobs(os.path.join(folder, name))
             copy_bodies(view, source, target, progress=progress)
         _restore_key(folder, places)
+        _restore_companions(session, folder)
         copy.backup(places.ledger, progress=lambda *at: progress("copying", *at))
     finally:
         copy.close()
@@ -250,6 +262,7 @@ def succeed(
         (session.held, places.held),
     ):
         copy_bodies(old, source, FileBlobs(target), progress=progress)
+    copy_companions(session.places.ledger, places.ledger)
     os.rename(waiting, places.log_key)
     os.rename(unfinished, places.ledger)
     session.save_pin(name, Pin(signer.vkey, note))
@@ -322,6 +335,18 @@ def _restore_key(folder: str, places: Places) -> None:
                 got="another",
                 advice="move it away, if it is not needed",
             ) from error
+
+
+def _restore_companions(session: Session, folder: str) -> None:
+    """Bring a service's tokens and state back, where there are none."""
+    source, target = os.path.join(folder, LEDGER), session.places.ledger
+    if TOKENS in copy_companions(source, target):
+        session.notify(
+            "the service's tokens are those of the backup: revoke again what was "
+            "revoked since then, and rotate again what was rotated"
+        )
+    elif os.path.exists(source + TOKENS):
+        session.notify(f"the service's tokens stay those of {target}{TOKENS}")
 
 
 def _newer_note(

@@ -6,6 +6,8 @@ A backup is a folder::
     ledger.db           the store, one state of it
     ledger.db.blobs/    the bodies, if there are any
     ledger.db.held/     logs that are held back, if there are any
+    ledger.db.tokens    who may ask the ledger's service, if it has one
+    ledger.db.service   what the service remembers, without what ends by itself
     ledger.db.key       the ledger's own key, only when asked for
 
 The names are those of a ledger, so a backup can be read as one where it lies.

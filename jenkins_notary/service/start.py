@@ -11,6 +11,7 @@ import time
 from contextlib import ExitStack
 
 from jenkins_notary.api.administration import record_administration
+from jenkins_notary.engines.companions import TOKENS
 from jenkins_notary.errors import ConfigurationError, NotFoundError, UsageError
 from jenkins_notary.service.tokens import TokenFile, make_token, write_private
 from jenkins_notary.shapes import NamedTuple
@@ -181,7 +182,7 @@ def prepare(
 
 def tokens_path(session: Session) -> str:
     """Return where the tokens of a ledger are kept."""
-    return f"{session.places.ledger}.tokens"
+    return session.places.ledger + TOKENS
 
 
 def check_transport(how: ServeChoices) -> None:

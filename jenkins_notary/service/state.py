@@ -21,6 +21,7 @@ import threading
 import time
 from contextlib import contextmanager
 
+from jenkins_notary.engines.companions import LASTING, STATE
 from jenkins_notary.errors import ConfigurationError, StorageError, UsageError
 
 TYPE_CHECKING = False
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 MAX_VALUE_BYTES = 1 << 20
 _VERSION = 1
-_LASTING = 1 << 62
 
 
 class ServiceState:
@@ -100,7 +100,7 @@ class ServiceState:
         with self._use() as database:
             database.execute(
                 "INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?)",
-                (kind, key, _encode(value), ends_ms or _LASTING),
+                (kind, key, _encode(value), ends_ms or LASTING),
             )
 
     def add(
@@ -112,7 +112,7 @@ class ServiceState:
             done = database.execute(
                 "INSERT INTO state VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
                 "value=excluded.value, ends=excluded.ends WHERE ends<=?",
-                (kind, key, _encode(value), ends_ms or _LASTING, now_ms),
+                (kind, key, _encode(value), ends_ms or LASTING, now_ms),
             )
             return done.rowcount > 0
 
@@ -174,7 +174,7 @@ class ServiceState:
 
 def state_path(ledger: str) -> str:
     """Return where the state of a ledger's service is."""
-    return f"{ledger}.service"
+    return ledger + STATE
 
 
 def _encode(value: object) -> str:

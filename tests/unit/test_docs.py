@@ -192,7 +192,9 @@ MADE: dict[str, Callable[[], Any]] = {
     "AssetRecord": make_asset_record,
     "AssetVerdict": make_verdict,
     "AuditResult": make_audit,
-    "BackupResult": lambda: BackupResult("", ORIGIN, 3, 1, with_key=False),
+    "BackupResult": lambda: BackupResult(
+        "", ORIGIN, 3, 1, with_key=False, with_tokens=False
+    ),
     "Collected": lambda: Collected("", None, "failed", (), (), 0),
     "Check": lambda: results.Check(name="", ok=True, found="", advice="", code=0),
     "ErasureResult": lambda: ErasureResult((1,), 0, 2),

@@ -62,6 +62,7 @@ def test_backup_is_whole_and_says_what_it_is(
         "size": 3,
         "bodies": 1,
         "with_key": False,
+        "with_tokens": False,
     }
     assert not (tmp_path / "second" / "ledger.db.key").exists()
     assert (copy / "ledger.db.key").read_bytes() == admin.log_key.read_bytes()
