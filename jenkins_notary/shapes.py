@@ -57,7 +57,9 @@ else:
 
         def _replace(self, **changes: object) -> _Base:
             """Return a copy with other values of some fields."""
-            return type(self)(**{**self._asdict(), **changes})
+            values = [changes.pop(one, self[n]) for n, one in enumerate(self._fields)]
+            # What is left is no field: it is refused by its name.
+            return type(self)(*values, **changes)
 
         def __getnewargs__(self) -> tuple[object, ...]:
             """Return what a copy or a pickle is made of."""

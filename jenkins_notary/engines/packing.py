@@ -26,18 +26,21 @@ stand at the end.
 
 from __future__ import annotations
 
+import re
 import zlib
+from binascii import Error as BinasciiError
+from binascii import a2b_base64
 from struct import Struct
 from struct import error as StructError  # noqa: N812 - the module names it in lower case
 
 from jenkins_notary.errors import IntegrityError
 from jenkins_notary.values.envelope import MAX_BYTES as MAX_ENVELOPE_BYTES
 from jenkins_notary.values.envelope import (
+    MAX_SIGNATURES,
     PAYLOAD_TYPE,
     Envelope,
     Signature,
     format_envelope,
-    parse_envelope,
 )
 from jenkins_notary.values.leaf import MAX_BYTES as MAX_LEAF_BYTES
 
@@ -86,6 +89,8 @@ STATEMENT_WORDS = (
     b'"subject":[{"digest":{"sha256":""},"name":"app.jar"},{"digest":{"sha256":""}]}'
 )
 
+_FRAME = re.compile(rb'\{"payload":"([^"]*)",[^\[]*\[(.*)\]\}')
+_SIGNED = re.compile(rb'\{"keyid":"([ -!#-\[\]-~]{0,256})","sig":"([^"]*)"\}')
 _SIGNATURE = Struct(">HI")
 _LENGTH = Struct(">I")
 
@@ -178,11 +183,21 @@ def _inflate(body: bytes, words: bytes, limit: int, subject: str) -> bytes:
 
 def _take_apart(envelope: bytes) -> bytes | None:
     """Return an envelope's parts, or None if they do not give its bytes again."""
-    try:
-        payload, _, signatures = parse_envelope(envelope)
-    except IntegrityError:
+    # Read by its frame, which is sooner done than parsing it: what is found counts
+    # only if the same bytes can be made of it again.
+    found = _FRAME.fullmatch(envelope)
+    if found is None:
         return None
-    if format_envelope(payload, signatures) != envelope:
+    try:
+        payload = a2b_base64(found[1])
+        signatures = tuple(
+            Signature(keyid.decode("ascii"), a2b_base64(sig))
+            for keyid, sig in _SIGNED.findall(found[2])
+        )
+    except BinasciiError:
+        return None
+    is_usual = 0 < len(signatures) <= MAX_SIGNATURES
+    if not is_usual or format_envelope(payload, signatures) != envelope:
         return None
     parts = [payload]
     for keyid, sig in signatures:

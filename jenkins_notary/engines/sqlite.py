@@ -472,15 +472,22 @@ class SqliteStore:
         db: sqlite3.Connection, envelopes: Sequence[tuple[bytes, bytes]]
     ) -> None:
         """Add packed envelopes, each under the next id, unless it is there."""
+        there = {
+            digest
+            for start in range(0, len(envelopes), _LOOKUPS)
+            for (digest,) in _find_envelopes(db, envelopes[start : start + _LOOKUPS])
+        }
         (end,) = db.execute("SELECT max(id) FROM envelope").fetchone()
-        place = 0 if end is None else end + 1
-        for digest, packed in envelopes:
-            added = db.execute(
-                "INSERT OR IGNORE INTO envelope_id VALUES (?, ?)", (digest, place)
-            ).rowcount
-            if added:
-                db.execute("INSERT INTO envelope VALUES (?, ?)", (place, packed))
-                place += 1
+        new = [one for one in envelopes if one[0] not in there]
+        placed = [*enumerate(new, 0 if end is None else end + 1)]
+        db.executemany(
+            "INSERT INTO envelope_id VALUES (?, ?)",
+            [(digest, place) for place, (digest, _) in placed],
+        )
+        db.executemany(
+            "INSERT INTO envelope VALUES (?, ?)",
+            [(place, packed) for place, (_, packed) in placed],
+        )
 
     @staticmethod
     def _erase_envelope(db: sqlite3.Connection, digest: bytes) -> None:
@@ -520,3 +527,14 @@ class SqliteStore:
 
 
 _HEAD = "SELECT main, trust, at_ms FROM head WHERE id = 0"
+
+
+def _find_envelopes(
+    db: sqlite3.Connection, envelopes: Sequence[tuple[bytes, bytes]]
+) -> list[tuple[bytes]]:
+    """Return the SHA-256 of those envelopes that are there."""
+    marks = ",".join("?" * len(envelopes))
+    return db.execute(
+        f"SELECT sha256 FROM envelope_id WHERE sha256 IN ({marks})",  # noqa: S608
+        [digest for digest, _ in envelopes],
+    ).fetchall()

@@ -28,7 +28,7 @@ from jenkins_notary.errors import (
     StorageError,
     UnavailableError,
 )
-from jenkins_notary.ledger.rows import derive_rows, exact_range
+from jenkins_notary.ledger.rows import derive_keys, exact_range
 from jenkins_notary.ports import Appended, Batch, Head, Row
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.checkpoint import (
@@ -49,6 +49,7 @@ from jenkins_notary.values.leaf import (
     format_trust_entry,
     parse_leaf,
     project_leaf,
+    stamp_leaf,
 )
 from jenkins_notary.values.statement import parse_statement
 
@@ -56,7 +57,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jenkins_notary.ports import Clock, LogName, LogReader, Store, Verifier
+    from jenkins_notary.ports import (
+        Clock,
+        LogName,
+        LogReader,
+        RowKind,
+        Store,
+        Verifier,
+    )
     from jenkins_notary.tlog.note import NoteSigner, NoteVerifier
     from jenkins_notary.values.leaf import Leaf
 
@@ -74,13 +82,15 @@ class _Prepared(NamedTuple):
         data: Its bytes.
         key: Its key for idempotency.
         leaf: Its leaf, with no commit time yet.
-        rows: Its derived rows, with no index yet.
+        entry: The leaf's bytes, with none yet either.
+        keys: Kind and key of each derived row.
     """
 
     data: bytes
     key: bytes
     leaf: Leaf
-    rows: Sequence[Row]
+    entry: bytes
+    keys: Sequence[tuple[RowKind, bytes]]
 
 
 class _Waiting:
@@ -221,12 +231,12 @@ class Sequencer:
                 results.append(known[one.key])
                 continue
             index = main.size + len(entries)
-            leaf = one.leaf._replace(at_ms=at_ms)
-            entries.append(format_leaf(leaf))
-            if leaf.counts_for_trust:
+            entries.append(stamp_leaf(one.entry, at_ms))
+            if one.leaf.counts_for_trust:
+                leaf = one.leaf._replace(at_ms=at_ms)
                 trust_entries.append(format_trust_entry(index, leaf))
-            envelopes[bytes.fromhex(leaf.envelope_hex)] = one.data
-            rows += [Row(row.kind, row.key, index) for row in one.rows]
+            envelopes[bytes.fromhex(one.leaf.envelope_hex)] = one.data
+            rows += [Row(kind, key, index) for kind, key in one.keys]
             known[one.key] = Appended(index, at_ms, is_new=False)
             results.append(Appended(index, at_ms, is_new=True))
         if not entries:
@@ -386,10 +396,9 @@ def _prepare(data: bytes, authors: Verifier | None) -> _Prepared:
     if authors is not None:
         check_author(envelope, statement, authors, subject="envelope")
     key = idempotency_key(envelope)
-    leaf = project_leaf(data, envelope, statement, 0)
-    format_leaf(leaf._replace(at_ms=MAX_TIME_MS))
-    rows = [*derive_rows(0, leaf, statement), Row("statement", key, 0)]
-    return _Prepared(data, key, leaf, rows)
+    leaf = project_leaf(data, envelope, statement, MAX_TIME_MS)
+    keys = [*derive_keys(leaf, statement), ("statement", key)]
+    return _Prepared(data, key, leaf, format_leaf(leaf), keys)
 
 
 def _interrupted() -> UnavailableError:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from jenkins_notary.api.session import Session
+    from jenkins_notary.service.session import WriterSession
 
 MAX_WAITING = 1024
 MAX_GROUP = 128
@@ -97,7 +98,9 @@ class Committer:
         on_commit: Called by it after each commit, before anybody is answered.
     """
 
-    def __init__(self, session: Session, *, max_waiting: int = MAX_WAITING) -> None:
+    def __init__(
+        self, session: WriterSession, *, max_waiting: int = MAX_WAITING
+    ) -> None:
         """Start.
 
         Args:
@@ -171,6 +174,7 @@ class Committer:
 
     def _commit(self, group: Sequence[Waiting]) -> None:
         """Commit a group; wake everybody in it, whatever happens."""
+        self._session.begin()
         for one in group:
             one.attempt(lambda one=one: self._prepare(one))  # type: ignore[misc]  # bound at once
         self._append_all([one for one in group if one.error is None])

@@ -10,9 +10,14 @@ from __future__ import annotations
 
 import copy
 import threading
+import time
 
 from jenkins_notary.api.session import Session
-from jenkins_notary.ledger.view import LedgerView
+from jenkins_notary.engines.recent import RecentStore
+from jenkins_notary.errors import IntegrityError
+from jenkins_notary.keys.log_key import load_log_verifier
+from jenkins_notary.ledger.pins import Pin, size_of
+from jenkins_notary.ledger.view import LedgerView, open_view
 from jenkins_notary.service.commits import Committer
 from jenkins_notary.shapes import NamedTuple
 
@@ -24,6 +29,10 @@ if TYPE_CHECKING:
     from jenkins_notary.api.session import Choices
     from jenkins_notary.engines.sqlite import SqliteStore
     from jenkins_notary.service.commits import Waiting, Work
+
+
+PIN_S = 1.0
+"""How often the pin's file is moved: a process that starts anew proves the rest."""
 
 
 class _Known(NamedTuple):
@@ -46,6 +55,7 @@ class _Heads:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.known: _Known | None = None
+        self.pinned_at = time.monotonic()
 
 
 class _SharedSession(Session):
@@ -82,12 +92,84 @@ class _SharedSession(Session):
 
     def _verify(self, before: _Known | None) -> _Known:
         """Verify the newest checkpoint and remember it."""
-        view = super()._open_view()
-        if before is not None:
-            view.adopt_trust(before.view)
+        view = None if before is None else self._extend(before)
+        if view is None:
+            if before is not None:
+                self._move_pin(before)
+            view = super()._open_view()
         view.trust()
         known = self._heads.known = _Known(view.note, view, self._vkeys)
         return known
+
+    def _extend(self, before: _Known) -> LedgerView | None:
+        """Return the newest checkpoint as what follows one that was verified.
+
+        None where it must be opened like one that is met anew: keys have changed, or
+        an older log was put in its place.
+
+        Raises:
+            IntegrityError: It is a fork of what was verified.
+        """
+        seen = before.view.checkpoint
+        try:
+            keys = [load_log_verifier(one) for one in before.vkeys]
+            view = open_view(self.store, keys, self.signatures)
+        except IntegrityError:
+            return None
+        if (view.checkpoint.origin, False) != (seen.origin, view.size < seen.size):
+            return None
+        view.check_consistent(seen.size, seen.root)
+        view.check_trust_consistent(seen.trust)
+        view.adopt_trust(before.view)
+        self._vkeys = before.vkeys
+        if time.monotonic() - self._heads.pinned_at > PIN_S:
+            self._move_pin(_Known(view.note, view, before.vkeys))
+        return view
+
+    def _move_pin(self, known: _Known) -> None:
+        """Remember a checkpoint beyond this process, unless a newer one is."""
+        self._heads.pinned_at = time.monotonic()
+        seen = known.view.checkpoint
+        kept = self.load_pin(seen.origin)
+        if kept is None or size_of(kept) < seen.size:
+            self.remember(seen.origin, Pin(known.vkeys[0], known.note))
+
+
+class WriterSession(_SharedSession):
+    """What the one committing thread has open.
+
+    Its view is that of the group which is being recorded: it is opened once for all of
+    it, and once more behind the commit.
+    """
+
+    @property
+    def store(self) -> SqliteStore:
+        """Return the open ledger, which keeps at hand what it has just committed."""
+        if self._store is None:
+            self._store = RecentStore.open(self.places.ledger)
+        return self._store
+
+    def view(self) -> LedgerView:
+        """Return the view of this group."""
+        if self._view is None:
+            self._view = self._open_view()
+        return self._view
+
+    def append(self, envelopes: Sequence[bytes]) -> list[int]:
+        """Append envelopes; return their indexes, once durable."""
+        # Another process may have written, or put another log in its place.
+        self.begin()
+        return super().append(envelopes)
+
+    def begin(self) -> None:
+        """Forget what belongs to another group."""
+        self._view = None
+
+    def close(self) -> None:
+        """Remember what was seen last, and release the ledger."""
+        if self._heads.known is not None:
+            self._move_pin(self._heads.known)
+        super().close()
 
 
 class ServiceSession(_SharedSession):
@@ -130,7 +212,7 @@ class Engine:
             NotaryError: They cannot be opened, or the ledger was altered.
         """
         heads = _Heads()
-        self._writer = _SharedSession(ledger, choices, environ, heads)
+        self._writer = WriterSession(ledger, choices, environ, heads)
         Session.check_can_write(self._writer)
         self._template = ServiceSession(ledger, choices, environ, heads)
         self._writer.signer()

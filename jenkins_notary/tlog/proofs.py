@@ -211,6 +211,10 @@ def _hash_range(start: int, end: int, read: HashReader) -> bytes:
     The start must be a multiple of the largest power of two in the range, as it is for
     every node of an RFC 6962 tree.
     """
+    level = (end - start).bit_length() - 1
+    if start < end and end - start == 1 << level:
+        # One perfect subtree, as most siblings are.
+        return read(level, start >> level)
     hashes = []
     while start < end:
         level = (end - start).bit_length() - 1

@@ -57,6 +57,9 @@ MAX_ENTRY_SIZE = 65_535
 _NODE_HEIGHT = 4
 """Nodes over ``2**4`` hashes and more are kept: 31 of a tile's 255."""
 
+_FOUND_KEPT = 2048
+"""Hashes that were asked for last: proofs of neighbours share most of theirs."""
+
 _MAX_LEVEL = 63
 _MAX_PATH = 64
 _LENGTH_BYTES = 2
@@ -203,6 +206,8 @@ class TileHashReader:
 
     __slots__ = (
         "_fetch_tile",
+        "_found",
+        "_found_limit",
         "_nodes",
         "_nodes_limit",
         "_size",
@@ -233,6 +238,8 @@ class TileHashReader:
         self._nodes_limit = nodes_kept
         self._tiles: dict[tuple[int, int], bytes] = {}
         self._nodes: dict[tuple[int, int], list[list[bytes]]] = {}
+        self._found_limit = min(_FOUND_KEPT, tiles_kept * TILE_WIDTH)
+        self._found: dict[tuple[int, int], bytes] = {}
 
     def __call__(self, level: int, index: int) -> bytes:
         """Return the hash of the perfect subtree of ``2**level`` leaves at an index.
@@ -246,6 +253,16 @@ class TileHashReader:
                 f"subtree {index} of level {level}",
                 expected=f"one within a tree of {self._size} leaves",
             )
+        if not level:
+            return self._read(level, index)
+        found = self._found.get((level, index))
+        if found is None:
+            found = self._read(level, index)
+            _keep(self._found, (level, index), found, self._found_limit)
+        return found
+
+    def _read(self, level: int, index: int) -> bytes:
+        """Return the hash of a subtree of this tree from its tile."""
         tile_level, height = divmod(level, TILE_HEIGHT)
         width_bits = TILE_HEIGHT - height
         tile = tile_level, index >> width_bits

