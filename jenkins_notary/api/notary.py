@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO, Self
 
     from jenkins_notary.api.collect import Collected
+    from jenkins_notary.api.coverage import CoverageReport
     from jenkins_notary.api.gate import GateDecision
     from jenkins_notary.api.gathering import Wanted
     from jenkins_notary.api.keeper import LedgerKeeper
@@ -592,6 +593,55 @@ class Notary:
         from jenkins_notary.api.gathering import gather
 
         yield from gather(self._session, wanted)
+
+    def coverage(
+        self,
+        pattern: str = "*",
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        grace_s: int = 0,
+    ) -> Iterator[CoverageReport]:
+        """Account for every build number of jobs; yield a report a controller.
+
+        Args:
+            pattern: A job, a folder, ``*`` for all; with an instance for one
+                controller.
+            since: Builds that started from this time on, RFC 3339; None for all.
+            until: Builds that started up to this time.
+            grace_s: How long after its end a build need not be on record yet.
+
+        Raises:
+            NotaryError: Jenkins does not answer, or the ledger is at fault. What is
+                missing is in the report: ``CoverageReport.all_faults``.
+        """
+        from jenkins_notary.api.coverage import Period, report_coverage
+        from jenkins_notary.api.sweep import parse_time_of
+
+        period = Period(
+            None if since is None else parse_time_of("--since", since),
+            None if until is None else parse_time_of("--until", until),
+            grace_s * 1000,
+        )
+        yield from report_coverage(self._session, pattern, period)
+
+    def exempt(self, name: str, *, owner: str, reason: str, expires: str) -> RecordView:
+        """Record that a job or folder need not be covered, until a time.
+
+        Args:
+            name: ``[INSTANCE:]NAME`` of a job, or of a folder with all below it.
+            owner: Who answers for it.
+            reason: Why.
+            expires: Until when, RFC 3339; the newest exemption of a name counts.
+
+        Raises:
+            PermissionDeniedError: The key is no administrator's.
+        """
+        from jenkins_notary.api.exemptions import record_exemption
+
+        return record_exemption(
+            self._session, name, owner=owner, reason=reason, expires=expires
+        )
 
     def drain_outbox(
         self,

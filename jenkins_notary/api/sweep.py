@@ -274,16 +274,24 @@ def parse_since(text: str) -> int:
     Raises:
         UsageError: No RFC 3339 time.
     """
+    return parse_time_of("--since", text)
+
+
+def parse_time_of(option: str, text: str) -> int:
+    """Return the milliseconds of an option's time.
+
+    Raises:
+        UsageError: No RFC 3339 time.
+    """
     from jenkins_notary.ledger.view import parse_as_of
 
+    subject = f"{option} {text[:60]!r}"
     try:
         _, at_ms = parse_as_of(text)
     except UsageError as error:
-        raise UsageError(
-            f"--since {text[:60]!r}", expected="an RFC 3339 time"
-        ) from error
+        raise UsageError(subject, expected="an RFC 3339 time") from error
     if at_ms is None:
-        raise UsageError(f"--since {text[:60]!r}", expected="an RFC 3339 time")
+        raise UsageError(subject, expected="an RFC 3339 time")
     return at_ms
 
 

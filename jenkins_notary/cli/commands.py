@@ -26,6 +26,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "inspect": ("inspect", "Show all records of an asset or digest."),
     "evidence": ("evidence", "Find records by job, digest, commit, signer or time."),
     "collect": ("collect", "Record builds as Jenkins shows them."),
+    "coverage": ("coverage", "Account for every build that Jenkins has numbered."),
+    "coverage exempt": ("coverage", "Say that a job need not be on record."),
     "log": ("log", "Print the console log of a build, proven."),
     "log put": ("log_put", "Record the console log of a build."),
     "log release": ("log_put", "Let a log that is held back be read."),
