@@ -119,6 +119,9 @@ OPTIONS: Mapping[str, Kind] = {
     "outbox": "text",
     "output": ("text", "json", "yaml"),
     "owner": "text",
+    "pack-bodies": "flag",
+    "pack-file": "text",
+    "pack-folder": "text",
     "passphrase-file": "text",
     "pem": "flag",
     "plain-http": "list",
@@ -132,6 +135,7 @@ OPTIONS: Mapping[str, Kind] = {
     "receipt": "flag",
     "receipt-envelope": "text",
     "receipts": "text",
+    "release": "text",
     "resume": "flag",
     "role": (
         "writer",

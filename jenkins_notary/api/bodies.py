@@ -16,6 +16,7 @@ from jenkins_notary.errors import (
     NotFoundError,
     PermissionDeniedError,
 )
+from jenkins_notary.evidence.bodies import bodies_of
 from jenkins_notary.values.body import parse_body
 from jenkins_notary.values.digest import digest_hex, parse_digest
 
@@ -130,15 +131,3 @@ def find_body(
     if refusal is not None:
         raise refusal
     raise NotFoundError(f"attachment {digest}", got="no record that attaches it")
-
-
-def bodies_of(record: ProvenRecord) -> list[Body]:
-    """Return every body that a record's statement names."""
-    if record.statement is None:
-        return []
-    predicate = record.statement.predicate
-    named = [predicate.get("body")] if "body" in predicate else []
-    listed = predicate.get("attachments")
-    attachments = listed if isinstance(listed, list) else []
-    named += [one.get("body") for one in attachments if isinstance(one, dict)]
-    return [parse_body(one, subject=f"record #{record.index} body") for one in named]

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from jenkins_notary.api.signers import Signers
     from jenkins_notary.assets.asset import Asset
     from jenkins_notary.evidence.checkpoint_lines import CheckpointLines
+    from jenkins_notary.evidence.pack_head import Selection
     from jenkins_notary.ports import Jenkins
     from jenkins_notary.values.query import Query
 
@@ -357,6 +358,32 @@ class Notary:
                 got=f"erased by #{one.record.erased_by}",
             )
         return data
+
+    def pack(
+        self,
+        selection: Selection,
+        *,
+        with_bodies: bool = True,
+        policy: bytes | None = None,
+    ) -> Iterator[bytes]:
+        """Return the bytes of a pack: evidence in one file that proves itself.
+
+        The pieces are made as they are taken; each is proven first.
+
+        Args:
+            selection: What goes in: a build, a release or a period.
+            with_bodies: Whether logs and attachments do.
+            policy: A policy's bytes, to go along.
+
+        Raises:
+            NotFoundError: Nothing matches.
+            AmbiguousError: A job id matches several builds.
+        """
+        from jenkins_notary.api.packs import make_pack
+
+        return make_pack(
+            self._session, selection, with_bodies=with_bodies, policy=policy
+        )
 
     def attach(
         self,

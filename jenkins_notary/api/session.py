@@ -244,8 +244,12 @@ class Session:
 
     def vkey(self) -> str:
         """Return the key that signs the log now: the expected one, or its successor."""
+        return self.vkeys()[-1]
+
+    def vkeys(self) -> tuple[str, ...]:
+        """Return the expected key and those that followed it, the newest last."""
         self.followed_view()
-        return self._vkeys[-1]
+        return self._vkeys
 
     def first_vkey(self) -> str:
         """Return the key that this user expects; it may have been rotated since."""

@@ -32,6 +32,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "log put": ("log_put", "Record the console log of a build."),
     "log release": ("log_put", "Let a log that is held back be read."),
     "attach": ("attach", "Record a file as evidence of a job or digest."),
+    "pack": ("pack", "Write evidence into one file that proves itself."),
+    "verify-pack": ("pack", "Check a pack with no ledger and no network."),
     "import": ("import_", "Record digests from a CSV or JSON file."),
     "signer list": ("signer", "List the signers that the ledger knows."),
     "signer enrol": ("signer", "Let a key's records count."),

@@ -19,12 +19,13 @@ Source: DESIGN section 5 (blob port); RFC 6962 section 2.1.
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 
 from jenkins_notary.errors import IntegrityError, UsageError
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.merkle import hash_leaf, hash_pairs, root_of
 from jenkins_notary.tlog.proofs import inclusion_proof, verify_inclusion
-from jenkins_notary.values.body import MAX_CHUNK_SIZE, Body
+from jenkins_notary.values.body import MAX_CHUNK_SIZE, Body, parse_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from jenkins_notary.ports import Blobs
+    from jenkins_notary.trust.record import ProvenRecord
 
 
 class ProvenChunk(NamedTuple):
@@ -133,6 +135,39 @@ def verify_chunk(chunk: ProvenChunk, body: Body) -> None:
         raise IntegrityError(
             subject, expected="a proof that leads to the signed root", got=str(error)
         ) from error
+
+
+def bodies_of(record: ProvenRecord) -> list[Body]:
+    """Return every body that a record's statement names.
+
+    Raises:
+        IntegrityError: A descriptor is malformed: a foreign statement may be.
+    """
+    subject = f"record #{record.index} body"
+    return [parse_body(one, subject=subject) for one in _described(record)]
+
+
+def list_bodies(record: ProvenRecord) -> list[Body]:
+    """Return every body that a record's statement describes well.
+
+    For who goes through many records: a foreign statement must not stop that.
+    """
+    found = []
+    for one in _described(record):
+        with suppress(IntegrityError):
+            found.append(parse_body(one))
+    return found
+
+
+def _described(record: ProvenRecord) -> list[object]:
+    """Return what a record's statement says of bodies, unchecked."""
+    if record.statement is None:
+        return []
+    predicate = record.statement.predicate
+    named = [predicate.get("body")] if "body" in predicate else []
+    listed = predicate.get("attachments")
+    attachments = listed if isinstance(listed, list) else []
+    return named + [one.get("body") for one in attachments if isinstance(one, dict)]
 
 
 def check_descriptor(body: Body) -> None:

@@ -69,14 +69,19 @@ def make_receipt(view: LedgerView, index: int) -> bytes:
     kept = view.receipts.get(index)
     if kept is None:
         entry, leaf = view.leaf(index)
-        extra = entry
-        if len(entry) > EXTRA_LIMIT:
-            extra = canonical_json({"at": leaf.at_ms, "v": 1})
+        extra = format_extra(entry, leaf)
         kept = format_receipt(Receipt(index, view.prove(index), view.note, extra))
         view.receipts[index] = kept
         if len(view.receipts) > RECEIPTS_KEPT:
             del view.receipts[next(iter(view.receipts))]
     return kept
+
+
+def format_extra(entry: bytes, leaf: Leaf) -> bytes:
+    """Return the ``extra`` line of a record's receipt."""
+    if len(entry) <= EXTRA_LIMIT:
+        return entry
+    return canonical_json({"at": leaf.at_ms, "v": 1})
 
 
 def check_receipt(

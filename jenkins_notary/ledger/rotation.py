@@ -126,15 +126,28 @@ def open_followed_view(
         raise NotFoundError(
             "checkpoint", got="none yet", advice="jenkins-notary ledger init"
         )
-    # The chain is found in a view of a checkpoint that nobody has verified yet. That
-    # is sound: each link is signed by a key that is accepted already.
     candidate = parse_checkpoint(parse_note(note).text)
     if candidate.origin != parse_vkey(first_vkey).name:
         return open_view(reader, [make_verifier(first_vkey)], signatures), [first_vkey]
-    trust = LedgerView(reader, candidate, note, signatures).trust()
-    chain = accepted_vkeys(trust, first_vkey, make_verifier)
+    view = LedgerView(reader, candidate, note, signatures)
+    return view, follow_keys(view, first_vkey, make_verifier)
+
+
+def follow_keys(
+    view: LedgerView, first_vkey: str, make_verifier: MakeVerifier
+) -> list[str]:
+    """Verify a view's checkpoint by a key and those that followed it; return them.
+
+    The chain is found in a view of a checkpoint that nobody has verified yet. That is
+    sound: each link is signed by a key that is accepted already.
+
+    Raises:
+        IntegrityError: As :func:`open_followed_view`.
+    """
+    candidate = view.checkpoint
+    chain = accepted_vkeys(view.trust(), first_vkey, make_verifier)
     verifiers = [make_verifier(vkey) for _, vkey in chain]
-    opened = open_checkpoint(note, verifiers)
+    opened = open_checkpoint(view.note, verifiers)
     signed = {(one.name, one.key_id) for one in opened.note.verified}
     newest = max(
         place for place, one in enumerate(verifiers) if (one.name, one.key_id) in signed
@@ -147,8 +160,7 @@ def open_followed_view(
             got=f"one by {chain[newest][1]}, which was rotated out",
             advice="the old key may be stolen: ask the ledger's administrators",
         )
-    view = LedgerView(reader, opened.checkpoint, note, signatures)
-    return view, [vkey for _, vkey in chain]
+    return [vkey for _, vkey in chain]
 
 
 def _read_rotation(

@@ -437,6 +437,14 @@ class LedgerView:
         """Return entries of the main log as the reader gives them: a claim."""
         return self._reader.entries("main", start, stop)
 
+    def trust_entries(self) -> tuple[bytes, ...]:
+        """Return all entries of the checkpoint's trust log, proven whole.
+
+        Raises:
+            IntegrityError: The trust log is not the signed one.
+        """
+        return self._read_trust_log()
+
     def _scan(
         self, kind: RowKind, low: bytes, high: bytes, *, newest_first: bool
     ) -> Iterator[tuple[bytes, int]]:
@@ -578,10 +586,11 @@ class LedgerView:
             )
         return record
 
-    def _find_erasure(self, envelope_hex: str, index: int) -> int:
+    def _find_erasure(self, envelope_hex: str, index: int) -> int | None:
         """Return the index of the record that erased an envelope.
 
-        It may stand behind the view's size: what is erased now was there then.
+        It may stand behind the view's size: what is erased now was there then. A view
+        of a part of a log may know another reason, and returns None.
         """
         whole = self
         if self.size != self.checkpoint.size:

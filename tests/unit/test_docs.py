@@ -30,6 +30,7 @@ from jenkins_notary.api.log_check import LogCheck
 from jenkins_notary.api.log_excerpts import verify_proof
 from jenkins_notary.api.log_reading import LogExtract
 from jenkins_notary.api.logs import FoundLog
+from jenkins_notary.api.packs import PackCheck
 from jenkins_notary.api.receipts import ReceiptView, verify_receipt
 from jenkins_notary.api.signers import Signers
 from jenkins_notary.assets.asset import KINDS
@@ -47,6 +48,8 @@ from jenkins_notary.evidence.comparison import Comparison
 from jenkins_notary.evidence.excerpts import parse_excerpt, verify_excerpt
 from jenkins_notary.evidence.growing_log import LogTree, Part, parse_part
 from jenkins_notary.evidence.lifecycle import name_subjects
+from jenkins_notary.evidence.pack_check import CheckedPack
+from jenkins_notary.evidence.pack_head import PackHead, Selection, parse_head
 from jenkins_notary.keys.log_key import load_log_verifier, parse_log_key
 from jenkins_notary.keys.signatures import Ed25519Signer, KeyVerifier
 from jenkins_notary.ledger.audit import AuditResult
@@ -202,6 +205,14 @@ MADE: dict[str, Callable[[], Any]] = {
     "GateDecision": make_decision,
     "KeyInfo": lambda: results.KeyInfo(signer="", kind="", path="", pem=""),
     "LedgerStatus": make_status,
+    "PackCheck": lambda: PackCheck(
+        CheckedPack(
+            PackHead("", Selection("build"), "", 1, ("x",), (), (), ()),
+            *(1, 0, 0, (), None),
+        ),
+        "",
+        0,
+    ),
     "ReceiptView": make_receipt_view,
     "RecordView": make_record,
     "SignerInfo": lambda: results.SignerInfo(
@@ -359,6 +370,12 @@ def test_json_document_has_the_keys_that_are_shown(name: str) -> None:
     (block,) = read_blocks("json-output.md", name)
 
     assert set(json.loads(block)) == set(MADE[name]().to_dict())
+
+
+def test_head_of_the_page_is_one_of_a_pack() -> None:
+    (block,) = read_blocks("pack.md", "pack")
+
+    assert parse_head(canonical_json(json.loads(block))).selected == (7, 8, 9, 12)
 
 
 def test_part_of_a_growing_log_is_what_is_made() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jenkins_notary.api.bodies import bodies_of, find_body
+from jenkins_notary.api.bodies import find_body
 from jenkins_notary.api.inputs import open_file
 from jenkins_notary.api.logs import find_log
 from jenkins_notary.api.receipts import verify_receipt
@@ -21,6 +21,7 @@ from jenkins_notary.errors import (
     StorageError,
     UsageError,
 )
+from jenkins_notary.evidence.bodies import bodies_of
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.values.claim import check_label
 from jenkins_notary.values.query import Query
