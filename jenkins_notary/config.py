@@ -110,6 +110,7 @@ OPTIONS: Mapping[str, Kind] = {
     "limit": "integer",
     "lines": "text",
     "log": "text",
+    "logs": "text",
     "mime": "text",
     "name": "text",
     "null": "flag",
@@ -163,6 +164,7 @@ OPTIONS: Mapping[str, Kind] = {
     "until": "time",
     "verify": "flag",
     "with-key": "flag",
+    "witness-key": "text",
 }
 """What can be set, by name: a kind, or the words of a choice.
 

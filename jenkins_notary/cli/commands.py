@@ -58,6 +58,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "ledger erase": ("upkeep", "Destroy personal data of a record for good."),
     "ledger rotate-key": ("upkeep", "Give a ledger a new signing key."),
     "serve": ("serve", "Serve a ledger over HTTP."),
+    "witness": ("witness", "Sign checkpoints of logs that only grew."),
     "token create": ("token", "Make a token for a service."),
     "token list": ("token", "List the tokens of a service."),
     "token rotate": ("token", "Give a token a new secret."),

@@ -199,9 +199,17 @@ def show(call: Call) -> dict[str, Any]:
 
 
 def show_receipt(call: Call) -> bytes:
-    """Return a record's receipt."""
+    """Return a record's receipt, with cosignatures if there are some that cover it."""
     one = _see(call)
+    cosigned = call.service.witnesses.cosigned_view(call.session)
+    if cosigned is not None and one.index < cosigned.size:
+        return make_receipt(cosigned, one.index)
     return make_receipt(call.session.view(), one.index)
+
+
+def show_witnesses(call: Call) -> dict[str, Any]:
+    """Return who witnesses the log, and the newest checkpoint that enough signed."""
+    return call.service.witnesses.describe()
 
 
 def status(call: Call) -> dict[str, Any]:

@@ -208,6 +208,14 @@ ROUTES: tuple[Route, ...] = (
         handlers.prove,
     ),
     Route(
+        "GET",
+        f"{API}/witnesses",
+        AUDIT,
+        "Say who witnesses the log, and what they signed last.",
+        READ,
+        handlers.show_witnesses,
+    ),
+    Route(
         "POST",
         f"{API}/envelopes",
         AUDIT,

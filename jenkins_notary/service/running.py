@@ -7,6 +7,7 @@ from jenkins_notary.service.follower import Follower
 from jenkins_notary.service.logins import Logins
 from jenkins_notary.service.state import ServiceState, state_path
 from jenkins_notary.service.tasks import Tasks
+from jenkins_notary.service.witnesses import Witnesses
 from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
@@ -30,6 +31,7 @@ class Running(NamedTuple):
         state: What it remembers beside the ledger.
         tasks: What it does beside the requests.
         follower: Who wants each new record.
+        witnesses: Who signs its checkpoints.
         log: Where each request gets its line; others may write to it too.
     """
 
@@ -40,6 +42,7 @@ class Running(NamedTuple):
     state: ServiceState
     tasks: Tasks
     follower: Follower
+    witnesses: Witnesses
     log: AccessLog
 
     def close(self) -> None:
@@ -65,4 +68,8 @@ def start_running(
     Corroboration(engine, state, log.report).start(follower, tasks)
     tasks.every(FORGET_S, "forget", state.forget_ended)
     logins = Logins(settings.login, tokens, state)
-    return Running(engine, tokens, logins, settings, state, tasks, follower, log)
+    witnesses = Witnesses(engine, state, settings.witnesses)
+    witnesses.start(tasks)
+    return Running(
+        engine, tokens, logins, settings, state, tasks, follower, witnesses, log
+    )

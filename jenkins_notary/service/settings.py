@@ -15,6 +15,7 @@ from jenkins_notary.errors import ConfigurationError
 from jenkins_notary.service.logins import LoginSettings
 from jenkins_notary.service.sections import Section
 from jenkins_notary.service.teams import Team  # noqa: TC001 - msgspec reads it
+from jenkins_notary.service.witnesses import WitnessSettings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,10 +33,12 @@ class Settings(Section, frozen=True):
     Attributes:
         ledgers: Further ledgers that are served.
         login: How people log in.
+        witnesses: Who is asked to sign checkpoints.
     """
 
     ledgers: tuple[Team, ...] = ()
     login: LoginSettings = LoginSettings()
+    witnesses: WitnessSettings = WitnessSettings()
 
     def for_team(self, team: Team) -> Settings:
         """Return what holds for a team's ledger.

@@ -300,6 +300,7 @@ RIGHTS = {
     ("POST", "/api/v1/outbox"): {"controller", "admin"},
     ("GET", "/api/v1/proofs"): {"auditor", "admin"},
     ("POST", "/api/v1/envelopes"): {"auditor", "admin"},
+    ("GET", "/api/v1/witnesses"): {"auditor", "admin"},
     ("GET", "/checkpoint"): {"auditor", "admin"},
     ("GET", "/tile/0/000.p/1"): {"auditor", "admin"},
     ("GET", "/trust/tile/0/000.p/1"): {"auditor", "admin"},

@@ -241,6 +241,8 @@ class MavenPart(NamedTuple):
         return "run `make parts` (needs Maven and a JDK)"
 
 
+TORCHWOOD = "filippo.io/torchwood/cmd"
+
 PARTS: dict[str, GoPart | OwnGoPart | MavenPart | DebianPart] = {
     part.name: part
     for part in (
@@ -252,10 +254,13 @@ PARTS: dict[str, GoPart | OwnGoPart | MavenPart | DebianPart] = {
         DebianPart("busybox", "busybox"),
         DebianPart("curl", "curl"),
         DebianPart("wget", "wget"),
+        DebianPart("ssh-agent", "openssh-client"),
         DebianPart("javac", "default-jdk-headless"),
         DebianPart("mvn", "maven"),
         MavenPart("groovy-libraries", Path(__file__).resolve().parents[1] / "groovy"),
         OwnGoPart("sumdbcheck"),
+        OwnGoPart("witnessed"),
+        GoPart("litewitness", f"{TORCHWOOD}/litewitness", "v0.9.0", "half a minute"),
         OwnGoPart("immudb", "immudb", f"{IMMUDB}/immudb", "90 s"),
         OwnGoPart("immuadmin", "immudb", f"{IMMUDB}/immuadmin", "90 s"),
         OwnGoPart("immuclient", "immudb", f"{IMMUDB}/immuclient", "90 s"),

@@ -1,0 +1,87 @@
+"""Witness logs for others: ``witness``."""
+
+from __future__ import annotations
+
+import sys
+
+from jenkins_notary.cli.commands import Command
+from jenkins_notary.cli.files import read_file
+from jenkins_notary.cli.options import add_registry
+from jenkins_notary.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from jenkins_notary.cli.context import Context
+    from jenkins_notary.cli.options import Parser
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8088
+MAX_LOGS_BYTES = 1 << 20
+
+
+def declare(parser: Parser) -> None:
+    """Add the options of ``witness``."""
+    parser.option("--logs", "a file of the logs' keys, a vkey a line", metavar="FILE")
+    parser.option(
+        "--witness-key", "the witness's own key; made at first", metavar="FILE"
+    )
+    parser.option(
+        "--name",
+        "the witness's name, for good, such as witness.example.com; for a new key",
+        metavar="NAME",
+    )
+    parser.option("--host", f"where it listens; else {DEFAULT_HOST}", metavar="HOST")
+    parser.option(
+        "--port", f"where it listens; else {DEFAULT_PORT}, 0 for any", metavar="N"
+    )
+    parser.option("--tls-cert", "its certificate, a PEM file", metavar="FILE")
+    parser.option("--tls-key", "the certificate's key, a PEM file", metavar="FILE")
+    add_registry(parser)
+
+
+def run(context: Context) -> int:
+    """Witness until told to stop."""
+    from jenkins_notary.service.witness import WitnessChoices, witness
+
+    certificate, key = context.text("tls-cert"), context.text("tls-key")
+    if (certificate is None) != (key is None):
+        raise UsageError("--tls-cert, --tls-key", expected="both", got="one of them")
+    port = context.integer("port", DEFAULT_PORT)
+    if not 0 <= port < 1 << 16:
+        raise UsageError("--port", expected="0 to 65535", got=str(port))
+    logs = read_file(context.required("logs"), "logs", limit=MAX_LOGS_BYTES)
+    witness(
+        WitnessChoices(
+            logs,
+            context.required("witness-key"),
+            context.text("name"),
+            context.text("host") or DEFAULT_HOST,
+            port,
+            None if certificate is None or key is None else (certificate, key),
+        ),
+        notify=context.output.notice,
+        report=_print,
+    )
+    return 0
+
+
+def _print(line: str) -> None:
+    """Print a line of the witness's own log."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+COMMANDS = {
+    "witness": Command(
+        declare,
+        run,
+        """
+witness --logs logs.txt --witness-key witness.key --name witness.example.com
+witness --logs logs.txt --witness-key witness.key --host 0.0.0.0 --port 443
+""",
+        "A C2SP witness: logs send checkpoints to /add-checkpoint, and get its\n"
+        "signature if they only grew. What it signed is kept beside its key, in FILE\n"
+        "and .state: losing that is losing the witness. Run it on another host.",
+        "0 stopped as told",
+    )
+}
