@@ -135,11 +135,23 @@ class CoverageReport(NamedTuple):
 class Coverage:
     """Hold one controller's builds against one ledger, again and again."""
 
-    def __init__(self, session: Session, jenkins: Jenkins) -> None:
-        """Compare a controller with a session's ledger; nothing is recorded."""
+    def __init__(
+        self,
+        session: Session,
+        jenkins: Jenkins,
+        settled: dict[tuple[str, int], int] | None = None,
+    ) -> None:
+        """Compare a controller with a session's ledger; nothing is recorded.
+
+        Args:
+            session: An open ledger.
+            jenkins: The controller.
+            settled: What was found on record before, which is added to: when a build
+                started by its job and number.
+        """
         self.session = session
         self._jenkins = jenkins
-        self._settled: dict[tuple[str, int], int] = {}
+        self._settled = {} if settled is None else settled
 
     def report(self, pattern: str, period: Period) -> CoverageReport:
         """Return what came of all jobs of a pattern.

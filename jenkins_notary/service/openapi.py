@@ -166,6 +166,7 @@ _PARAMETERS: dict[str, dict[str, dict[str, Any]]] = {
         "receipts": {"enum": ["true", "false"]},
     },
     "/logs": dict.fromkeys(("job", "stage", "started", "asOf"), _TEXT),
+    "/coverage": {"folder": _TEXT, "all": {"enum": ["true", "false"]}},
     "/proofs": {"index": _NUMBER, "from": _NUMBER, "size": _NUMBER},
 }
 _FAILURES = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 from jenkins_notary.service import handlers
 from jenkins_notary.service.about import show_about
 from jenkins_notary.service.asks import parse_object
+from jenkins_notary.service.coverage import show_coverage
 from jenkins_notary.service.deliveries import parse_delivery
 from jenkins_notary.service.log_files import show_envelopes
 from jenkins_notary.service.logs import find_log
@@ -190,6 +191,14 @@ ROUTES: tuple[Route, ...] = (
         handlers.deliver,
         32 * _MIB,
         parse_delivery,
+    ),
+    Route(
+        "GET",
+        f"{API}/coverage",
+        EVIDENCE,
+        "Say which builds of its folders are on record and which are not.",
+        READ,
+        show_coverage,
     ),
     Route(
         "GET",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jenkins_notary.service.corroborating import Corroboration
+from jenkins_notary.service.coverage import CoverageSweeps
 from jenkins_notary.service.follower import Follower
 from jenkins_notary.service.logins import Logins
 from jenkins_notary.service.state import ServiceState, state_path
@@ -66,6 +67,7 @@ def start_running(
     tasks = Tasks(log.report)
     follower = Follower(engine, state, tasks)
     Corroboration(engine, state, log.report).start(follower, tasks)
+    CoverageSweeps(engine, state, settings.coverage, log.report).start(tasks)
     tasks.every(FORGET_S, "forget", state.forget_ended)
     logins = Logins(settings.login, tokens, state)
     witnesses = Witnesses(engine, state, settings.witnesses)

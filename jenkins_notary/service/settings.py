@@ -12,6 +12,7 @@ import msgspec
 
 from jenkins_notary.assets.asset import printable, raise_faults
 from jenkins_notary.errors import ConfigurationError
+from jenkins_notary.service.coverage import CoverageSettings
 from jenkins_notary.service.logins import LoginSettings
 from jenkins_notary.service.sections import Section
 from jenkins_notary.service.teams import Team  # noqa: TC001 - msgspec reads it
@@ -34,23 +35,30 @@ class Settings(Section, frozen=True):
         ledgers: Further ledgers that are served.
         login: How people log in.
         witnesses: Who is asked to sign checkpoints.
+        coverage: Which builds are accounted for.
     """
 
     ledgers: tuple[Team, ...] = ()
     login: LoginSettings = LoginSettings()
     witnesses: WitnessSettings = WitnessSettings()
+    coverage: CoverageSettings = CoverageSettings()
 
     def for_team(self, team: Team) -> Settings:
         """Return what holds for a team's ledger.
 
-        Without a file of its own it has all of this but the people: a group that is let
-        in here is not let in there.
+        Without a file of its own it has all of this but the people, for a group that is
+        let in here is not let in there, and coverage: no team has all the jobs.
 
         Raises:
             ConfigurationError: Its file is wrong.
         """
         if team.settings is None:
-            return msgspec.structs.replace(self, ledgers=(), login=LoginSettings())
+            return msgspec.structs.replace(
+                self,
+                ledgers=(),
+                login=LoginSettings(),
+                coverage=CoverageSettings(jobs=()),
+            )
         found = load_settings(team.settings)
         if found.ledgers:
             raise ConfigurationError(
