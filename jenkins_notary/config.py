@@ -111,6 +111,7 @@ OPTIONS: Mapping[str, Kind] = {
     "lines": "text",
     "log": "text",
     "logs": "text",
+    "metrics-file": "text",
     "mime": "text",
     "name": "text",
     "null": "flag",
@@ -163,6 +164,7 @@ OPTIONS: Mapping[str, Kind] = {
     "token-file": "text",
     "until": "time",
     "verify": "flag",
+    "webhook-file": "text",
     "with-key": "flag",
     "witness-key": "text",
 }

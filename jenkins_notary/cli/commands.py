@@ -48,7 +48,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "ledger init": ("ledger", "Make a ledger."),
     "ledger status": ("ledger", "Show where a ledger stands."),
     "ledger verify": ("ledger", "Check a whole ledger, every byte of it."),
-    "ledger audit": ("ledger", "Check that a ledger has only grown since last time."),
+    "ledger audit": ("audit", "Check that a ledger has only grown since last time."),
     "ledger export": ("upkeep", "Write a ledger as static tiles."),
     "ledger backup": ("upkeep", "Copy a ledger while it is in use."),
     "ledger restore": ("upkeep", "Bring a ledger back from a backup."),

@@ -1,4 +1,4 @@
-"""Make, look at and check a ledger: ``ledger init|status|verify|audit``."""
+"""Make, look at and check a ledger: ``ledger init|status|verify``."""
 
 from __future__ import annotations
 
@@ -51,18 +51,6 @@ def declare_verify(parser: Parser) -> None:
     add_all(parser, add_ledger, add_service, add_registry)
 
 
-def declare_audit(parser: Parser) -> None:
-    """Add the options of ``ledger audit``."""
-    parser.option(
-        "--state",
-        "the file that keeps what was seen; another machine's is best",
-        metavar="FILE",
-        key="audit-state",
-    )
-    parser.option("--full", "read every record again, not a sample of the old ones")
-    add_all(parser, add_ledger, add_service, add_registry)
-
-
 def run_init(context: Context) -> int:
     """Make a ledger and print where it stands."""
     with context.notary() as notary:
@@ -106,21 +94,6 @@ def run_verify(context: Context) -> int:
     return 0 if report.is_sound else IntegrityError.exit_code
 
 
-def run_audit(context: Context) -> int:
-    """Check a ledger against what was seen of it."""
-    state = context.required("audit-state")
-    with open_kept_ledger(context) as ledger:
-        found = ledger.audit(state, full=context.flag("full")).to_dict()
-    context.output.show(
-        found,
-        lambda: format_fields(
-            [(key, value) for key, value in found.items() if key != "checkpoint"],
-            indent="",
-        ),
-    )
-    return 0
-
-
 def show_status(context: Context, status: LedgerStatus | RemoteItem) -> int:
     """Print where a ledger stands; return 0."""
     found = status.to_dict()
@@ -159,13 +132,5 @@ ledger verify --no-signatures --no-bodies
 """,
         "Hashes everything again, derives all indexes again, and lists what differs.",
         "0 sound",
-    ),
-    "ledger audit": Command(
-        declare_audit,
-        run_audit,
-        "ledger audit --state /var/lib/auditor/state.json",
-        "Run it where the ledger's owner cannot write. A missing state file is a\n"
-        "first contact; a damaged one, a fork or a roll-back is 65.",
-        "0 it has only grown",
     ),
 }

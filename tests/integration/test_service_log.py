@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.command import command
 from tests.parts.serving import Serving, claim
 from tests.program import PROGRAM
+from tests.unit.watch.test_alerting import receiver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,6 +123,81 @@ def test_a_service_that_lost_records_is_found(tmp_path: Path) -> None:
 
     assert done.returncode == 65
     assert "as seen before" in done.stderr
+
+
+def test_an_audit_that_goes_on_tells_what_changes_and_ends_with_65(
+    tmp_path: Path,
+) -> None:
+    metrics, hook = tmp_path / "audit.prom", tmp_path / "webhook"
+    with Serving(tmp_path) as service, receiver() as (url, got):
+        hook.write_text(f"{url}/hook\n")
+        hook.chmod(0o600)
+        auditor = Auditor(service, tmp_path / "auditor")
+        service.command("ledger", "backup", str(tmp_path / "backup"))
+        service.ask("POST", "/api/v1/records", claim())
+        with subprocess.Popen(
+            [
+                *(*PROGRAM, "ledger", "audit", "--state", auditor.state, "--follow"),
+                *("--interval", "1", "--metrics-file", str(metrics), "-o", "json"),
+                *("--webhook-file", str(hook), "--timeout", "2"),
+            ],
+            env=auditor.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as follower:
+            assert follower.stdout is not None
+            first = json.loads(follower.stdout.readline())
+            service.ask("POST", "/api/v1/records", claim())
+            later = [json.loads(follower.stdout.readline()) for _ in range(2)]
+            service.stop()
+            wait_for(got, 1)
+            service.start()
+            wait_for(got, 2)
+            service.stop()
+            for one in ("ledger.db", "ledger.db-wal", "ledger.db-shm"):
+                (service.home / one).unlink(missing_ok=True)
+            for each in (service.home / "state").rglob("*.pin"):
+                each.unlink()
+            service.command("ledger", "restore", str(tmp_path / "backup"))
+            service.start()
+            code = follower.wait(timeout=60)
+
+    states = [json.loads(body)["state"] for _, _, body in got]
+    assert later[-1]["size"] == first["size"] + 1
+    assert (code, states[:2], states[-1]) == (65, ["unreachable", "well"], "integrity")
+    assert json.loads(got[-1][2])["key"] == first["origin"]
+    assert 'audit_fault{log="' in metrics.read_text()
+    assert 'state="integrity"} 1' in metrics.read_text()
+
+
+def wait_for(got: list[Any], count: int) -> None:
+    """Wait until a webhook was told so often."""
+    for _ in range(300):
+        if len(got) >= count:
+            return
+        time.sleep(0.1)
+    raise AssertionError(got)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--interval", "0"),
+        ("-o", "yaml"),
+        ("--webhook-file", "/nowhere"),
+    ],
+    ids=" ".join,
+)
+def test_an_audit_that_cannot_go_on_so_is_refused(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    ledger = str(tmp_path / "l.db")
+    done = command(
+        *("ledger", "audit", "--state", "s", "--follow", "--ledger", ledger), *words
+    )
+
+    assert done.code in {64, 66}
 
 
 def test_a_token_of_some_folders_gets_no_envelopes_of_others(
