@@ -15,12 +15,14 @@ it cannot judge.
       of at least the level of that record's: a rebuild of the same bytes does not
       undo the word of security;
    b. a record at or after its signer's revocation is REVOKED, and lifts nothing;
-   c. a record made from a dirty git tree never says TRUSTED, and lifts nothing.
+   c. a record made from a dirty git tree, or by the build of a change request
+      (``class`` of its job), never says TRUSTED, and lifts nothing.
 4. An erased negative record stands by its proven leaf; an erased positive one is
    UNKNOWN.
 5. A record on a linked digest can make the verdict worse, and lift what did, but never
    better than what the records on the digest itself say. Only records that count link
    digests: who may not speak of a digest cannot tie it to a bad or a good one either.
+   Nor can a change request.
 
 Source: DESIGN section 6; levels and trust rule after kube-notary.
 """
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
 
 _KEPT: dict[int, tuple[Statement, Sequence[tuple[bool, set[str]]]]] = {}
 _KEPT_LIMIT = 64
+
+CHANGE = "change"
+"""The class of a build of a change request, which anybody may send."""
 
 
 class TrustRule(NamedTuple):
@@ -99,7 +104,8 @@ def find_links(
 ) -> frozenset[str]:
     """Return the digests that records which count link to one, itself included."""
     own, _ = _split(digest_hex, records, trust, rule)
-    return linked_digests(digest_hex, [r for r in own if not _is_revoked(r, trust)])
+    told = [r for r in own if not _is_revoked(r, trust) and not is_of_change(r)]
+    return linked_digests(digest_hex, told)
 
 
 def decide(
@@ -145,6 +151,12 @@ def decide(
 def is_dirty(record: ProvenRecord, digest_hex: str) -> bool:
     """Return whether a record says that a digest comes from a dirty git tree."""
     return any(dirty and digest_hex in group for dirty, group in _assets(record))
+
+
+def is_of_change(record: ProvenRecord) -> bool:
+    """Return whether a service recorded what the build of a change request sent."""
+    job = None if record.statement is None else record.statement.facts.get("job")
+    return isinstance(job, dict) and job.get("class") == CHANGE
 
 
 def _assets(record: ProvenRecord) -> Sequence[tuple[bool, set[str]]]:
@@ -274,6 +286,8 @@ def _read_positive(record: ProvenRecord, digest_hex: str) -> tuple[Status, str]:
     """Return (status, note) that a positive record gives (3c, 4)."""
     if record.statement is None:
         return Status.UNKNOWN, f"its envelope was erased by #{record.erased_by}"
+    if is_of_change(record):
+        return Status.UNKNOWN, "it was recorded by the build of a change request"
     if is_dirty(record, digest_hex):
         return Status.UNKNOWN, "it was recorded from a dirty tree"
     return Status.TRUSTED, ""
