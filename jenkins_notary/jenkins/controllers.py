@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from jenkins_notary.jenkins.client import JenkinsClient
+    from jenkins_notary.jenkins.transport import HttpSettings
 
 MAX_TOKEN_BYTES = 4096
 MAX_FILE_BYTES = 1 << 20
@@ -99,6 +100,17 @@ class Controllers:
         if name not in self._clients:
             self._clients[name] = JenkinsClient(self._accesses[name])
         return self._clients[name]
+
+    def open(self, instance: str, settings: HttpSettings) -> JenkinsClient:
+        """Return a client of its own, with other time-outs; whoever asked closes it.
+
+        Args:
+            instance: One of :attr:`instances`.
+            settings: Time-outs and clocks.
+        """
+        from jenkins_notary.jenkins.client import JenkinsClient
+
+        return JenkinsClient(self._accesses[instance], settings=settings)
 
     def close(self) -> None:
         """Close every connection; a client that is asked for later is a new one."""
