@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jenkins_notary.api.results import AssetRecord
     from jenkins_notary.api.session import Session
     from jenkins_notary.assets.claims import SentClaim
+    from jenkins_notary.ports import Signer
     from jenkins_notary.values.body import Body
 
 _NO_BODIES: Mapping[str, Body] = {}
@@ -49,6 +50,7 @@ def sign_claim(
     bodies: Mapping[str, Body] = _NO_BODIES,
     *,
     submitter: Mapping[str, str] | None = None,
+    signer: Signer | None = None,
 ) -> SignedAssets:
     """Sign a parsed claim; see :func:`record_claim`.
 
@@ -57,6 +59,7 @@ def sign_claim(
         sent: The claim.
         bodies: Stored bodies by SHA-256 hex, which attachments name.
         submitter: Who sent it to a service, or None.
+        signer: Whose key signs; None for the session's.
     """
     stored: list[dict[str, object]] = []
     for one in sent.attachments:
@@ -80,17 +83,17 @@ def sign_claim(
         sent.assets,
         sent.claim,
         stored,
-        author=author_of(session, sent.record_id, sent.claimed_at),
+        author=author_of(signer or session.signer(), sent.record_id, sent.claimed_at),
         job=sent.job,
         submitter=submitter,
     )
 
 
-def author_of(session: Session, record_id: str, claimed_at: str) -> Author:
+def author_of(signer: Signer, record_id: str, claimed_at: str) -> Author:
     """Return who signs what was claimed elsewhere, under its own id and time.
 
     Raises:
         UsageError: The time is none.
     """
     _, at_ms = parse_as_of(claimed_at)
-    return Author((session.signer(),), record_id, at_ms or 0)
+    return Author((signer,), record_id, at_ms or 0)

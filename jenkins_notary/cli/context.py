@@ -282,6 +282,7 @@ class Context:
             self.stdin,
             self.output.notice,
             self._progress(),
+            self.output.announce,
         )
 
     def _progress(self) -> Callable[[str, int, int | None], None] | None:

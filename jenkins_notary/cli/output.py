@@ -133,6 +133,10 @@ class Output:
         if not self.is_quiet:
             self._say(text)
 
+    def announce(self, text: str) -> None:
+        """Say something on the side, even where it shall be quiet."""
+        self._say(text)
+
     def fail(self, error: NotaryError) -> int:
         """Print an error and return its exit code."""
         faults = error.faults if isinstance(error, FaultsError) else ()

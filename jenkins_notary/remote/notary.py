@@ -63,6 +63,8 @@ class RemoteChoices(NamedTuple):
         stdin: Where lists are read from, or None.
         notify: Called with one-line notices.
         progress: Called with (what, done, total or None) during long work, or None.
+        announce: Prints a line that gets into a build's log, or None where nothing
+            does: then no build proves that it asks.
     """
 
     ledger: str | None
@@ -77,6 +79,7 @@ class RemoteChoices(NamedTuple):
     stdin: BinaryIO | None
     notify: Callable[[str], None]
     progress: Callable[[str, int, int | None], None] | None
+    announce: Callable[[str], None] | None = None
 
 
 class RemoteItem(NamedTuple):
@@ -299,7 +302,7 @@ class RemoteNotary:
         service = self._open()
         with open_body(path, self._choices.stdin, check_label(label), mime) as body:
             body.send(service)
-            answer = service.post(
+            answer = self._post(
                 "/attachments",
                 {
                     "recordId": os.urandom(16).hex(),
@@ -308,6 +311,7 @@ class RemoteNotary:
                     "digests": about,
                     "attachment": body.describe(),
                 },
+                described,
             )
         (item,) = self._checker().check_attached(answer, body.sha256_hex)
         return RemoteItem(item)
@@ -330,10 +334,24 @@ class RemoteNotary:
             return self._write_claims(self._choices.claims, sent)
         service = self._open()
         sent = sent._replace(attachments=self._send_bodies(service, claim, assets))
-        answer = service.post("/records", format_claim(sent), meanwhile=_load_checks)
+        answer = self._post("/records", format_claim(sent), job)
         checked = self._checker().check_records(answer, sent)
         self._envelopes = answer["envelopes"]
         return [RemoteItem(one) for one in checked]
+
+    def _post(
+        self, path: str, value: Mapping[str, object], job: Mapping[str, Any] | None
+    ) -> Mapping[str, Any]:
+        """Return the answer to what is sent, as this build if it is about it."""
+        service, announce = self._open(), self._choices.announce
+        if announce is None or job is None:
+            return service.post(path, value, meanwhile=_load_checks)
+        from jenkins_notary.remote.sessions import BuildSession
+
+        build = BuildSession(
+            service, self._choices.environ, announce, self._choices.notify
+        )
+        return build.post(path, value, job, meanwhile=_load_checks)
 
     def _send_bodies(
         self, service: Service, claim: Claim, assets: Sequence[Asset]

@@ -150,6 +150,7 @@ class Service:
         value: Mapping[str, object],
         *,
         meanwhile: Callable[[], object] = bool,
+        session: str | None = None,
     ) -> Mapping[str, Any]:
         """Return the JSON object that answers one that is sent.
 
@@ -157,12 +158,17 @@ class Service:
             path: Where it goes.
             value: What is sent.
             meanwhile: Called while the service works.
+            session: The session of the build that sends it, or None.
 
         Raises:
             NotaryError: What the service says, or that it does not answer.
         """
         data = json.dumps(value, separators=(",", ":")).encode("ascii")
-        headers = (*self._headers, ("Content-Type", "application/json"))
+        headers = (
+            *self._headers,
+            ("Content-Type", "application/json"),
+            *([("Notary-Session", session)] if session else []),
+        )
         return self._read(
             self._ask(
                 Request(

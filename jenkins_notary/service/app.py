@@ -39,7 +39,7 @@ from jenkins_notary.service.exchange import Exchange, Pieces, read_query
 from jenkins_notary.service.failures import Failures, MethodError, UnknownTokenError
 from jenkins_notary.service.handlers import Call
 from jenkins_notary.service.openapi import describe_api
-from jenkins_notary.service.recording import Recording
+from jenkins_notary.service.recording import Recording, Sender
 from jenkins_notary.service.replies import HEADERS, dump, json_response, respond
 from jenkins_notary.service.routes import (
     DESCRIBE,
@@ -47,6 +47,7 @@ from jenkins_notary.service.routes import (
     HEALTH,
     LONG,
     OPEN,
+    PROVE,
     READ,
     RECORDS,
     ROUTES,
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from jenkins_notary.ports import LogName
     from jenkins_notary.service.commits import Waiting, Work
     from jenkins_notary.service.running import Running
+    from jenkins_notary.service.sessions import ProvenBuild
 
 THREADS = {
     WRITE: 64,
@@ -82,6 +84,7 @@ THREADS = {
     DOWNLOAD: 8,
     TILES: 4,
     OPEN: 8,
+    PROVE: 32,
 }
 MAX_WAITING = {
     WRITE: 1024,
@@ -91,6 +94,7 @@ MAX_WAITING = {
     DOWNLOAD: 64,
     TILES: 256,
     OPEN: 64,
+    PROVE: 256,
 }
 MAX_GROUPED_BYTES = 256 << 10
 """Requests up to this size are signed and committed in groups."""
@@ -251,7 +255,10 @@ class Application:
             value = await self._work(READ, partial(route.parse, data, route.limit))
         query = read_query(request)
         session = self._engine.session()
-        call = Call(session, who, self._uploads, self._running, value, query, path)
+        build = await self._prove(request, who)
+        call = Call(
+            session, who, self._uploads, self._running, value, query, path, build
+        )
         assert route.handler is not None  # noqa: S101 - these lanes have one
         handler = route.handler
 
@@ -266,7 +273,9 @@ class Application:
     ) -> Response:
         """Record claims or envelopes; answer once they are durable."""
         data = await exchange.read_all(request, route.limit)
-        work = Recording(data, route.limit, who, self._uploads)
+        build = await self._prove(request, who)
+        sender = Sender(who, build, self._uploads, self._running.voices)
+        work = Recording(data, route.limit, sender)
         if len(data) > MAX_GROUPED_BYTES:
             # What takes long to sign must not hold up a group.
             session = self._engine.session()
@@ -287,6 +296,18 @@ class Application:
         if done.error is not None:
             raise done.error
         return Response(done.result, headers=HEADERS, media_type="application/json")
+
+    async def _prove(self, request: Request, who: Principal) -> ProvenBuild | None:
+        """Return the build that has proved that it asks, None where none says so."""
+        text = request.headers.get("notary-session")
+        if text is None:
+            return None
+        sessions = self._running.sessions
+        build = sessions.recall(text, who)
+        if build is None:
+            session = self._engine.session()
+            build = await self._work(PROVE, partial(sessions.prove, session, text, who))
+        return build
 
     async def _upload(
         self,

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from jenkins_notary.service.rules import Principal
     from jenkins_notary.service.running import Running
     from jenkins_notary.service.session import ServiceSession
+    from jenkins_notary.service.sessions import ProvenBuild
     from jenkins_notary.service.uploads import Uploads
     from jenkins_notary.trust.record import ProvenRecord
     from jenkins_notary.values.body import Body
@@ -59,6 +60,7 @@ MAX_LOOKED_AT = 5000
 """Records that one page of a search reads."""
 
 MAX_DIGESTS = 499
+MAX_ID_TOKEN = 16 << 10
 
 
 class Call(NamedTuple):
@@ -72,6 +74,7 @@ class Call(NamedTuple):
         value: The body's JSON object; empty where there is none.
         query: The query's parameters.
         path: The parts of the path that vary.
+        build: The build that has proved that it asks, or None.
     """
 
     session: ServiceSession
@@ -81,6 +84,7 @@ class Call(NamedTuple):
     value: Mapping[str, Any]
     query: Mapping[str, str]
     path: Mapping[str, str]
+    build: ProvenBuild | None = None
 
 
 def attach(call: Call) -> dict[str, Any]:
@@ -100,25 +104,32 @@ def attach(call: Call) -> dict[str, Any]:
     if len(about) != len(digests):
         raise UsageError("digests", expected="texts")
     sent = _parse_call(value)
-    job = None if sent.job is None else {**sent.job, "identity": "asserted"}
-    if job is None and not about:
+    if sent.job is None and not about:
         raise UsageError("attachment", expected="a job or a digest", got="neither")
-    if call.who.role == "writer" or job is not None:
-        check_job(call.who, None if job is None else job["id"])
+    if call.who.role == "writer" or sent.job is not None:
+        check_job(call.who, None if sent.job is None else sent.job["id"])
+    voice = call.service.voices.of_claim(session, call.who, sent, call.build)
     subjects = [Subject(name, body.sha256_hex)]
     subjects += [Subject(given, digest_hex(given)) for given in about]
     facts = {
-        "job": job,
+        "job": voice.job,
         "name": name,
         "body": format_body(body),
         "label": check_label(text_of(one, "label", 1000)),
         "mime": mime,
         "submitter": call.who.describe(),
     }
-    author = author_of(session, sent.record_id, sent.claimed_at)
+    author = author_of(voice.signer, sent.record_id, sent.claimed_at)
     (index,) = session.append([author.sign("attachment", subjects, facts)])
     view = session.view()
     return {"records": [show_record(view, view.record(index)).to_dict()]}
+
+
+def open_session(call: Call) -> dict[str, Any]:
+    """Begin a session of a build, which then proves that it is this one."""
+    named = within(call.who, required_text(call.value, "job", 4096))
+    token = text_of(call.value, "idToken", MAX_ID_TOKEN)
+    return call.service.sessions.open(call.session, call.who, named, id_token=token)
 
 
 def judge(call: Call) -> dict[str, Any]:

@@ -98,6 +98,11 @@ _REQUESTS: dict[str, dict[str, Any]] = {
             "attachment": _OBJECT,
         },
     },
+    "/sessions": {
+        "type": "object",
+        "required": ["job"],
+        "properties": {"job": _TEXT, "idToken": _TEXT_OR_NULL},
+    },
     "/verdicts": {
         "type": "object",
         "required": ["assets"],
@@ -141,6 +146,17 @@ _ANSWERS: dict[str, dict[str, Any]] = {
     "/attachments": _RECORDS,
     "/verdicts": _ASSETS,
     "/gate": _ASSETS,
+    "/sessions": {
+        "type": "object",
+        "required": ["session"],
+        "properties": {
+            "session": _TEXT_OR_NULL,
+            "nonce": _TEXT_OR_NULL,
+            "line": _TEXT_OR_NULL,
+            "expires": _TEXT,
+            "reason": _TEXT,
+        },
+    },
     "/evidence": _RECORDS,
     "/envelopes": {
         "type": "object",

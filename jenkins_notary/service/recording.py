@@ -14,6 +14,7 @@ from jenkins_notary.assets.claims import parse_claim
 from jenkins_notary.errors import IntegrityError, UsageError
 from jenkins_notary.service.asks import list_of, parse_object
 from jenkins_notary.service.rules import check_claim, check_statement
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.trust.keys import is_signer_id
 from jenkins_notary.trust.record import check_author
 from jenkins_notary.values.envelope import parse_envelope
@@ -27,30 +28,45 @@ if TYPE_CHECKING:
     from jenkins_notary.api.notarize import SignedAssets
     from jenkins_notary.api.session import Session
     from jenkins_notary.service.rules import Principal
+    from jenkins_notary.service.sessions import ProvenBuild
     from jenkins_notary.service.uploads import Uploads
+    from jenkins_notary.service.voices import Voices
 
 MAX_RECORDS = 100
 """Claims or envelopes of one request."""
 
 
+class Sender(NamedTuple):
+    """Who sends records.
+
+    Attributes:
+        who: Whose request it is.
+        build: The build that has proved that it sends it, or None.
+        uploads: Bodies that were sent before.
+        voices: Whose key signs what is sent.
+    """
+
+    who: Principal
+    build: ProvenBuild | None
+    uploads: Uploads
+    voices: Voices
+
+
 class Recording:
     """One request's records, from the body to the answer."""
 
-    def __init__(
-        self, data: bytes, limit: int, who: Principal, uploads: Uploads
-    ) -> None:
+    def __init__(self, data: bytes, limit: int, sender: Sender) -> None:
         """Take a request's body; nothing is looked at yet.
 
         Args:
             data: The body.
             limit: The most bytes of it.
-            who: Whose request it is.
-            uploads: Bodies that were sent before.
+            sender: Whose request it is.
         """
         self._data = data
         self._limit = limit
-        self._who = who
-        self._uploads = uploads
+        self._sender = sender
+        self._who = sender.who
         self._signed: list[SignedAssets] = []
         self._is_list = False
 
@@ -93,14 +109,17 @@ class Recording:
         sent = parse_claim(value)
         check_claim(self._who, session.view(), sent)
         named = {one.sha256_hex for one in sent.attachments}
-        found = {one: self._uploads.get(self._who.name, one) for one in named}
-        if sent.job is not None:
-            sent = sent._replace(job={**sent.job, "identity": "asserted"})
+        uploads = self._sender.uploads
+        found = {one: uploads.get(self._who.name, one) for one in named}
+        voice = self._sender.voices.of_claim(
+            session, self._who, sent, self._sender.build
+        )
         return sign_claim(
             session,
-            sent,
+            sent._replace(job=voice.job),
             {one: body for one, body in found.items() if body is not None},
             submitter=self._who.describe(),
+            signer=voice.signer,
         )
 
     def _check_signed(self, session: Session, text: object) -> bytes:

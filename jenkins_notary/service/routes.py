@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from jenkins_notary.service.replies import Reply
 
 API = "/api/v1"
-WRITE, READ, LONG = "write", "read", "long"
+WRITE, READ, LONG, PROVE = "write", "read", "long", "prove"
 """Lanes: threads are kept apart, so that what takes long holds up nothing else."""
 
 RECORDS, UPLOAD, DOWNLOAD, TILES, HEALTH, DESCRIBE, OPEN = (
@@ -121,6 +121,15 @@ ROUTES: tuple[Route, ...] = (
         "Record a body as evidence of a job or of digests.",
         WRITE,
         handlers.attach,
+        _MIB,
+    ),
+    Route(
+        "POST",
+        f"{API}/sessions",
+        RECORD,
+        "Begin a session of a build that runs, which then proves which one it is.",
+        PROVE,
+        handlers.open_session,
         _MIB,
     ),
     Route(

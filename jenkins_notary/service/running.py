@@ -6,8 +6,11 @@ from jenkins_notary.service.corroborating import Corroboration
 from jenkins_notary.service.coverage import CoverageSweeps
 from jenkins_notary.service.follower import Follower
 from jenkins_notary.service.logins import Logins
+from jenkins_notary.service.sessions import Sessions
+from jenkins_notary.service.signing import ClassKeys, keys_path
 from jenkins_notary.service.state import ServiceState, state_path
 from jenkins_notary.service.tasks import Tasks
+from jenkins_notary.service.voices import Voices
 from jenkins_notary.service.witnesses import Witnesses
 from jenkins_notary.shapes import NamedTuple
 
@@ -34,6 +37,8 @@ class Running(NamedTuple):
         follower: Who wants each new record.
         witnesses: Who signs its checkpoints.
         log: Where each request gets its line; others may write to it too.
+        sessions: Which builds have proved which ones they are.
+        voices: Whose key signs what is sent.
     """
 
     engine: Engine
@@ -45,6 +50,8 @@ class Running(NamedTuple):
     follower: Follower
     witnesses: Witnesses
     log: AccessLog
+    sessions: Sessions
+    voices: Voices
 
     def close(self) -> None:
         """Stop what works beside the requests, commit what waits, and close."""
@@ -72,6 +79,19 @@ def start_running(
     logins = Logins(settings.login, tokens, state)
     witnesses = Witnesses(engine, state, settings.witnesses)
     witnesses.start(tasks)
+    sessions = Sessions(state, settings.builds)
+    keys = ClassKeys(keys_path(engine.places.ledger), settings.builds, log.report)
+    voices = Voices(settings.builds, keys, sessions)
     return Running(
-        engine, tokens, logins, settings, state, tasks, follower, witnesses, log
+        engine,
+        tokens,
+        logins,
+        settings,
+        state,
+        tasks,
+        follower,
+        witnesses,
+        log,
+        sessions,
+        voices,
     )

@@ -12,6 +12,7 @@ import msgspec
 
 from jenkins_notary.assets.asset import printable, raise_faults
 from jenkins_notary.errors import ConfigurationError
+from jenkins_notary.service.classes import BuildsSection
 from jenkins_notary.service.coverage import CoverageSettings
 from jenkins_notary.service.logins import LoginSettings
 from jenkins_notary.service.sections import Section
@@ -33,12 +34,14 @@ class Settings(Section, frozen=True):
 
     Attributes:
         ledgers: Further ledgers that are served.
+        builds: Which builds speak for an org, and how they prove who they are.
         login: How people log in.
         witnesses: Who is asked to sign checkpoints.
         coverage: Which builds are accounted for.
     """
 
     ledgers: tuple[Team, ...] = ()
+    builds: BuildsSection = BuildsSection()
     login: LoginSettings = LoginSettings()
     witnesses: WitnessSettings = WitnessSettings()
     coverage: CoverageSettings = CoverageSettings()

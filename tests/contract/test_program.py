@@ -229,7 +229,7 @@ def shape(value: Any) -> object:  # noqa: ANN401 - any JSON
     A service's statements say more: who sent them, and that their job is asserted.
     """
     if isinstance(value, dict):
-        kept = value.keys() - {"submitter", "identity"}
+        kept = value.keys() - {"submitter", "identity", "class"}
         return {key: shape(one) for key, one in value.items() if key in kept}
     if isinstance(value, list):
         return [shape(one) for one in value]

@@ -119,7 +119,7 @@ def test_record_says_who_sent_it_and_that_its_job_is_only_asserted(
     found = service.ask("GET", f"/api/v1/records/{index}", token=people.reader).json
     predicate = found["record"]["predicate"]
     assert predicate["submitter"] == {"token": "writer", "role": "writer"}
-    assert predicate["job"] == {"id": OURS, "identity": "asserted"}
+    assert predicate["job"] == {"id": OURS, "identity": "asserted", "class": "weak"}
 
 
 def test_claim_sent_again_is_the_same_record(service: Serving, people: People) -> None:

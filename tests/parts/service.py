@@ -253,7 +253,7 @@ class StandIn:
             "label": one["label"],
             "mime": one["mime"],
         }
-        author = author_of(session, value["recordId"], value["claimedAt"])
+        author = author_of(session.signer(), value["recordId"], value["claimedAt"])
         (index,) = session.append([author.sign("attachment", subjects, facts)])
         view = session.view()
         return {"records": [show_record(view, view.record(index)).to_dict()]}
