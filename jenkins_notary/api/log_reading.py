@@ -125,7 +125,7 @@ def find_extract(
         log = find_log(session, job, **choice)
     except NotFoundError:
         raise missing from None
-    listed = _list_stages(session, log, as_of)
+    listed = list_stages(session, log, as_of)
     bounds, found = CONTROLLER, [one for one in listed if one.name == stage]
     # Marks of a stage that the controller does not know are forged ones.
     is_told = bool(listed) and len(listed) < MAX_STAGES
@@ -203,7 +203,9 @@ def _read_piece(session: Session, record: ProvenRecord) -> Iterator[bytes]:
     return read_body(place_of(session, record, body), body)
 
 
-def _list_stages(session: Session, log: FoundLog, as_of: str | None) -> list[Stage]:
+def list_stages(
+    session: Session, log: FoundLog, as_of: str | None = None
+) -> list[Stage]:
     """Return the stages that the controller gave: with the log, else with the build."""
     record = log.record
     assert record.statement is not None  # noqa: S101 - it is a log by its statement

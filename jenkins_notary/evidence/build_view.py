@@ -44,8 +44,8 @@ def describe_build(records: Sequence[Record]) -> dict[str, Any]:
         "artifacts": _list_artifacts(counting),
         "attachments": [
             {
-                "name": _predicate(one).get("name"),
-                "label": _predicate(one).get("label"),
+                "name": predicate_of(one).get("name"),
+                "label": predicate_of(one).get("label"),
                 "digest": one.get("digest"),
                 "index": one.get("index"),
             }
@@ -53,20 +53,20 @@ def describe_build(records: Sequence[Record]) -> dict[str, Any]:
             if one.get("type") == "attachment"
         ],
         "tests": _read_tests(_newest(counting, "test-result")),
-        "log": _read_log([one for one in logs if not _predicate(one).get("stage")]),
+        "log": _read_log([one for one in logs if not predicate_of(one).get("stage")]),
         "stage_logs": sorted(
             {
-                str(_predicate(one)["stage"])
+                str(predicate_of(one)["stage"])
                 for one in logs
-                if _predicate(one).get("stage")
+                if predicate_of(one).get("stage")
             }
         ),
-        "gaps": _facts(provenance).get("gaps"),
+        "gaps": facts_of(provenance).get("gaps"),
         "corroborations": find_corroborations(counting),
         "slsa": assess_build(records),
         "deleted": [
             {
-                "at": _object(_predicate(one).get("event")).get("at"),
+                "at": object_of(predicate_of(one).get("event")).get("at"),
                 "what": "build" if one.get("job") else "job",
                 "index": one.get("index"),
             }
@@ -100,22 +100,22 @@ def trace_digest(records: Sequence[Record]) -> dict[str, Any]:
 
 def _read_provenance(record: Record | None) -> dict[str, Any]:
     """Return what a provenance says of how the build came about."""
-    definition = _object(_predicate(record).get("buildDefinition"))
-    internal = _object(definition.get("internalParameters"))
-    build = _object(_facts(record).get("build"))
+    definition = object_of(predicate_of(record).get("buildDefinition"))
+    internal = object_of(definition.get("internalParameters"))
+    build = object_of(facts_of(record).get("build"))
     listed = definition.get("resolvedDependencies")
     commits = []
-    for one in _objects(listed):
-        commit = _object(one.get("digest")).get("gitCommit")
+    for one in objects_of(listed):
+        commit = object_of(one.get("digest")).get("gitCommit")
         if one.get("name") == "source" and commit:
             commits.append(f"{commit}  {one.get('uri', '')}".rstrip()[:_TEXT])
     return {
         "result": internal.get("result", build.get("result")),
         "commits": commits,
-        "causes": [_describe_cause(one) for one in _objects(internal.get("causes"))],
-        "replay": _object(internal.get("replay")).get("isReplay") is True,
+        "causes": [_describe_cause(one) for one in objects_of(internal.get("causes"))],
+        "replay": object_of(internal.get("replay")).get("isReplay") is True,
         "nodes": [
-            str(one.get("name"))[:_TEXT] for one in _objects(internal.get("node"))
+            str(one.get("name"))[:_TEXT] for one in objects_of(internal.get("node"))
         ],
         "provenance": None if record is None else record.get("index"),
     }
@@ -123,7 +123,7 @@ def _read_provenance(record: Record | None) -> dict[str, Any]:
 
 def _describe_cause(cause: Mapping[str, Any]) -> str:
     """Return a cause in one line."""
-    upstream = _object(cause.get("upstream"))
+    upstream = object_of(cause.get("upstream"))
     said = str(cause.get("description") or cause.get("kind") or "")
     if upstream:
         said = f"upstream {upstream.get('job')}#{upstream.get('build')}"
@@ -140,9 +140,9 @@ def _list_artifacts(records: Sequence[Record]) -> list[dict[str, Any]]:
         kind = record.get("type")
         if kind not in {"provenance", "notarization"}:
             continue
-        for one in _objects(record.get("subjects")):
+        for one in objects_of(record.get("subjects")):
             name = one.get("name")
-            sha256 = _object(one.get("digest")).get("sha256")
+            sha256 = object_of(one.get("digest")).get("sha256")
             if kind == "provenance" and name == "build log":
                 continue
             entry = found.setdefault(
@@ -167,8 +167,8 @@ def _read_tests(record: Record | None) -> dict[str, Any] | None:
     if record is None:
         return None
     return {
-        "result": _predicate(record).get("result"),
-        "counts": _facts(record).get("tests"),
+        "result": predicate_of(record).get("result"),
+        "counts": facts_of(record).get("tests"),
         "index": record.get("index"),
     }
 
@@ -179,7 +179,7 @@ def _read_log(records: Sequence[Record]) -> dict[str, Any] | None:
         return None
 
     def rank(record: Record) -> tuple[bool, bool, int]:
-        said = _predicate(record)
+        said = predicate_of(record)
         return (
             said.get("source") == "controller",
             said.get("state") != "growing",
@@ -187,15 +187,15 @@ def _read_log(records: Sequence[Record]) -> dict[str, Any] | None:
         )
 
     best = max(records, key=rank)
-    said = _predicate(best)
+    said = predicate_of(best)
     return {
         "digest": best.get("digest"),
-        "size": _object(said.get("body")).get("size"),
+        "size": object_of(said.get("body")).get("size"),
         "form": said.get("form", "consoleText"),
         "state": said.get("state", "whole"),
         "source": said.get("source", "agent"),
         "kept": said.get("kept", "stored"),
-        "findings": _object(said.get("findings")).get("count"),
+        "findings": object_of(said.get("findings")).get("count"),
         "index": best.get("index"),
     }
 
@@ -203,7 +203,7 @@ def _read_log(records: Sequence[Record]) -> dict[str, Any] | None:
 def _started(records: Sequence[Record]) -> str | None:
     """Return when the build started, as its records say, or None."""
     for one in records:
-        started = _object(_facts(one).get("build")).get("startedAt")
+        started = object_of(facts_of(one).get("build")).get("startedAt")
         if isinstance(started, str):
             return started
     return None
@@ -215,23 +215,23 @@ def _newest(records: Sequence[Record], kind: str) -> Record | None:
     return found[-1] if found else None
 
 
-def _predicate(record: Record | None) -> Mapping[str, Any]:
+def predicate_of(record: Record | None) -> Mapping[str, Any]:
     """Return a record's predicate."""
-    return {} if record is None else _object(record.get("predicate"))
+    return {} if record is None else object_of(record.get("predicate"))
 
 
-def _facts(record: Record | None) -> Mapping[str, Any]:
+def facts_of(record: Record | None) -> Mapping[str, Any]:
     """Return what a record says under this project's own keys."""
-    predicate = _predicate(record)
-    return _object(predicate.get(_EXTENSION, predicate))
+    predicate = predicate_of(record)
+    return object_of(predicate.get(_EXTENSION, predicate))
 
 
-def _object(value: object) -> Mapping[str, Any]:
+def object_of(value: object) -> Mapping[str, Any]:
     """Return a JSON object, an empty one for anything else."""
     return value if isinstance(value, dict) else {}
 
 
-def _objects(value: object) -> list[Mapping[str, Any]]:
+def objects_of(value: object) -> list[Mapping[str, Any]]:
     """Return the JSON objects of a list."""
     listed = value if isinstance(value, list) else []
     return [one for one in listed if isinstance(one, dict)]

@@ -423,9 +423,13 @@ class LedgerView:
         high: bytes,
         *,
         newest_first: bool = False,
+        page: int = PAGE,
     ) -> Iterator[tuple[bytes, int]]:
-        """Yield (key, index) of rows; see :meth:`find`. A key is a hint as well."""
-        rows = self._scan(kind, low, high, newest_first=newest_first)
+        """Yield (key, index) of rows; see :meth:`find`. A key is a hint as well.
+
+        Who wants few of them asks for small pages.
+        """
+        rows = self._scan(kind, low, high, newest_first=newest_first, page=page)
         yield from (row for row in rows if row[1] < self.size)
 
     def find_digest(self, digest_hex: str) -> Iterator[int]:
@@ -446,13 +450,19 @@ class LedgerView:
         return self._read_trust_log()
 
     def _scan(
-        self, kind: RowKind, low: bytes, high: bytes, *, newest_first: bool
+        self,
+        kind: RowKind,
+        low: bytes,
+        high: bytes,
+        *,
+        newest_first: bool,
+        page: int = PAGE,
     ) -> Iterator[tuple[bytes, int]]:
         """Yield (key, index) by a range of keys, those behind the view's size too."""
         after: tuple[bytes, int] | None = None
         while True:
             rows = self._reader.rows(
-                kind, low, high, limit=PAGE, after=after, newest_first=newest_first
+                kind, low, high, limit=page, after=after, newest_first=newest_first
             )
             for row in rows:
                 place = row.key, row.index
@@ -469,7 +479,7 @@ class LedgerView:
                     )
                 after = place
                 yield place
-            if len(rows) < PAGE:
+            if len(rows) < page:
                 return
 
     def _read_own(

@@ -35,10 +35,11 @@ from jenkins_notary.service.clients import Clients
 from jenkins_notary.service.commits import MAX_WAIT_S, BusyError
 from jenkins_notary.service.door import Door
 from jenkins_notary.service.entrance import Entrance
-from jenkins_notary.service.exchange import Exchange, Pieces, read_query
+from jenkins_notary.service.exchange import Exchange, Pieces, accepts_page, read_query
 from jenkins_notary.service.failures import Failures, MethodError, UnknownTokenError
 from jenkins_notary.service.handlers import Call
 from jenkins_notary.service.openapi import describe_api
+from jenkins_notary.service.pages import read_page_file
 from jenkins_notary.service.recording import Recording, Sender
 from jenkins_notary.service.replies import HEADERS, dump, json_response, respond
 from jenkins_notary.service.routes import (
@@ -51,6 +52,7 @@ from jenkins_notary.service.routes import (
     READ,
     RECORDS,
     ROUTES,
+    STATIC,
     TILES,
     UPLOAD,
     WRITE,
@@ -180,10 +182,23 @@ class Application:
         route, path, allowed = self._match(request.scope)
         if route is not None and route.lane == HEALTH:
             return await self._check_health(route)
+        if route is not None and route.lane == STATIC:
+            return respond(read_page_file(path["name"]))
         if route is not None and route.lane == OPEN:
             return await self._open(request, exchange, route)
+        exchange.is_page = accepts_page(request)
         who = self._let_in(request, exchange, route, allowed)
         assert route is not None  # noqa: S101 - else nobody was let in
+        return await self._serve(request, exchange, (route, path, who))
+
+    async def _serve(
+        self,
+        request: Request,
+        exchange: Exchange,
+        place: tuple[Route, Mapping[str, str], Principal],
+    ) -> Response:
+        """Return the answer to somebody who may ask."""
+        route, path, who = place
         if route.lane == TILES:
             return await self._serve_tile(route, path)
         if route.lane == DESCRIBE:
@@ -194,7 +209,7 @@ class Application:
             return await self._upload(request, exchange, path, who)
         if route.lane == DOWNLOAD:
             return await self._download(path, who)
-        return await self._handle(request, exchange, (route, path, who))
+        return await self._handle(request, exchange, place)
 
     def _let_in(
         self,

@@ -12,6 +12,7 @@ from jenkins_notary.values.query import Query
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
     from typing import Any, NoReturn
 
 MAX_DEPTH = 64
@@ -80,9 +81,7 @@ def parse_query(asked: Mapping[str, str]) -> Query:
     Raises:
         UsageError: A parameter is unknown, or no number where there must be one.
     """
-    unknown = sorted(asked.keys() - _QUERY.keys() - _NUMBERS - _OTHERS)
-    if unknown:
-        _refuse("query", "known parameters", ", ".join(unknown)[:80])
+    check_known(asked, _QUERY.keys() | _NUMBERS | _OTHERS)
     for name, text in asked.items():
         if not _is_text(text, 4096):
             _refuse(name, "text of at most 4096 characters", "other")
@@ -94,6 +93,17 @@ def parse_query(asked: Mapping[str, str]) -> Query:
     if not limit or limit > MAX_PAGE:
         _refuse("limit", f"1 to {MAX_PAGE}", str(limit))
     return Query(**texts, limit=limit, before=before)
+
+
+def check_known(asked: Mapping[str, str], known: AbstractSet[str]) -> None:
+    """Check that a query has known parameters only.
+
+    Raises:
+        UsageError: It has others.
+    """
+    unknown = sorted(asked.keys() - known)
+    if unknown:
+        _refuse("query", "known parameters", ", ".join(unknown)[:80])
 
 
 def parse_number(

@@ -37,6 +37,7 @@ class Exchange:
         code: The exit code of its failure, 0 for none.
         fault: What failed, for the access log alone.
         has_ended: Whether the request's body was read to its end.
+        is_page: Whether a failure is told by a page.
     """
 
     def __init__(self, receive: Receive, send: Send) -> None:
@@ -48,6 +49,7 @@ class Exchange:
         self.code = 0
         self.fault: str | None = None
         self.has_ended = False
+        self.is_page = False
         self._status = 0
         self._received = 0
         self._sent = 0
@@ -176,6 +178,11 @@ class Pieces:
                 return await self._exchange.next_piece()
         except TimeoutError:
             raise _slow() from None
+
+
+def accepts_page(request: Request) -> bool:
+    """Return whether a browser asks, on behalf of a person."""
+    return "text/html" in request.headers.get("accept", "")
 
 
 def read_query(request: Request) -> dict[str, str]:

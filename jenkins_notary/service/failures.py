@@ -32,15 +32,25 @@ from jenkins_notary.errors import (
     UnavailableError,
     UsageError,
 )
-from jenkins_notary.service.replies import HEADERS
+from jenkins_notary.pages.site import Frame, render
+from jenkins_notary.service.replies import HEADERS, PAGE_HEADERS
 from jenkins_notary.service.uploads import OtherBytesError, TooLargeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from jenkins_notary.errors import NotaryError
     from jenkins_notary.service.exchange import Exchange
 
+_TITLES = {
+    400: "That cannot be asked so",
+    401: "Please sign in",
+    403: "You may not see this",
+    404: "Nothing here that you may see",
+    409: "Several match",
+    500: "The service failed, or what it holds was altered",
+    503: "Too much to do; try again in a moment",
+}
 _STATUS = {64: 400, 65: 500, 66: 404, 67: 409, 69: 503, 70: 500, 74: 507, 77: 403}
 
 
@@ -85,8 +95,12 @@ class Failures:
             headers["Retry-After"] = "1"
         if not exchange.has_ended:
             headers["Connection"] = "close"
-        told = json.dumps(self._hide(error, exchange.id))
-        return Response(told, status, headers=headers, media_type="application/json")
+        told = self._hide(error, exchange.id)
+        if exchange.is_page:
+            return _make_page(exchange, told, status, headers)
+        return Response(
+            json.dumps(told), status, headers=headers, media_type="application/json"
+        )
 
     def _hide(self, error: NotaryError, exchange_id: str) -> dict[str, object]:
         """Return an error's JSON without what is this host's own business."""
@@ -102,6 +116,21 @@ class Failures:
             text = text.replace(json.dumps(word)[1:-1], "...")
         found: dict[str, object] = json.loads(text)
         return found
+
+
+def _make_page(
+    exchange: Exchange,
+    told: Mapping[str, object],
+    status: int,
+    headers: Mapping[str, str],
+) -> Response:
+    """Return the page that tells a person of a failure."""
+    frame = Frame(
+        _TITLES.get(status, "That did not work"),
+        None if exchange.who is None else exchange.who.name,
+    )
+    body = render("error", frame, status=status, error=told, choices=(), login="/login")
+    return Response(body, status, {**headers, **PAGE_HEADERS}, "text/html")
 
 
 def _is_own(error: NotaryError) -> bool:

@@ -201,7 +201,7 @@ def evidence(call: Call) -> dict[str, Any]:
 def show(call: Call) -> dict[str, Any]:
     """Return one record with its receipt and envelope."""
     view = call.session.followed_view()
-    one = _see(call)
+    one = see(call)
     data = view.envelope_bytes(one)
     return {
         "record": show_record(view, one).to_dict(),
@@ -211,7 +211,7 @@ def show(call: Call) -> dict[str, Any]:
 
 def show_receipt(call: Call) -> bytes:
     """Return a record's receipt, with cosignatures if there are some that cover it."""
-    one = _see(call)
+    one = see(call)
     cosigned = call.service.witnesses.cosigned_view(call.session)
     if cosigned is not None and one.index < cosigned.size:
         return make_receipt(cosigned, one.index)
@@ -283,7 +283,7 @@ def deliver(call: Call) -> dict[str, Any]:
     return deliver_events(call.session, call.who, call.service, call.value)
 
 
-def _see(call: Call) -> ProvenRecord:
+def see(call: Call) -> ProvenRecord:
     """Return the record that a path names, if it may be seen.
 
     Raises:

@@ -19,7 +19,15 @@ from jenkins_notary.errors import (
     UnavailableError,
     UsageError,
 )
-from jenkins_notary.service.routes import DOWNLOAD, HEALTH, OPEN, ROUTES, TILES, UPLOAD
+from jenkins_notary.service.routes import (
+    DOWNLOAD,
+    HEALTH,
+    OPEN,
+    ROUTES,
+    STATIC,
+    TILES,
+    UPLOAD,
+)
 from jenkins_notary.service.rules import RIGHTS
 from jenkins_notary.version import VERSION
 
@@ -181,6 +189,12 @@ _PARAMETERS: dict[str, dict[str, dict[str, Any]]] = {
         "before": _NUMBER,
         "receipts": {"enum": ["true", "false"]},
     },
+    "/jobs": {
+        "prefix": _TEXT,
+        "after": _TEXT,
+        "limit": {"type": "integer", "minimum": 1, "maximum": 1000},
+    },
+    "/log": dict.fromkeys(("job", "stage", "started", "asOf", "lines", "grep"), _TEXT),
     "/logs": dict.fromkeys(("job", "stage", "started", "asOf"), _TEXT),
     "/coverage": {"folder": _TEXT, "all": {"enum": ["true", "false"]}},
     "/proofs": {"index": _NUMBER, "from": _NUMBER, "size": _NUMBER},
@@ -203,7 +217,7 @@ def describe_api() -> dict[str, Any]:
     """Return the OpenAPI document."""
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
-        if route.lane == OPEN:
+        if route.is_page or route.lane in {OPEN, STATIC}:
             # For browsers; programs have tokens.
             continue
         path = route.path.replace(":path}", "}")
@@ -302,7 +316,7 @@ def _describe_answer(route: Route, key: str) -> dict[str, Any]:
         return {"text/plain": {"schema": _TEXT}}
     if route.lane in {TILES, DOWNLOAD}:
         return {"application/octet-stream": {"schema": _TEXT}}
-    if key.endswith("/receipt"):
+    if key.endswith("/receipt") or key == "/log":
         return {"text/plain": {"schema": _TEXT}}
     return _json_of(_ANSWERS.get(key, _OBJECT))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response, StreamingResponse
 
+from jenkins_notary.pages.site import POLICY
 from jenkins_notary.shapes import NamedTuple
 
 if TYPE_CHECKING:
@@ -18,6 +19,13 @@ HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 """What every answer has, unless it says otherwise."""
+
+PAGE_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": POLICY,
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+"""What every page has, beside what every answer has."""
 
 
 class Reply(NamedTuple):

@@ -6,7 +6,7 @@ in answers anybody who is not known.
 
 from __future__ import annotations
 
-from jenkins_notary.service import handlers
+from jenkins_notary.service import handlers, listings, page_jobs, pages
 from jenkins_notary.service.about import show_about
 from jenkins_notary.service.asks import parse_object
 from jenkins_notary.service.coverage import show_coverage
@@ -37,7 +37,7 @@ API = "/api/v1"
 WRITE, READ, LONG, PROVE = "write", "read", "long", "prove"
 """Lanes: threads are kept apart, so that what takes long holds up nothing else."""
 
-RECORDS, UPLOAD, DOWNLOAD, TILES, HEALTH, DESCRIBE, OPEN = (
+RECORDS, UPLOAD, DOWNLOAD, TILES, HEALTH, DESCRIBE, OPEN, STATIC = (
     "records",
     "upload",
     "download",
@@ -45,6 +45,7 @@ RECORDS, UPLOAD, DOWNLOAD, TILES, HEALTH, DESCRIBE, OPEN = (
     "health",
     "describe",
     "open",
+    "static",
 )
 """What the application does itself; ``open`` is where people come in."""
 
@@ -61,6 +62,7 @@ class Route(NamedTuple):
         handler: What answers, or None for what the application does itself.
         limit: Bytes of the request's body.
         parse: Makes a JSON object of the body.
+        is_page: Whether it answers with a page, for people.
     """
 
     method: str
@@ -71,6 +73,7 @@ class Route(NamedTuple):
     handler: Callable[[Call], dict[str, Any] | bytes | Reply] | None = None
     limit: int = 0
     parse: Callable[[bytes, int], dict[str, Any]] = parse_object
+    is_page: bool = False
 
 
 _MIB = 1 << 20
@@ -99,6 +102,14 @@ ROUTES: tuple[Route, ...] = (
         "Return a record's receipt, a C2SP tlog-proof.",
         READ,
         handlers.show_receipt,
+    ),
+    Route(
+        "GET",
+        f"{API}/records/{{index}}/envelope",
+        EVIDENCE,
+        "Return what was signed, a DSSE envelope.",
+        READ,
+        listings.envelope,
     ),
     Route(
         "PUT",
@@ -183,6 +194,22 @@ ROUTES: tuple[Route, ...] = (
         show_about,
     ),
     Route(
+        "GET",
+        f"{API}/jobs",
+        EVIDENCE,
+        "List the jobs below a folder.",
+        READ,
+        listings.jobs,
+    ),
+    Route(
+        "GET",
+        f"{API}/log",
+        EVIDENCE,
+        "Return the text of a build's log, or some of its lines, proven.",
+        LONG,
+        listings.log_text,
+    ),
+    Route(
         "POST",
         f"{API}/collect",
         COLLECT,
@@ -257,4 +284,19 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/logout", None, "Log out.", OPEN, None, 8 << 10),
     Route("GET", "/healthz", None, "Say that the process lives.", HEALTH),
     Route("GET", "/readyz", None, "Say whether requests can be served.", HEALTH),
+    *(
+        Route("GET", path, EVIDENCE, summary, lane, handler, is_page=True)
+        for path, summary, lane, handler in (
+            ("/", "Search.", READ, pages.home),
+            ("/search", "Find what some words mean.", READ, pages.search),
+            ("/jobs", "List all jobs.", READ, page_jobs.list_all_jobs),
+            ("/jobs/{rest:path}", "Show a build or job.", LONG, page_jobs.show_job),
+            ("/digests/sha256:{sha256}", "Show a digest.", READ, pages.show_digest),
+            ("/records/{index}", "Show a record.", READ, pages.show_one_record),
+            ("/ledger", "Show the ledger.", READ, pages.show_ledger),
+            ("/coverage", "Show what is not on record.", READ, pages.show_coverage),
+            ("/audit", "Show the audits.", READ, pages.show_audits),
+        )
+    ),
+    Route("GET", "/static/{name}", None, "Return a file of the pages.", STATIC),
 )

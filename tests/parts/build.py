@@ -255,6 +255,8 @@ PARTS: dict[str, GoPart | OwnGoPart | MavenPart | DebianPart] = {
         DebianPart("curl", "curl"),
         DebianPart("wget", "wget"),
         DebianPart("ssh-agent", "openssh-client"),
+        DebianPart("chromium", "chromium"),
+        DebianPart("chromedriver", "chromium-driver"),
         DebianPart("javac", "default-jdk-headless"),
         DebianPart("mvn", "maven"),
         MavenPart("groovy-libraries", Path(__file__).resolve().parents[1] / "groovy"),
