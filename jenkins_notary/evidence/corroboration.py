@@ -203,10 +203,10 @@ def _describe(
     }
     # What differs must be told, however much else a build claims.
     artifacts.sort(key=lambda one: one["verdict"] != DIFFERS)
+    # That there is such a build, the first field, agrees with whatever is said of it.
+    whole = AGREES if AGREES in verdicts[1:] else UNAVAILABLE
     if DIFFERS in verdicts:
         whole = DIFFERS
-    else:
-        whole = AGREES if AGREES in verdicts else UNAVAILABLE
     return {
         "claims": [one.index for one in claims],
         "verdict": whole,

@@ -212,13 +212,17 @@ class RealController:
     def install_hook(self, settings: Mapping[str, str]) -> str:
         """Put the hook's files and settings on the controller, and run it."""
         self.script(_UNPACK % base64.b64encode(pack_sources()).decode())
-        self.script(_CREDENTIAL % {"id": CREDENTIAL, "secret": TOKEN})
+        self.set_credential(TOKEN)
         lines = "".join(f"{key}={value}\n" for key, value in settings.items())
         self.script(
             "def f = new File(home, 'jenkins-notary/hook.properties')\n"
             f"f.parentFile.mkdirs(); f.text = text('{coded(lines)}')"
         )
         return self.run_hook()
+
+    def set_credential(self, token: str) -> None:
+        """Keep the token that the hook delivers with."""
+        self.script(_CREDENTIAL % {"id": CREDENTIAL, "secret": token})
 
     def run_hook(self) -> str:
         """Run the installed script; return the line that it answers with."""
