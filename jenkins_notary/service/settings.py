@@ -35,6 +35,7 @@ class Settings(Section, frozen=True):
     Attributes:
         ledgers: Further ledgers that are served.
         builds: Which builds speak for an org, and how they prove who they are.
+        vcn: Whether the verbs of ``vcn serve`` are answered.
         login: How people log in.
         witnesses: Who is asked to sign checkpoints.
         coverage: Which builds are accounted for.
@@ -42,6 +43,7 @@ class Settings(Section, frozen=True):
 
     ledgers: tuple[Team, ...] = ()
     builds: BuildsSection = BuildsSection()
+    vcn: bool = False
     login: LoginSettings = LoginSettings()
     witnesses: WitnessSettings = WitnessSettings()
     coverage: CoverageSettings = CoverageSettings()

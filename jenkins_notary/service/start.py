@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import BinaryIO
 
+    from starlette.types import ASGIApp
+
     from jenkins_notary.api.session import Choices, Session
     from jenkins_notary.service.access_log import AccessLog
-    from jenkins_notary.service.app import Application
     from jenkins_notary.service.settings import Settings
 
 ADMINISTRATOR = "admin"
@@ -134,18 +135,20 @@ class _House(NamedTuple):
         settings: Settings,
         *,
         is_public: bool,
-    ) -> Application:
+    ) -> ASGIApp:
         """Return what answers for one ledger."""
         from jenkins_notary.service.app import Application, Options
         from jenkins_notary.service.running import start_running
         from jenkins_notary.service.session import Engine
+        from jenkins_notary.service.vcn import VcnFront
 
         tokens = prepare(ledger, choices, self.environ, ephemeral_ok=self.ephemeral_ok)
         quiet = choices._replace(notify=None, progress=None)
         engine = Engine(ledger, quiet, self.environ)
         running = start_running(engine, tokens, settings, self.log)
         self.stack.callback(running.close)
-        return Application(running, Options(public_log=is_public))
+        app = Application(running, Options(public_log=is_public))
+        return VcnFront(app) if settings.vcn else app
 
 
 def _describe(how: ServeChoices, port: int) -> str:

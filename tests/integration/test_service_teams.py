@@ -190,7 +190,8 @@ def test_people_of_one_ledger_are_not_let_in_to_a_teams(tmp_path: Path) -> None:
     own.write_text("login: {url: 'https://team.example.com'}\n")
     named = Team(name="b", ledger="/x/b.db", settings=str(own))
 
-    assert all_of_it.for_team(team) == Settings()
+    assert all_of_it.for_team(team).login == LoginSettings()
+    assert all_of_it.for_team(team).ledgers == ()
     assert all_of_it.for_team(named).login.url == "https://team.example.com"
     own.write_text("ledgers: [{name: c, ledger: /c}]\n")
     with pytest.raises(ConfigurationError, match="no ledgers"):
