@@ -153,6 +153,10 @@ class Store(LogReader, Protocol):
     def engine(self) -> str:
         """Return the engine's name, such as ``sqlite`` or ``memory``."""
 
+    @property
+    def max_keys(self) -> int:
+        """Return how many entries, envelopes and rows one batch may have."""
+
     def head(self) -> Head | None:
         """Return the committed head, or None in a new store."""
 
@@ -174,6 +178,15 @@ class Store(LogReader, Protocol):
         """Keep a checkpoint note of a committed head unless a larger one is kept.
 
         Need not be durable: the note can be made again from head and key.
+        """
+
+    def first_rows(self, statements: Sequence[bytes]) -> Mapping[bytes, int]:
+        """Return the index of the first record of each statement that is there.
+
+        Args:
+            statements: Keys of ``statement`` rows.
+
+        Cost: one call, however many.
         """
 
     def get_setting(self, name: str) -> bytes | None:

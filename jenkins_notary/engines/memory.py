@@ -44,6 +44,11 @@ class MemoryStore:
         """Return ``memory``."""
         return "memory"
 
+    @property
+    def max_keys(self) -> int:
+        """Return no bound that matters."""
+        return 1 << 30
+
     def head(self) -> Head | None:
         """Return the committed head, or None in a new store."""
         return self._head
@@ -131,6 +136,14 @@ class MemoryStore:
         if newest_first:
             found.reverse()
         return [Row(kind, *pair) for pair in found[: max(limit, 0)]]
+
+    def first_rows(self, statements: Sequence[bytes]) -> Mapping[bytes, int]:
+        """Return the index of the first record of each statement that is there."""
+        found = {}
+        for one in statements:
+            for row in self.rows("statement", one, one + b"\x00", limit=1):
+                found[one] = row.index
+        return found
 
     def envelopes(self, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
         """Return the envelope bytes by SHA-256; absent ones left out."""

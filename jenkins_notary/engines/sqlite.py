@@ -144,6 +144,11 @@ class SqliteStore:
         return "sqlite"
 
     @property
+    def max_keys(self) -> int:
+        """Return no bound that matters."""
+        return 1 << 30
+
+    @property
     def read_only(self) -> bool:
         """Return whether nothing can be written here."""
         return self._database.read_only
@@ -279,6 +284,20 @@ class SqliteStore:
             (edge[0], min(edge[1], _MAX_INTEGER), other, max(limit, 0)),
         )
         return [self._row(kind, key, at) for key, at in found]
+
+    def first_rows(self, statements: Sequence[bytes]) -> Mapping[bytes, int]:
+        """Return the index of the first record of each statement that is there."""
+        found: dict[bytes, int] = {}
+        for start in range(0, len(statements), _LOOKUPS):
+            wanted = statements[start : start + _LOOKUPS]
+            marks = ",".join("?" * len(wanted))
+            rows = self._database.fetch(
+                f"SELECT key, min(at) FROM {_ROWS['statement']}"  # noqa: S608
+                f" WHERE key IN ({marks}) GROUP BY key",
+                wanted,
+            )
+            found.update(self._row("statement", *row)[1:] for row in rows)
+        return found
 
     def envelopes(self, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
         """Return the envelope bytes by SHA-256; absent ones left out."""

@@ -24,7 +24,7 @@ from jenkins_notary.ports import ROW_KINDS, Batch, Head, Row
 from jenkins_notary.values.envelope import Signature, format_envelope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from jenkins_notary.ports import LogName, RowKind, Store
@@ -33,12 +33,20 @@ if TYPE_CHECKING:
 
 _names = itertools.count()
 
+
+def open_immudb(folder: Path) -> Store:
+    from tests.parts.immudb import open_store
+
+    return open_store(folder)
+
+
 ENGINES: dict[str, Callable[[Path], Store]] = {
     "memory": lambda _: MemoryStore(),
     "sqlite": lambda folder: SqliteStore.create(str(folder / f"{next(_names)}.db")),
     "sqlite-recent": lambda folder: RecentStore.create(
         str(folder / f"{next(_names)}.db")
     ),
+    "immudb": open_immudb,
 }
 
 
@@ -279,7 +287,7 @@ KEYS = st.binary(max_size=3) | st.binary(min_size=60, max_size=70)
 PAIRS = st.tuples(KEYS, st.integers(0, 5) | st.just((1 << 62) - 1))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     pairs=st.lists(PAIRS, max_size=40),
     low=KEYS,
@@ -442,12 +450,37 @@ def test_what_was_erased_can_be_committed_again(store: Store) -> None:
     assert list(store.scan_rows("name")) == [row]
 
 
+def commit_many(
+    store: Store,
+    rows: Sequence[Row],
+    tiles: Mapping[tuple[LogName, int, int], bytes] | None = None,
+    envelopes: Mapping[bytes, bytes] | None = None,
+) -> Head:
+    """Commit more than one batch may hold; return the head."""
+    parts: list[tuple[str, Any]] = [("rows", one) for one in rows]
+    parts += [("tiles", one) for one in (tiles or {}).items()]
+    parts += [("envelopes", one) for one in (envelopes or {}).items()]
+    head, step = None, min(store.max_keys, 900)
+    for number, start in enumerate(range(0, len(parts), step)):
+        page = parts[start : start + step]
+        chosen = {kind: [o for k, o in page if k == kind] for kind, _ in page}
+        batch = make_batch(number, rows=chosen.get("rows", []))
+        batch = batch._replace(
+            tiles=dict(chosen.get("tiles", [])),
+            envelopes=dict(chosen.get("envelopes", [])),
+        )
+        store.commit(batch, onto=head)
+        head = batch.head
+    assert head is not None
+    return head
+
+
 def test_scans_are_sorted_and_whole_over_many_pages(store: Store) -> None:
     kind: RowKind = "subject"
     rows = [Row(kind, digest_of(b"%d" % (n % 900)), n) for n in range(2500)]
     tiles = {("main", n % 3, n): b"t" * 8192 for n in range(150)}
     envelopes = {digest_of(b"%d" % n): b"%d" % n for n in range(2100)}
-    store.commit(make_batch(rows=rows, tiles=tiles, envelopes=envelopes), onto=None)
+    commit_many(store, rows, tiles, envelopes)
 
     assert list(store.scan_rows(kind)) == sorted(rows, key=lambda row: row[1:])
     assert list(store.scan_envelopes()) == sorted(envelopes)
@@ -458,10 +491,11 @@ def test_scans_are_sorted_and_whole_over_many_pages(store: Store) -> None:
 
 def test_scan_goes_on_while_a_writer_commits(store: Store) -> None:
     rows = [Row("subject", digest_of(b"%d" % n), n) for n in range(2500)]
-    store.commit(make_batch(rows=rows), onto=None)
+    head = commit_many(store, rows)
+    size = int.from_bytes(head.main, "big")
     scan = store.scan_rows("subject")
     first = next(scan)
-    store.commit(make_batch(1, rows=[Row("subject", b"", 1)]), onto=make_head(1))
+    store.commit(make_batch(size, rows=[Row("subject", b"", 1)]), onto=head)
 
     assert {first, *scan} == set(rows)
 
@@ -502,6 +536,20 @@ def test_threads_append_all_and_never_fork(store: Store) -> None:
         Row("job", name, index) for index, name in enumerate(entries)
     )
     assert store.head() == make_head(80)
+
+
+def test_first_rows_are_found_in_one_call(store: Store) -> None:
+    names = [digest_of(b"%d" % n) for n in range(5)]
+    rows = [Row("statement", one, n) for n, one in enumerate(names)]
+    store.commit(make_batch(rows=rows[:3]), onto=None)
+    again = Row("statement", names[1], 7)
+    store.commit(make_batch(1, rows=[rows[3], again]), onto=make_head(1))
+
+    found = store.first_rows([*names, names[0]])
+    assert found == {one: n for n, one in enumerate(names[:4])}
+    assert list(store.scan_rows("statement")) == sorted(
+        [*rows[:4], again], key=lambda row: row[1:]
+    )
 
 
 def test_engine_says_its_name(store: Store, request: pytest.FixtureRequest) -> None:

@@ -155,7 +155,8 @@ def _verify_trees(proof: DualProof) -> None:
     old, new = proof.source, proof.target
     if old.linked == 0:
         return
-    hashes = proof.consistency
+    # For one and the same tree immudb sends hashes too; its root alone tells.
+    hashes = () if old.linked == new.linked else proof.consistency
     if old.linked & (old.linked - 1) == 0 and old.linked < new.linked:
         # immudb sends the older root as well where RFC 6962 knows it already.
         if not hashes or hashes[0] != old.linked_root:

@@ -1,0 +1,273 @@
+"""Talk to one immudb server: sessions, time-outs, bounded retries, its errors in ours.
+
+Calls that only read are tried again with growing pauses until the deadline; whoever
+writes hears of a failure at once and must find out himself whether it was done. At most
+:data:`MAX_CALLS` calls are on their way at a time: a server refuses more than about
+thirty commits at once.
+
+User and password come from the environment or a file, never from a URL, and are sent
+over TLS, or to this host, or where plain text was asked for by name.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from jenkins_notary.engines.immudb.wire import MESSAGES, METHODS, SERVICE
+from jenkins_notary.errors import (
+    ConfigurationError,
+    HeadMovedError,
+    NotFoundError,
+    PermissionDeniedError,
+    StorageError,
+    UnavailableError,
+    UsageError,
+)
+from jenkins_notary.shapes import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jenkins_notary.errors import NotaryError
+
+MAX_CALLS = 16
+CALL_S = 30.0
+RETRY_S = 20.0
+MAX_ANSWER_BYTES = 64 << 20
+_PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+
+_AWAY = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+    }
+)
+_SESSION_WORDS = ("session not found", "no session", "not logged in")
+_BUSY_WORDS = ("max concurrency limit", "max active transactions", "too many", "closed")
+_DISK_WORDS = ("no space left", "read-only file system", "input/output error")
+
+
+class Server(NamedTuple):
+    """Where immudb is and how it is reached.
+
+    Attributes:
+        host: Its host.
+        port: Its port.
+        database: The database of the ledger.
+        user: Who asks.
+        password: That user's password.
+        tls: Whether the connection is encrypted and the server's name checked.
+        ca: PEM certificates that the server's is checked against; None for those of
+            the system.
+        certificate: PEM chain and key that the client shows, or None.
+    """
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str
+    tls: bool
+    ca: bytes | None = None
+    certificate: tuple[bytes, bytes] | None = None
+
+    @property
+    def name(self) -> str:
+        """Return its URL without who asks."""
+        return f"immudb://{self.host}:{self.port}/{self.database}"
+
+
+class Connection:
+    """One server, one database; threads may share it.
+
+    Attributes:
+        server: Where it is.
+        server_id: What the server calls itself; "" before the first session.
+    """
+
+    def __init__(self, server: Server) -> None:
+        """Connect with the first call."""
+        self.server = server
+        self.server_id = ""
+        self._channel = _open_channel(server)
+        self._calls = {
+            name: self._channel.unary_unary(
+                SERVICE + name,
+                request_serializer=MESSAGES[asked].SerializeToString,
+                response_deserializer=MESSAGES[answered].FromString,
+            )
+            for name, (asked, answered) in METHODS.items()
+        }
+        self._slots = threading.BoundedSemaphore(MAX_CALLS)
+        self._lock = threading.Lock()
+        self._session: str | None = None
+
+    def read(self, method: str, **fields: Any) -> Any:  # noqa: ANN401 - a message
+        """Ask something that changes nothing; again if the server is away.
+
+        Raises:
+            NotFoundError: There is no such key.
+            UnavailableError: The server was away until the deadline.
+            NotaryError: It refuses.
+        """
+        deadline = time.monotonic() + RETRY_S
+        for pause in (*_PAUSES_S, *([_PAUSES_S[-1]] * 100)):
+            try:
+                return self.write(method, **fields)
+            except UnavailableError:
+                if time.monotonic() + pause > deadline:
+                    raise
+                time.sleep(pause)
+        raise AssertionError  # The deadline ends it.
+
+    def write(self, method: str, **fields: Any) -> Any:  # noqa: ANN401 - a message
+        """Make one call.
+
+        Raises:
+            UnavailableError: No answer: it may have been done, or not.
+            HeadMovedError: A precondition does not hold; nothing was done.
+            NotaryError: The server refuses; nothing was done.
+        """
+        message = MESSAGES[METHODS[method][0]](**fields)
+        for is_last in (False, True):
+            session = self._open_session()
+            try:
+                with self._slots:
+                    return self._calls[method](
+                        message, metadata=(("sessionid", session),), timeout=CALL_S
+                    )
+            except grpc.RpcError as error:
+                if is_last or not _says(error, _SESSION_WORDS):
+                    raise self._translate(error) from error
+                # A session ends after minutes of silence, and when a server restarts.
+                self._forget(session)
+        raise AssertionError  # The second time returns or raises.
+
+    def create_database(self) -> None:
+        """Make the database, unless it is there."""
+        admin = Connection(self.server._replace(database="defaultdb"))
+        try:
+            admin.write("CreateDatabaseV2", name=self.server.database, ifNotExists=True)
+        finally:
+            admin.close()
+
+    def close(self) -> None:
+        """End the session and the connection."""
+        session, self._session = self._session, None
+        if session is not None:
+            with suppress(grpc.RpcError):
+                self._calls["CloseSession"](
+                    MESSAGES["Empty"](), metadata=(("sessionid", session),), timeout=2
+                )
+        self._channel.close()
+
+    def _open_session(self) -> str:
+        """Return a session, a new one where there is none."""
+        with self._lock:
+            if self._session is None:
+                server = self.server
+                try:
+                    opened = self._calls["OpenSession"](
+                        MESSAGES["OpenSessionRequest"](
+                            username=server.user.encode(),
+                            password=server.password.encode(),
+                            database=server.database,
+                        ),
+                        timeout=CALL_S,
+                    )
+                except grpc.RpcError as error:
+                    raise self._translate(error) from error
+                self._session, self.server_id = opened.session, opened.server
+            return self._session
+
+    def _forget(self, session: str) -> None:
+        """Open another session for the next call."""
+        with self._lock:
+            if self._session == session:
+                self._session = None
+
+    def _translate(self, error: grpc.RpcError) -> NotaryError:
+        """Return an error of the server as one of ours."""
+        code, text = error.code(), str(error.details() or "")[:300]
+        subject, kind = self.server.name, UnavailableError
+        advice = ""
+        if code is grpc.StatusCode.FAILED_PRECONDITION:
+            return HeadMovedError(
+                subject, expected="the head that the batch was built on", got=text
+            )
+        for is_it, of, hint in _kinds(code, text):
+            if is_it:
+                kind, advice = of, hint
+                break
+        return kind(subject, got=text or code.name, advice=advice)
+
+
+def _kinds(
+    code: grpc.StatusCode, text: str
+) -> list[tuple[bool, Callable[..., NotaryError], str]]:
+    """Return which of our errors a refusal is, the first that holds."""
+    low = text.lower()
+    return [
+        ("key not found" in low, NotFoundError, ""),
+        (
+            "invalid user name or password" in low,
+            PermissionDeniedError,
+            "check JENKINS_NOTARY_IMMUDB_USER and _IMMUDB_PASSWORD",
+        ),
+        (
+            "database does not exist" in low,
+            NotFoundError,
+            "jenkins-notary ledger init makes it, where the user may",
+        ),
+        (
+            any(word in low for word in _DISK_WORDS),
+            StorageError,
+            "free space on immudb",
+        ),
+        (code in _AWAY or any(w in low for w in _BUSY_WORDS), UnavailableError, ""),
+        (
+            code
+            in {grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED},
+            PermissionDeniedError,
+            "",
+        ),
+        ("permission" in low, PermissionDeniedError, ""),
+        ("is not a replica" in low or "replica" in low, UnavailableError, ""),
+        ("exceeded" in low or "illegal arguments" in low, UsageError, ""),
+        (code is grpc.StatusCode.UNIMPLEMENTED, ConfigurationError, ""),
+    ]
+
+
+def _says(error: grpc.RpcError, words: tuple[str, ...]) -> bool:
+    """Return whether an error's text holds any of some words."""
+    text = str(error.details() or "").lower()
+    return any(word in text for word in words)
+
+
+def _open_channel(server: Server) -> grpc.Channel:
+    """Return a channel that connects when it is used."""
+    options = [
+        ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
+        ("grpc.max_send_message_length", MAX_ANSWER_BYTES),
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        # Another process must not get this one's subchannel, nor its proxy.
+        ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.enable_http_proxy", 0),
+        ("grpc.max_reconnect_backoff_ms", 2_000),
+    ]
+    address = f"[{server.host}]" if ":" in server.host else server.host
+    target = f"{address}:{server.port}"
+    if not server.tls:
+        return grpc.insecure_channel(target, options)
+    chain, key = server.certificate or (None, None)
+    credentials = grpc.ssl_channel_credentials(server.ca, key, chain)
+    return grpc.secure_channel(target, credentials, options)

@@ -1,0 +1,142 @@
+"""Encrypt envelopes under keys that can be destroyed, kept in one file.
+
+The file is read again whenever it has changed, so that an erasure by another process
+holds at once, and changed under a lock, durably, whole or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from jenkins_notary.engines.immudb.erasable import KEY_SIZE, MAX_BYTES, KeyTree
+from jenkins_notary.errors import IntegrityError, NotFoundError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+
+class EnvelopeKeys:
+    """The keys of one ledger's envelopes."""
+
+    def __init__(
+        self, path: str, lock: Callable[[], AbstractContextManager[object]]
+    ) -> None:
+        """Use a file that is there.
+
+        Args:
+            path: The file, see :func:`create_keys`.
+            lock: Makes the lock under which the file is changed.
+        """
+        self._path = path
+        self._lock = lock
+        self._mark: tuple[int, ...] = ()
+        self._tree = KeyTree({}, {})
+
+    def seal(self, digest: bytes, data: bytes) -> bytes:
+        """Return data encrypted under its digest's key, made anew if destroyed."""
+        key = self._load().key(digest)
+        if key is None:
+            with self._lock():
+                tree = self._load()
+                if tree.key(digest) is None:
+                    tree = tree.renew(digest, secrets.token_bytes(KEY_SIZE))
+                    self._save(tree)
+            key = self._load().key(digest)
+            assert key is not None  # noqa: S101 - just made
+        return AESGCM(key).encrypt(_nonce(digest), data, digest)
+
+    def open(self, digest: bytes, sealed: bytes) -> bytes | None:
+        """Return data, None if its key was destroyed.
+
+        Raises:
+            IntegrityError: It was altered, or sealed with the keys of another ledger.
+        """
+        key = self._load().key(digest)
+        if key is None:
+            return None
+        try:
+            return AESGCM(key).decrypt(_nonce(digest), sealed, digest)
+        except InvalidTag as error:
+            raise IntegrityError(
+                f"envelope {digest.hex()}",
+                expected="what was sealed with this ledger's envelope keys",
+                got="something else",
+                advice=f"check that {self._path} is the ledger's newest",
+            ) from error
+
+    def destroy(self, digests: Sequence[bytes]) -> None:
+        """Destroy keys, durably."""
+        with self._lock():
+            self._save(self._load().destroy(digests))
+
+    def _load(self) -> KeyTree:
+        """Return the tree; read anew if the file has changed."""
+        try:
+            with open(self._path, "rb") as file:
+                found = os.fstat(file.fileno())
+                mark = (found.st_ino, found.st_mtime_ns, found.st_size)
+                if mark == self._mark:
+                    return self._tree
+                data = file.read(MAX_BYTES)
+        except FileNotFoundError as error:
+            raise NotFoundError(
+                f"envelope keys {self._path}",
+                got="no file",
+                advice="restore it from a backup: without it no envelope can be read",
+            ) from error
+        except OSError as error:
+            raise StorageError(
+                f"envelope keys {self._path}", got=error.strerror or "an error"
+            ) from error
+        self._tree = KeyTree.decode(data, subject=f"envelope keys {self._path}")
+        self._mark = mark
+        return self._tree
+
+    def _save(self, tree: KeyTree) -> None:
+        """Write the file."""
+        _write(self._path, tree.encode())
+
+
+def create_keys(path: str) -> None:
+    """Make the file of a new ledger.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    _write(path, KeyTree.create(secrets.token_bytes(KEY_SIZE)).encode())
+
+
+def _nonce(digest: bytes) -> bytes:
+    """Return a nonce: each key is used for one digest, so any fixed one would do."""
+    return digest[8:20]
+
+
+def _write(path: str, data: bytes) -> None:
+    """Write a file of mode 0600, durably, whole or not at all."""
+    stage = f"{path}.{os.urandom(4).hex()}.tmp"
+    try:
+        descriptor = os.open(stage, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(descriptor)
+            os.replace(stage, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(stage)
+            raise
+        folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise StorageError(f"file {path}", got=error.strerror or "an error") from error
