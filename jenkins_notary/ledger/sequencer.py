@@ -28,7 +28,7 @@ from jenkins_notary.errors import (
     StorageError,
     UnavailableError,
 )
-from jenkins_notary.ledger.rows import derive_keys, exact_range
+from jenkins_notary.ledger.rows import derive_keys
 from jenkins_notary.ports import Appended, Batch, Head, Row
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.checkpoint import (
@@ -55,7 +55,7 @@ from jenkins_notary.values.statement import parse_statement
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from jenkins_notary.ports import (
         Clock,
@@ -73,6 +73,10 @@ DEADLINE_S = 60.0
 
 MAX_TIME_MS = (1 << 53) - 1
 """The latest commit time that a leaf can hold."""
+
+
+_OTHER_KEYS = 4
+"""Keys of a record beside its rows: two entries, an envelope, a row in two forms."""
 
 
 class _Prepared(NamedTuple):
@@ -182,7 +186,9 @@ class Sequencer:
         with self._queue_lock:
             group, self._queue = self._queue, []
         try:
-            results = self._commit([one for item in group for one in item.prepared])
+            results = []
+            for part in self._cut([one for item in group for one in item.prepared]):
+                results += self._commit(part)
         except BaseException as error:
             # An interrupt is the leader's own; the others' records may be durable.
             told = error if isinstance(error, Exception) else _interrupted()
@@ -196,6 +202,22 @@ class Sequencer:
             item.results = results[place : place + len(item.prepared)]
             item.done = True
             place += len(item.prepared)
+
+    def _cut(self, prepared: Sequence[_Prepared]) -> Iterator[Sequence[_Prepared]]:
+        """Yield as many envelopes as one commit of the store takes, all in order."""
+        room = self._store.max_keys
+        part: list[_Prepared] = []
+        left = room
+        for one in prepared:
+            need = len(one.keys) + _OTHER_KEYS
+            if part and need > left:
+                yield part
+                part, left = [], room
+            part.append(one)
+            left -= need
+        # To append nothing publishes what an earlier writer could not.
+        if part or not prepared:
+            yield part
 
     def _commit(self, prepared: Sequence[_Prepared]) -> list[Appended]:
         """Commit envelopes, again after each lost race, until the deadline."""
@@ -271,12 +293,11 @@ class Sequencer:
     def _find_known(self, prepared: Sequence[_Prepared]) -> dict[bytes, Appended]:
         """Return where statements stand that were recorded before."""
         known = {}
-        for one in prepared:
-            key = exact_range(one.key)
-            for row in self._store.rows("statement", *key, limit=1):
-                leaf = _read_leaf(self._store, row.index)
-                _check_same(self._store, leaf, one.key, row.index)
-                known[one.key] = Appended(row.index, leaf.at_ms, is_new=False)
+        found = self._store.first_rows([one.key for one in prepared])
+        for key, index in found.items():
+            leaf = _read_leaf(self._store, index)
+            _check_same(self._store, leaf, key, index)
+            known[key] = Appended(index, leaf.at_ms, is_new=False)
         return known
 
     def _publish(self, main: Frontier, trust: Frontier) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -39,6 +40,9 @@ MAX_CALLS = 16
 CALL_S = 30.0
 RETRY_S = 20.0
 MAX_ANSWER_BYTES = 64 << 20
+MAX_TX_ENTRIES = 4096
+"""Keys that a transaction may have in a database that is made here."""
+
 _PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 _AWAY = frozenset(
@@ -150,6 +154,12 @@ class Connection:
                 # A session ends after minutes of silence, and when a server restarts.
                 self._forget(session)
         raise AssertionError  # The second time returns or raises.
+
+    @cached_property
+    def max_tx_entries(self) -> int:
+        """Return how many keys a transaction of this database may have."""
+        found = self.read("GetDatabaseSettingsV2").settings.maxTxEntries.value
+        return min(int(found) or 1024, MAX_TX_ENTRIES)
 
     def create_database(self) -> None:
         """Make the database, unless it is there."""

@@ -6,7 +6,7 @@ cannot fork, however many services write. What immudb answers is verified
 (:mod:`~jenkins_notary.engines.immudb.trail`); what it hands out beside head and commits
 is a claim, as of any store, and proven by the log's own tree.
 
-Limits are the server's: 1,024 keys a transaction and 1,024 bytes a key. A batch with
+Limits are the server's: so many keys a transaction, 1,024 bytes a key. A batch with
 more keys is cut by whoever makes it: see :attr:`ImmudbStore.max_keys`. An envelope that
 is long is stored in pieces before the commit that names it.
 
@@ -87,7 +87,7 @@ class ImmudbStore:
     @property
     def max_keys(self) -> int:
         """Return how many entries, envelopes and rows one batch may have."""
-        return 1024 - _SPARE_KEYS
+        return self._connection.max_tx_entries - _SPARE_KEYS
 
     def head(self) -> Head | None:
         """Return the committed head, or None in a new store."""
@@ -310,10 +310,10 @@ class ImmudbStore:
         found.update(self._rows_and_envelopes(batch))
         found[keys.HEAD] = _Kept(batch.head, sizes, 0).encode()
         size = sum(len(key) + len(value) for key, value in found.items())
-        if len(found) > 1024 or size > MAX_COMMIT_BYTES:
+        if len(found) > self._connection.max_tx_entries or size > MAX_COMMIT_BYTES:
             raise UsageError(
                 f"ledger {self.name}",
-                expected=f"at most 1024 keys and {MAX_COMMIT_BYTES} bytes a commit",
+                expected=f"at most {self.max_keys} keys and {MAX_COMMIT_BYTES} bytes",
                 got=f"{len(found)} keys, {size} bytes",
             )
         return [*found.items()]
