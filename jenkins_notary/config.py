@@ -179,7 +179,8 @@ NOT_IN_FILE = frozenset({"config"})
 VARIABLES = frozenset(
     {
         *("DEBUG", "HOOK", "HOOK_CLAIMS", "KEY_PASSPHRASE", "MODE", "TOKEN"),
-        *("IMMUDB_PASSWORD", "IMMUDB_USER"),
+        *("IMMUDB_CERT", "IMMUDB_KEY", "IMMUDB_PASSWORD", "IMMUDB_PASSWORD_FILE"),
+        *("IMMUDB_SERVER_KEY", "IMMUDB_USER"),
         "JENKINS_TOKEN",
     }
 )

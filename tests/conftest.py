@@ -76,6 +76,15 @@ def _own_environment(
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "test@example.com")
 
 
+@pytest.fixture(scope="session")
+def immudb_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Return where a real immudb listens; each test makes databases of its own."""
+    from tests.parts.immudb import serve_immudb
+
+    with serve_immudb(str(tmp_path_factory.mktemp("immudb"))) as port:
+        yield port
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add --strict-skips."""
     parser.addoption(

@@ -9,6 +9,7 @@ from jenkins_notary.blobs.files import FileBlobs
 from jenkins_notary.engines.companions import TOKENS, copy_companions
 from jenkins_notary.engines.sqlite import SqliteStore
 from jenkins_notary.errors import (
+    ConfigurationError,
     IntegrityError,
     NotFoundError,
     StorageError,
@@ -101,6 +102,13 @@ def backup(
     _make_empty(folder)
     session.view()
     copy = os.path.join(folder, LEDGER)
+    if not isinstance(session.store, SqliteStore):
+        raise ConfigurationError(
+            f"ledger {session.places.ledger_url}",
+            expected="an embedded ledger",
+            got="one in immudb",
+            advice="back it up with immuadmin hot-backup, and the files of its keys",
+        )
     companions = copy_companions(session.places.ledger, copy)
     session.store.backup(copy, progress=lambda *at: progress("copying", *at))
     store = SqliteStore.open(copy)

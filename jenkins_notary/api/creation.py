@@ -87,7 +87,11 @@ def _create(
     except FileExistsError:
         log_signer = load_log_key(session.places.log_key)
         _check_name(log_signer, origin, session.places.log_key)
-    if not os.path.exists(session.places.ledger):
+    if session.places.engine == "immudb":
+        from jenkins_notary.api.immudb import create_database
+
+        create_database(session)
+    elif not os.path.exists(session.places.ledger):
         SqliteStore.create(session.places.ledger).close()
     session.store.put_setting("origin", log_signer.name.encode())
     session.store.put_setting("vkey", log_signer.vkey.encode())

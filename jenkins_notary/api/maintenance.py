@@ -60,7 +60,8 @@ def verify_whole(
     Returns:
         What was checked and found.
     """
-    broken = session.store.quick_check()
+    store = session.store
+    broken = store.quick_check() if isinstance(store, SqliteStore) else []
     if broken:
         raise IntegrityError(
             f"ledger {session.places.ledger_url}",
@@ -72,7 +73,7 @@ def verify_whole(
     options = VerifyOptions(
         with_signatures=signatures,
         workers=len(os.sched_getaffinity(0)),
-        open_store=partial(SqliteStore.open, session.places.ledger),
+        open_store=session.opener(),
         open_blobs=partial(SeveralBlobs, blobs, held) if bodies else None,
     )
     report = verify_ledger(

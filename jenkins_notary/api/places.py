@@ -7,6 +7,7 @@ ledger    ``$XDG_DATA_HOME/jenkins-notary/ledger.db``             ``--ledger``
 its key   the ledger's path and ``.key``
 bodies    the ledger's path and ``.blobs``
 held logs the ledger's path and ``.held``
+in immudb ``$XDG_DATA_HOME/jenkins-notary/immudb/HOST_PORT_DATABASE``
 signer    ``$XDG_DATA_HOME/jenkins-notary/key.pem``               ``--key``
 pins      ``$XDG_STATE_HOME/jenkins-notary/pins``
 ========  ======================================================  ================
@@ -27,14 +28,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _APP = "jenkins-notary"
-_LATER = ("immudb://", "https://", "http://")
+_IMMUDB = "immudb://"
 
 
 class Places(NamedTuple):
     """Absolute paths of one user and ledger.
 
     Attributes:
-        ledger: The SQLite file.
+        ledger: The SQLite file; of a ledger elsewhere, what the paths of its key and
+            bodies here begin with.
         ledger_url: The same as a URL, for people.
         log_key: The ledger's own key.
         blobs: The folder of bodies.
@@ -43,6 +45,7 @@ class Places(NamedTuple):
         pins: The folder of pins.
         cache: The folder of hints that can be lost.
         is_default: Whether nobody chose the ledger.
+        engine: ``sqlite`` or ``immudb``.
     """
 
     ledger: str
@@ -54,6 +57,7 @@ class Places(NamedTuple):
     pins: str
     cache: str
     is_default: bool
+    engine: str
 
 
 def find_places(
@@ -62,7 +66,8 @@ def find_places(
     """Return where everything is.
 
     Args:
-        ledger: ``sqlite:///PATH``, a plain path, or None for the default.
+        ledger: ``sqlite:///PATH``, ``immudb://HOST:PORT/DATABASE``, a plain path, or
+            None for the default.
         key: The signer's PEM file, or None for the default.
         environ: The environment.
 
@@ -72,10 +77,16 @@ def find_places(
     data = os.path.join(_xdg("XDG_DATA_HOME", ".local/share", environ), _APP)
     state = os.path.join(_xdg("XDG_STATE_HOME", ".local/state", environ), _APP)
     cache = os.path.join(_xdg("XDG_CACHE_HOME", ".cache", environ), _APP)
-    path = os.path.join(data, "ledger.db") if ledger is None else _ledger_path(ledger)
+    engine = "immudb" if (ledger or "").startswith(_IMMUDB) else "sqlite"
+    if ledger is not None and engine == "immudb":
+        path, url = _immudb_path(ledger, data), ledger
+    else:
+        named = os.path.join(data, "ledger.db")
+        path = named if ledger is None else _ledger_path(ledger)
+        url = f"sqlite://{path}" if path.startswith("/") else f"sqlite:///{path}"
     return Places(
         path,
-        f"sqlite://{path}" if path.startswith("/") else f"sqlite:///{path}",
+        url,
         f"{path}.key",
         f"{path}.blobs",
         f"{path}.held",
@@ -83,7 +94,17 @@ def find_places(
         os.path.join(state, "pins"),
         cache,
         ledger is None,
+        engine,
     )
+
+
+def _immudb_path(url: str, data: str) -> str:
+    """Return what the paths of a ledger in immudb begin with, on this host."""
+    from jenkins_notary.engines.immudb.url import parse_url
+
+    host, port, database = parse_url(url)
+    name = f"{host.replace(':', '-')}_{port}_{database}"
+    return os.path.join(data, "immudb", name)
 
 
 def _ledger_path(text: str) -> str:
@@ -93,10 +114,10 @@ def _ledger_path(text: str) -> str:
     '/var/lib/notary.db'
     """
     scheme = text.split("://", 1)[0] + "://" if "://" in text else ""
-    if scheme in _LATER or (scheme and scheme != "sqlite://"):
+    if scheme not in {"", "sqlite://"}:
         raise ConfigurationError(
             f"ledger {text.rsplit('@', maxsplit=1)[-1][:80]!r}",
-            expected="sqlite:///PATH",
+            expected="sqlite:///PATH or immudb://HOST:PORT/DATABASE",
             got=f"engine {scheme[:-3]}, which this version does not have",
         )
     if text.startswith("sqlite:") and not text.startswith("sqlite:///"):

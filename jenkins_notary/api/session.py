@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from jenkins_notary.jenkins.controllers import Controllers
     from jenkins_notary.keys.log_key import LogSigner
     from jenkins_notary.keys.signatures import KeyVerifier
-    from jenkins_notary.ports import Signer
+    from jenkins_notary.ports import Signer, Store
     from jenkins_notary.tlog.note import Ed25519Verifier
 
 
@@ -105,7 +105,7 @@ class Session:
         self.environ = environ
         self.places: Places = find_places(ledger, choices.key, environ)
         self.clock = SystemClock()
-        self._store: SqliteStore | None = None
+        self._store: Store | None = None
         self._view: LedgerView | None = None
         self._sequencer: Sequencer | None = None
         self._signer: Signer | None = None
@@ -164,8 +164,10 @@ class Session:
 
     def has_ledger(self) -> bool:
         """Return whether there is a ledger with a checkpoint."""
-        is_there = self._store is not None or os.path.exists(self.places.ledger)
-        return is_there and self.store.checkpoint() is not None
+        try:
+            return self.store.checkpoint() is not None
+        except NotFoundError:
+            return False
 
     def close(self) -> None:
         """Release the ledger; the next call opens it anew."""
@@ -176,15 +178,25 @@ class Session:
             self._store = None
 
     @property
-    def store(self) -> SqliteStore:
+    def store(self) -> Store:
         """Return the open ledger.
 
         Raises:
             NotFoundError: There is none.
         """
         if self._store is None:
-            self._store = SqliteStore.open(self.places.ledger)
+            self._store = self.opener()()
         return self._store
+
+    def opener(self) -> Callable[[], Store]:
+        """Return what opens the ledger anew, in another process too."""
+        from functools import partial
+
+        if self.places.engine == "immudb":
+            from jenkins_notary.api.immudb import make_opener
+
+            return make_opener(self)
+        return partial(SqliteStore.open, self.places.ledger)
 
     @property
     def signatures(self) -> KeyVerifier:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from jenkins_notary.api.places import Places
     from jenkins_notary.api.session import Choices
-    from jenkins_notary.engines.sqlite import SqliteStore
+    from jenkins_notary.ports import Store
     from jenkins_notary.service.commits import Waiting, Work
 
 
@@ -224,7 +224,7 @@ class Engine:
         self._template._committer = self._committer  # noqa: SLF001 - of this module
 
     @property
-    def store(self) -> SqliteStore:
+    def store(self) -> Store:
         """Return the store that requests read."""
         return self._template.store
 

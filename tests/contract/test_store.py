@@ -22,6 +22,7 @@ from jenkins_notary.engines.sqlite import SqliteStore
 from jenkins_notary.errors import HeadMovedError, IntegrityError
 from jenkins_notary.ports import ROW_KINDS, Batch, Head, Row
 from jenkins_notary.values.envelope import Signature, format_envelope
+from tests.parts.immudb import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,28 +35,23 @@ if TYPE_CHECKING:
 _names = itertools.count()
 
 
-def open_immudb(folder: Path) -> Store:
-    from tests.parts.immudb import open_store
-
-    return open_store(folder)
-
-
 ENGINES: dict[str, Callable[[Path], Store]] = {
     "memory": lambda _: MemoryStore(),
     "sqlite": lambda folder: SqliteStore.create(str(folder / f"{next(_names)}.db")),
     "sqlite-recent": lambda folder: RecentStore.create(
         str(folder / f"{next(_names)}.db")
     ),
-    "immudb": open_immudb,
 }
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=[*ENGINES, pytest.param("immudb", marks=pytest.mark.real("immudb"))])
 def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeStore]:
     made: list[Store] = []
+    kind = request.param
+    port = request.getfixturevalue("immudb_port") if kind == "immudb" else 0
 
     def make() -> Store:
-        made.append(ENGINES[request.param](tmp_path))
+        made.append(open_store(tmp_path, port) if port else ENGINES[kind](tmp_path))
         return made[-1]
 
     yield make
@@ -478,7 +474,9 @@ def commit_many(
 def test_scans_are_sorted_and_whole_over_many_pages(store: Store) -> None:
     kind: RowKind = "subject"
     rows = [Row(kind, digest_of(b"%d" % (n % 900)), n) for n in range(2500)]
-    tiles = {("main", n % 3, n): b"t" * 8192 for n in range(150)}
+    tiles: dict[tuple[LogName, int, int], bytes] = {
+        ("main", n % 3, n): b"t" * 8192 for n in range(150)
+    }
     envelopes = {digest_of(b"%d" % n): b"%d" % n for n in range(2100)}
     commit_many(store, rows, tiles, envelopes)
 

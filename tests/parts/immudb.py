@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import itertools
 import os
+import socket
+import subprocess
 import threading
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import grpc
 
 from jenkins_notary.engines.immudb.connection import Connection, Server
 from jenkins_notary.engines.immudb.sealing import EnvelopeKeys, create_keys
 from jenkins_notary.engines.immudb.store import ImmudbStore
 from jenkins_notary.engines.immudb.trail import Trail
+from jenkins_notary.engines.immudb.wire import SERVICE
+from tests.parts.build import PARTS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from jenkins_notary.engines.immudb.proofs import State
 
+HOST = "127.0.0.1"
+USER = "immudb"
+_START_S = 30.0
 _numbers = itertools.count()
 
 
@@ -35,14 +47,96 @@ class MemoryKeeper:
         self.state = state
 
 
-def open_store(folder: Path) -> ImmudbStore:
-    """Return a store in a new database."""
-    port = int(os.environ["IMMUDB_PORT"])
+class OneTestsStore(ImmudbStore):
+    """A store whose database is dropped with it: a server has memory for each."""
+
+    def close(self) -> None:
+        """Drop the database and disconnect."""
+        name = self.name.rpartition("/")[2]
+        port = self._connection.server.port
+        super().close()
+        drop_database(port, name)
+
+
+def open_store(folder: Path, port: int) -> ImmudbStore:
+    """Return a store in a new database of a server."""
     name = f"t{os.getpid()}n{next(_numbers)}"
-    server = Server("127.0.0.1", port, name, "immudb", "immudb", tls=False)
-    connection = Connection(server)
+    connection = Connection(server_at(port, name))
     connection.create_database()
     path = str(folder / f"{name}.keys")
     create_keys(path)
     keys = EnvelopeKeys(path, threading.Lock)
-    return ImmudbStore(connection, Trail(connection, MemoryKeeper()), keys)
+    return OneTestsStore(connection, Trail(connection, MemoryKeeper()), keys)
+
+
+def server_at(port: int, database: str) -> Server:
+    """Return how a server of this module is reached."""
+    return Server(HOST, port, database, USER, USER, tls=False)
+
+
+def drop_database(port: int, name: str) -> None:
+    """Unload and delete a database."""
+    connection = Connection(server_at(port, "defaultdb"))
+    session = connection._open_session()  # noqa: SLF001 - what no ledger needs
+    # Field 1 of both requests is the name.
+    data = b"\x0a" + bytes([len(name)]) + name.encode()
+    with grpc.insecure_channel(f"{HOST}:{port}") as channel:
+        for method in ("UnloadDatabase", "DeleteDatabase"):
+            call = channel.unary_unary(f"{SERVICE}{method}")
+            call(data, metadata=(("sessionid", session),), timeout=30)
+    connection.close()
+
+
+@contextmanager
+def serve_immudb(folder: str, *options: str) -> Iterator[int]:
+    """Run a server with new databases, without web, SQL and metrics; yield its port.
+
+    Args:
+        folder: An empty folder for its data.
+        options: Further ones of the server.
+
+    Raises:
+        RuntimeError: It is not built, or does not start.
+    """
+    with socket.create_server((HOST, 0)) as free:
+        port = free.getsockname()[1]
+    words = [
+        *("--dir", os.path.join(folder, "data"), "--address", HOST),
+        *("--port", str(port), "--metrics-server=false", "--web-server=false"),
+        "--pgsql-server=false",
+        *options,
+    ]
+    with subprocess.Popen(
+        [find_program("immudb"), *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            _wait_for(process, port)
+            yield port
+        finally:
+            process.terminate()
+
+
+def find_program(name: str) -> str:
+    """Return the path of a built part."""
+    found = PARTS[name].find()
+    if found is None:
+        message = f"{name} is missing: {PARTS[name].advice()}"
+        raise RuntimeError(message)
+    return str(found)
+
+
+def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
+    """Wait until the server takes connections."""
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection((HOST, port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    message = f"immudb does not listen on port {port}"
+    raise RuntimeError(message)

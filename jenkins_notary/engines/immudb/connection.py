@@ -207,8 +207,8 @@ class Connection:
     def _translate(self, error: grpc.RpcError) -> NotaryError:
         """Return an error of the server as one of ours."""
         code, text = error.code(), str(error.details() or "")[:300]
-        subject, kind = self.server.name, UnavailableError
-        advice = ""
+        subject, advice = self.server.name, ""
+        kind: Callable[..., NotaryError] = UnavailableError
         if code is grpc.StatusCode.FAILED_PRECONDITION:
             return HeadMovedError(
                 subject, expected="the head that the batch was built on", got=text

@@ -101,7 +101,7 @@ class EnvelopeKeys:
 
     def _save(self, tree: KeyTree) -> None:
         """Write the file."""
-        _write(self._path, tree.encode())
+        write_private(self._path, tree.encode())
 
 
 def create_keys(path: str) -> None:
@@ -110,7 +110,7 @@ def create_keys(path: str) -> None:
     Raises:
         StorageError: It cannot be written.
     """
-    _write(path, KeyTree.create(secrets.token_bytes(KEY_SIZE)).encode())
+    write_private(path, KeyTree.create(secrets.token_bytes(KEY_SIZE)).encode())
 
 
 def _nonce(digest: bytes) -> bytes:
@@ -118,8 +118,8 @@ def _nonce(digest: bytes) -> bytes:
     return digest[8:20]
 
 
-def _write(path: str, data: bytes) -> None:
-    """Write a file of mode 0600, durably, whole or not at all."""
+def write_private(path: str, data: bytes, *, sync: bool = True) -> None:
+    """Write a file of mode 0600, whole or not at all, and durably if it must be."""
     stage = f"{path}.{os.urandom(4).hex()}.tmp"
     try:
         descriptor = os.open(stage, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -127,12 +127,15 @@ def _write(path: str, data: bytes) -> None:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
                 file.flush()
-                os.fsync(descriptor)
+                if sync:
+                    os.fsync(descriptor)
             os.replace(stage, path)
         except BaseException:
             with suppress(OSError):
                 os.unlink(stage)
             raise
+        if not sync:
+            return
         folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
         try:
             os.fsync(folder)
