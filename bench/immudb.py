@@ -44,7 +44,13 @@ class Immudb:
         state = os.path.join(self._folder, f"clients-{self._count}")
         sizes = (CONNECTIONS, records, size_bytes)
         done = subprocess.run(
-            [find_program("immudb-load"), HOST, str(self.port), state, *map(str, sizes)],
+            [
+                find_program("immudb-load"),
+                HOST,
+                str(self.port),
+                state,
+                *map(str, sizes),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             check=True,

@@ -19,7 +19,7 @@ import pytest
 from tests.parts import require_part
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 

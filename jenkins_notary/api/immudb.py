@@ -10,8 +10,8 @@ All but the URL comes by environment:
 ``JENKINS_NOTARY_IMMUDB_SERVER_KEY``      PEM file of the key that signs its states
 ========================================  ==========================================
 
-TLS is used but to this host and to hosts of ``--plain-http``, and wherever ``--ca-file``
-or a client's certificate is given.
+TLS is used but to this host and to hosts of ``--plain-http``, and wherever
+``--ca-file`` or a client's certificate is given.
 """
 
 from __future__ import annotations

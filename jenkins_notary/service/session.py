@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import threading
 import time
+from functools import partial
 
 from jenkins_notary.api.session import Session
 from jenkins_notary.engines.recent import RecentStore
@@ -142,12 +143,11 @@ class WriterSession(_SharedSession):
     it, and once more behind the commit.
     """
 
-    @property
-    def store(self) -> SqliteStore:
-        """Return the open ledger, which keeps at hand what it has just committed."""
-        if self._store is None:
-            self._store = RecentStore.open(self.places.ledger)
-        return self._store
+    def opener(self) -> Callable[[], Store]:
+        """Return what opens a ledger that keeps at hand what it has just committed."""
+        if self.places.engine == "sqlite":
+            return partial(RecentStore.open, self.places.ledger)
+        return super().opener()
 
     def view(self) -> LedgerView:
         """Return the view of this group."""

@@ -25,6 +25,7 @@ from jenkins_notary.tlog.merkle import hash_leaf
 from jenkins_notary.tlog.proofs import verify_inclusion
 from jenkins_notary.tlog.receipt import Receipt, verify_receipt
 from jenkins_notary.values.envelope import idempotency_key, parse_envelope
+from tests.parts.immudb import open_store
 from tests.unit.trust.builders import (
     ORIGIN,
     TickingClock,
@@ -81,9 +82,15 @@ LEDGERS: dict[str, Callable[[Path], Store]] = {
 }
 
 
-@pytest.fixture(params=LEDGERS)
+@pytest.fixture(
+    params=[*LEDGERS, pytest.param("immudb", marks=pytest.mark.real("immudb"))]
+)
 def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Made]:
-    store = LEDGERS[request.param](tmp_path)
+    store: Store
+    if request.param == "immudb":
+        store = open_store(tmp_path, request.getfixturevalue("immudb_port"))
+    else:
+        store = LEDGERS[request.param](tmp_path)
     yield make_on(store)
     store.close()
 

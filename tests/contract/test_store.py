@@ -44,7 +44,9 @@ ENGINES: dict[str, Callable[[Path], Store]] = {
 }
 
 
-@pytest.fixture(params=[*ENGINES, pytest.param("immudb", marks=pytest.mark.real("immudb"))])
+@pytest.fixture(
+    params=[*ENGINES, pytest.param("immudb", marks=pytest.mark.real("immudb"))]
+)
 def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeStore]:
     made: list[Store] = []
     kind = request.param

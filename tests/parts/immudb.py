@@ -77,28 +77,33 @@ def server_at(port: int, database: str) -> Server:
 def drop_database(port: int, name: str) -> None:
     """Unload and delete a database."""
     connection = Connection(server_at(port, "defaultdb"))
-    session = connection._open_session()  # noqa: SLF001 - what no ledger needs
+    session = connection._open_session()
     # Field 1 of both requests is the name.
     data = b"\x0a" + bytes([len(name)]) + name.encode()
     with grpc.insecure_channel(f"{HOST}:{port}") as channel:
         for method in ("UnloadDatabase", "DeleteDatabase"):
-            call = channel.unary_unary(f"{SERVICE}{method}")
+            call = channel.unary_unary(
+                f"{SERVICE}{method}",
+                request_serializer=bytes,
+                response_deserializer=bytes,
+            )
             call(data, metadata=(("sessionid", session),), timeout=30)
     connection.close()
 
 
 @contextmanager
-def serve_immudb(folder: str, *options: str) -> Iterator[int]:
+def serve_immudb(folder: str, *options: str, port: int = 0) -> Iterator[int]:
     """Run a server with new databases, without web, SQL and metrics; yield its port.
 
     Args:
         folder: An empty folder for its data.
         options: Further ones of the server.
+        port: Where it listens; 0 for any.
 
     Raises:
         RuntimeError: It is not built, or does not start.
     """
-    with socket.create_server((HOST, 0)) as free:
+    with socket.create_server((HOST, port)) as free:
         port = free.getsockname()[1]
     words = [
         *("--dir", os.path.join(folder, "data"), "--address", HOST),

@@ -23,6 +23,7 @@ from jenkins_notary.engines.immudb.wire import MESSAGES, METHODS, SERVICE
 from jenkins_notary.errors import (
     ConfigurationError,
     HeadMovedError,
+    IntegrityError,
     NotFoundError,
     PermissionDeniedError,
     StorageError,
@@ -227,6 +228,11 @@ def _kinds(
     low = text.lower()
     return [
         ("key not found" in low, NotFoundError, ""),
+        (
+            "illegal state" in low,
+            IntegrityError,
+            "it lacks what was seen before: it was rolled back or replaced",
+        ),
         (
             "invalid user name or password" in low,
             PermissionDeniedError,

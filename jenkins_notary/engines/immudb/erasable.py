@@ -1,10 +1,11 @@
 """Derive a key for each envelope, any of which can be destroyed for good.
 
 immudb keeps every value it was ever given. What must be erasable is encrypted, each
-value under a key of its own, and the keys are leaves of a tree of which only the root is
-kept: a node's children are hashes of it. To destroy a leaf's key, the root is replaced
-by the nodes beside the way to the leaf: every other key can still be derived, this one
-by nobody. The file grows by at most 64 nodes an erasure, and not with the ledger.
+value under a key of its own, and the keys are leaves of a tree of which only the
+root is kept: a node's children are hashes of it. To destroy a leaf's key, the root
+is replaced by the nodes beside the way to the leaf: every other key can still be
+derived, this one by nobody. The file grows by at most 64 nodes an erasure, and not with
+the ledger.
 
 The file holds secrets, mode 0600; whoever has it and the database reads envelopes, as
 with any ledger. Without it the envelopes cannot be read: it belongs into each backup.

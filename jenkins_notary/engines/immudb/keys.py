@@ -16,9 +16,9 @@
 ==================================== =========================================
 
 Numbers are 16 hex digits, LEVEL is two. The row of a statement that was the first has
-its index as value, so that many are looked up in one call. Rows sort as (key, index) does: keys of fixed
-size are hex; a ``name`` key is bytes with its zeros escaped. A key longer than immudb
-takes is cut and ends in its hash; its row then holds it as the value.
+its index as value, so that many are looked up in one call. Rows sort as (key, index)
+does: keys of fixed size are hex; a ``name`` key is bytes with its zeros escaped. A key
+longer than immudb takes is cut and ends in its hash; its row holds it as the value.
 
 >>> format_row(Row("subject", bytes(2), 5))
 (b'sha256/0000/0000000000000005', b'')

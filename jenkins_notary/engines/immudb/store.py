@@ -120,8 +120,11 @@ class ImmudbStore:
                 return
 
     def checkpoint(self) -> bytes | None:
-        """Return the newest published checkpoint note, or None before the first."""
-        found = self._get(keys.CHECKPOINT)
+        """Return the newest published checkpoint note, or None before the first.
+
+        It is read with proofs: whoever reads a ledger begins here.
+        """
+        found = self._get_proven(keys.CHECKPOINT)
         return None if found is None else found[8:]
 
     def publish(self, checkpoint: bytes, *, size: int) -> None:
@@ -233,7 +236,7 @@ class ImmudbStore:
 
     def get_setting(self, name: str) -> bytes | None:
         """Return a small setting that was put when the ledger was made, or None."""
-        return self._get(keys.format_setting(name))
+        return self._get_proven(keys.format_setting(name))
 
     def put_setting(self, name: str, value: bytes) -> None:
         """Put a setting, durably."""
@@ -367,6 +370,13 @@ class ImmudbStore:
             raise IntegrityError(subject, expected="a sealed envelope")
         packed = self._keys.open(digest, data)
         return None if packed is None else unpack_envelope(packed, subject=subject)
+
+    def _get_proven(self, key: bytes) -> bytes | None:
+        """Return a value with proofs, None for none."""
+        try:
+            return self._trail.get(key).value
+        except NotFoundError:
+            return None
 
     def _get(self, key: bytes) -> bytes | None:
         """Return a value, None for none."""

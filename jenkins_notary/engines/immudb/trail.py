@@ -22,7 +22,7 @@ from jenkins_notary.engines.immudb.answers import (
 )
 from jenkins_notary.engines.immudb.headers import hash_header
 from jenkins_notary.engines.immudb.proofs import State, verify_dual_proof, verify_entry
-from jenkins_notary.errors import IntegrityError
+from jenkins_notary.errors import IntegrityError, NotFoundError
 from jenkins_notary.shapes import NamedTuple, Protocol
 from jenkins_notary.tlog.merkle import hash_leaf, root_of
 
@@ -137,11 +137,16 @@ class Trail:
 
         with self._lock:
             state = self._begin()
-            answer = self._connection.read(
-                "VerifiableGet",
-                key=MESSAGES["KeyRequest"](key=key),
-                since=state.tx if state else 0,
-            )
+            try:
+                answer = self._connection.read(
+                    "VerifiableGet",
+                    key=MESSAGES["KeyRequest"](key=key),
+                    since=state.tx if state else 0,
+                )
+            except NotFoundError:
+                # Whoever empties a database must not look like one who begins it.
+                self._check()
+                raise
             entry, proof = answer.entry, read_dual_proof(answer.verifiableTx.dualProof)
             subject = f"immudb key {key[:80]!r}"
             if entry.HasField("referencedBy") or entry.key != key:
@@ -159,20 +164,27 @@ class Trail:
     def check(self) -> State | None:
         """Ask for the newest state and verify it; None for an empty database."""
         with self._lock:
-            state = self._begin()
-            now = self._connection.read("CurrentState")
-            newest = State(now.txId, now.txHash)
-            if state is None:
-                return None
-            if newest.tx < state.tx:
-                raise self._rolled_back(newest.tx, state.tx)
-            if newest != state:
-                answer = self._connection.read(
-                    "VerifiableTxById", tx=newest.tx, since=state.tx
-                )
-                proof = read_dual_proof(answer.dualProof)
-                self._advance(proof, newest, now.signature)
+            self._check()
             return self._state
+
+    def _check(self) -> None:
+        """Verify the newest state."""
+        state = self._begin()
+        if state is None:
+            return
+        try:
+            now = self._connection.read("CurrentState")
+        except NotFoundError as error:
+            raise self._rolled_back(0, state.tx) from error
+        newest = State(now.txId, now.txHash)
+        if newest.tx < state.tx:
+            raise self._rolled_back(newest.tx, state.tx)
+        if newest != state:
+            answer = self._connection.read(
+                "VerifiableTxById", tx=newest.tx, since=state.tx
+            )
+            proof = read_dual_proof(answer.dualProof)
+            self._advance(proof, newest, now.signature)
 
     def _begin(self) -> State | None:
         """Return the known state; take the server's at first contact."""

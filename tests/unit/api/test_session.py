@@ -607,7 +607,9 @@ def test_busy_ledger_is_unavailable_not_altered(
 
     opened = admin.notary()
     opened.ledger.status()
-    monkeypatch.setattr(opened._session.store._database, "wait_s", 0.0)
+    store = opened._session.store
+    assert isinstance(store, SqliteStore)
+    monkeypatch.setattr(store._database, "wait_s", 0.0)
     holder = sqlite3.connect(admin.ledger, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
 

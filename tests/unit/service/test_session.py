@@ -10,6 +10,7 @@ import pytest
 
 from jenkins_notary.api.notary import Notary
 from jenkins_notary.api.session import Choices
+from jenkins_notary.engines.sqlite import SqliteStore
 from jenkins_notary.errors import IntegrityError
 from jenkins_notary.files.pins import PinFiles
 from jenkins_notary.ledger.pins import size_of
@@ -103,7 +104,9 @@ def test_a_log_that_was_rolled_back_is_refused(world: World, tmp_path: Path) -> 
 def test_a_checkpoint_that_goes_backwards_hides_nothing(world: World) -> None:
     before = world.engine.store.checkpoint()
     index = world.append()
-    with world.engine.store._database.writing() as db:
+    store = world.engine.store
+    assert isinstance(store, SqliteStore)
+    with store._database.writing() as db:
         db.execute("UPDATE checkpoint SET note = ?, size = 0", (before,))
 
     assert world.engine.session().view().size == index + 1

@@ -1,0 +1,300 @@
+"""A ledger in a real immudb: as any other, and a server that lies is found."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from tests.command import command
+from tests.parts.build import PARTS
+from tests.parts.immudb import HOST, USER, serve_immudb
+from tests.program import PROGRAM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.command import Done
+
+pytestmark = pytest.mark.real("immudb")
+
+DATABASE = "payments"
+JOB = "ci.example.com:payments/api/main#42"
+
+
+class Site:
+    """A person with a ledger in immudb, and the server.
+
+    Attributes:
+        environ: The person's environment.
+        home: Where the person's files are.
+        port: Where the server listens.
+        app: A file to notarize.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.home = folder / "home"
+        self.home.mkdir()
+        self.app = folder / "app.jar"
+        self.app.write_bytes(b"app")
+        self.port = 0
+        self._running = ExitStack()
+        self._make_key()
+        kinds = ("DATA", "STATE", "CONFIG", "CACHE")
+        self.environ = {
+            "HOME": str(self.home),
+            "JENKINS_NOTARY_IMMUDB_USER": USER,
+            "JENKINS_NOTARY_IMMUDB_PASSWORD": USER,
+            "JENKINS_NOTARY_IMMUDB_SERVER_KEY": str(folder / "pk.pem"),
+            **{f"XDG_{one}_HOME": str(self.home / one.lower()) for one in kinds},
+        }
+
+    def serve(self, *options: str) -> None:
+        """Run the server, at the port where it was."""
+        (self.folder / "server").mkdir(exist_ok=True)
+        given = ("--signingKey", str(self.folder / "sk.pem"), *options)
+        folder = str(self.folder / "server")
+        context = serve_immudb(folder, *given, port=self.port)
+        self.port = self._running.enter_context(context)
+        self.environ["JENKINS_NOTARY_LEDGER"] = (
+            f"immudb://{HOST}:{self.port}/{DATABASE}"
+        )
+
+    def stop(self) -> None:
+        """Stop the server."""
+        self._running.close()
+
+    def run(self, *argv: str, **changes: str) -> Done:
+        """Run a command line."""
+        return command(*argv, environ={**self.environ, **changes})
+
+    def _make_key(self) -> None:
+        """Make the key that signs the server's states."""
+        key = generate_private_key(SECP256R1())
+        (self.folder / "sk.pem").write_bytes(
+            key.private_bytes(
+                Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
+            )
+        )
+        (self.folder / "pk.pem").write_bytes(
+            key.public_key().public_bytes(
+                Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+            )
+        )
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    found = Site(tmp_path)
+    found.serve()
+    assert found.run("ledger", "init").code == 0
+    yield found
+    found.stop()
+
+
+def test_a_ledger_in_immudb_is_as_any_other(site: Site) -> None:
+    app = str(site.app)
+
+    assert site.run("notarize", app, "--job", JOB).code == 0
+    assert site.run("authenticate", app, "--strict").code == 0
+    assert site.run("untrust", app, "--reason", "CVE-2026-0001").code == 0
+    assert site.run("authenticate", app).code == 1
+    found = site.run("evidence", JOB, "-o", "json").json["records"]
+    assert [one["job"] for one in found] == [JOB]
+    status = site.run("ledger", "status", "-o", "json").json
+    assert (status["engine"], status["tree_size"]) == ("immudb", 3)
+    assert site.run("ledger", "verify", "--signatures").code == 0
+    assert site.run("ledger", "export", str(site.folder / "tiles")).code == 0
+    assert site.run("ledger", "backup", str(site.folder / "backup")).code == 78
+
+
+def test_a_record_is_found_by_an_operator_of_immudb(site: Site) -> None:
+    done = site.run("notarize", str(site.app), "--job", JOB, "-o", "json")
+    digest = done.json["assets"][0]["digest"].removeprefix("sha256:")
+    client = PARTS["immuclient"].find()
+    assert client is not None
+
+    def ask(*words: str) -> str:
+        done = subprocess.run(
+            [
+                *(str(client), "--immudb-address", HOST),
+                *("--immudb-port", str(site.port), "--username", USER),
+                *("--password", USER, "--database", DATABASE, *words),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env={"HOME": str(site.home), "PATH": "/usr/bin:/bin"},
+            cwd=site.home,
+        )
+        return done.stdout + done.stderr
+
+    assert f"job/{JOB}/0000000000000001" in ask("scan", f"job/{JOB}/")
+    assert f"sha256/{digest}/0000000000000001" in ask("scan", f"sha256/{digest}/")
+    assert digest in ask("safeget", "main/0000000000000001")
+
+
+def test_what_was_erased_is_in_no_file_that_reads_it(site: Site) -> None:
+    done = site.run("notarize", str(site.app), "--attr", "owner=planted@example.com")
+    assert done.code == 0
+    assert site.run("ledger", "erase", "1", "--reason", "asked for").code == 0
+
+    assert site.run("inspect", str(site.app), "--envelope").text == ""
+    assert site.run("ledger", "verify", "--signatures").code == 0
+    site.stop()
+    stored = [one for one in (site.folder / "server").rglob("*") if one.is_file()]
+    assert stored
+    assert not any(b"planted@" in one.read_bytes() for one in stored)
+
+
+def test_processes_write_at_once_and_nothing_is_lost(site: Site) -> None:
+    names = [str(site.folder / f"{n}.txt") for n in range(40)]
+    for name in names:
+        Path(name).write_text(name)
+    writers = [
+        subprocess.Popen(
+            [*PROGRAM, "notarize", *names[at : at + 10]],
+            env={**site.environ, "PATH": "/usr/bin:/bin"},
+            stdout=subprocess.DEVNULL,
+            stderr=sys.stderr,
+        )
+        for at in range(0, 40, 10)
+    ]
+
+    assert [one.wait(120) for one in writers] == [0] * 4
+    assert site.run("authenticate", *names).code == 0
+    assert site.run("ledger", "verify").code == 0
+
+
+def test_a_server_that_is_away_is_unavailable_and_nothing_is_lost(site: Site) -> None:
+    assert site.run("notarize", str(site.app)).code == 0
+    site.stop()
+
+    away = site.run("authenticate", str(site.app))
+    assert away.code == 69
+    assert f"immudb://{HOST}:{site.port}/{DATABASE}" in away.stderr
+    site.serve()
+    assert site.run("authenticate", str(site.app)).code == 0
+
+
+def test_a_server_that_was_rolled_back_is_found(site: Site) -> None:
+    site.stop()
+    shutil.copytree(site.folder / "server", site.folder / "older")
+    site.serve()
+    assert site.run("notarize", str(site.app)).code == 0
+    site.stop()
+    shutil.rmtree(site.folder / "server")
+    (site.folder / "older").rename(site.folder / "server")
+    site.serve()
+
+    for words in (("authenticate", str(site.app)), ("notarize", str(site.app))):
+        done = site.run(*words)
+        assert done.code == 65, done.stderr
+
+
+def test_another_server_at_the_same_address_is_found(site: Site) -> None:
+    """Not by its id, which it may choose, but by its past (CVE-2022-39199)."""
+    assert site.run("notarize", str(site.app)).code == 0
+    keys = site.home / "data/jenkins-notary/immudb"
+    state = site.home / "state/jenkins-notary/pins"
+    kept = {one: one.read_bytes() for one in state.iterdir()}
+    site.stop()
+    shutil.rmtree(site.folder / "server")
+    site.serve()
+    shutil.rmtree(state)
+    for one in keys.iterdir():
+        one.unlink()
+    # An attacker's ledger, as large as the real one, at the same address.
+    assert site.run("ledger", "init").code == 0
+    for _ in range(3):
+        assert site.run("notarize", str(site.app)).code == 0
+    for path, data in kept.items():
+        path.write_bytes(data)
+
+    done = site.run("authenticate", str(site.app))
+    assert done.code == 65, done.stderr
+
+
+def test_an_emptied_database_is_no_new_one(site: Site) -> None:
+    assert site.run("notarize", str(site.app)).code == 0
+    site.stop()
+    shutil.rmtree(site.folder / "server")
+    site.serve()
+    for words in (("authenticate", str(site.app)), ("notarize", str(site.app))):
+        done = site.run(*words)
+        assert done.code == 65, done.stderr
+
+
+def test_a_state_that_is_not_signed_by_the_pinned_key_is_refused(site: Site) -> None:
+    other = site.folder / "other.pem"
+    key = generate_private_key(SECP256R1()).public_key()
+    other.write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+
+    done = site.run(
+        "notarize", str(site.app), JENKINS_NOTARY_IMMUDB_SERVER_KEY=str(other)
+    )
+    assert done.code == 65, done.stderr
+    assert "signature" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "told"),
+    [
+        ({"JENKINS_NOTARY_IMMUDB_PASSWORD": "wrong"}, 77, "IMMUDB_PASSWORD"),
+        ({"JENKINS_NOTARY_IMMUDB_PASSWORD": ""}, 78, "IMMUDB_PASSWORD"),
+        ({"JENKINS_NOTARY_IMMUDB_USER": ""}, 78, "IMMUDB_USER"),
+        ({"JENKINS_NOTARY_IMMUDB_SERVER_KEY": "/none"}, 78, "SERVER_KEY"),
+        ({"JENKINS_NOTARY_IMMUDB_CERT": "/none"}, 78, "CERT"),
+    ],
+)
+def test_what_is_configured_wrongly_is_said(
+    site: Site, changes: dict[str, str], code: int, told: str
+) -> None:
+    done = site.run("authenticate", str(site.app), **changes)
+
+    assert done.code == code, done.stderr
+    assert told in done.stderr
+
+
+def test_a_missing_database_is_no_ledger(site: Site) -> None:
+    other = site.environ["JENKINS_NOTARY_LEDGER"].replace(DATABASE, "nowhere")
+
+    assert (
+        site.run("authenticate", str(site.app), JENKINS_NOTARY_LEDGER=other).code == 66
+    )
+
+
+def test_a_damaged_state_is_never_first_contact(site: Site) -> None:
+    (state,) = (site.home / "state/jenkins-notary/pins").glob("*.immudb")
+    state.write_bytes(state.read_bytes()[:40])
+
+    done = site.run("authenticate", str(site.app))
+    assert done.code == 65
+    assert "damaged" in done.stderr
+
+
+def test_without_the_envelope_keys_nothing_is_made_up(site: Site) -> None:
+    assert site.run("notarize", str(site.app)).code == 0
+    (keys,) = (site.home / "data/jenkins-notary/immudb").glob("*.envelope-keys")
+    kept = keys.read_bytes()
+    keys.unlink()
+
+    done = site.run("authenticate", str(site.app))
+    assert done.code == 66
+    assert "backup" in done.stderr
+    keys.write_bytes(kept.replace(b'"0:0": "', b'"0:0": "0')[:-1])
+    assert site.run("authenticate", str(site.app)).code == 65
