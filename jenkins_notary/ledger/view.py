@@ -423,7 +423,7 @@ class LedgerView:
         high: bytes,
         *,
         newest_first: bool = False,
-        page: int = PAGE,
+        page: int | None = None,
     ) -> Iterator[tuple[bytes, int]]:
         """Yield (key, index) of rows; see :meth:`find`. A key is a hint as well.
 
@@ -456,13 +456,14 @@ class LedgerView:
         high: bytes,
         *,
         newest_first: bool,
-        page: int = PAGE,
+        page: int | None = None,
     ) -> Iterator[tuple[bytes, int]]:
         """Yield (key, index) by a range of keys, those behind the view's size too."""
         after: tuple[bytes, int] | None = None
+        limit = PAGE if page is None else page
         while True:
             rows = self._reader.rows(
-                kind, low, high, limit=page, after=after, newest_first=newest_first
+                kind, low, high, limit=limit, after=after, newest_first=newest_first
             )
             for row in rows:
                 place = row.key, row.index
@@ -479,7 +480,7 @@ class LedgerView:
                     )
                 after = place
                 yield place
-            if len(rows) < page:
+            if len(rows) < limit:
                 return
 
     def _read_own(
