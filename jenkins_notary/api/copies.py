@@ -92,7 +92,8 @@ def backup(
     Args:
         session: An open ledger.
         folder: A new or empty one.
-        with_key: Copy the ledger's own key too: whoever has it can sign for the log.
+        with_key: Copy the ledger's own key too, and the keys that its service signs
+            with: whoever has them can sign for the log and for builds.
         progress: Called with (phase, done, total).
 
     Raises:
@@ -109,7 +110,7 @@ def backup(
             got="one in immudb",
             advice="back it up with immuadmin hot-backup, and the files of its keys",
         )
-    companions = copy_companions(session.places.ledger, copy)
+    companions = copy_companions(session.places.ledger, copy, with_keys=with_key)
     session.store.backup(copy, progress=lambda *at: progress("copying", *at))
     store = SqliteStore.open(copy)
     try:

@@ -1,8 +1,9 @@
-"""Copy the files that a service keeps beside its ledger: tokens and state.
+"""Copy the files that a service keeps beside its ledger: tokens, state, keys.
 
 ================  ==============================================================
 ``PATH.tokens``   who may ask: names, roles, folders, hashes of secrets
 ``PATH.service``  what the service remembers; of it what has no end: its cursors
+``PATH.keys``     the keys that sign for builds, where they are asked for
 ================  ==============================================================
 
 The state is copied before the ledger, so that no cursor stands behind the copy's end: a
@@ -21,14 +22,14 @@ from contextlib import closing
 from jenkins_notary.engines.new_file import new_file
 from jenkins_notary.errors import StorageError
 
-TOKENS, STATE = ".tokens", ".service"
+TOKENS, STATE, KEYS = ".tokens", ".service", ".keys"
 """What stands behind the ledger's own name."""
 
 LASTING = 1 << 62
 """The end of what has none, in the state."""
 
 
-def copy_companions(source: str, target: str) -> list[str]:
+def copy_companions(source: str, target: str, *, with_keys: bool = True) -> list[str]:
     """Copy what a service keeps beside a ledger to beside another; return which.
 
     A file that is there already stays as it is.
@@ -36,6 +37,7 @@ def copy_companions(source: str, target: str) -> list[str]:
     Args:
         source: The ledger's file.
         target: The other ledger's file.
+        with_keys: Whether the keys go along.
 
     Raises:
         StorageError: One cannot be read or written.
@@ -47,7 +49,21 @@ def copy_companions(source: str, target: str) -> list[str]:
         with new_file(target + ending) as temporary:
             copy(source + ending, temporary)
         copied.append(ending)
+    if with_keys and os.path.isdir(source + KEYS):
+        _copy_keys(source + KEYS, target + KEYS)
+        copied.append(KEYS)
     return copied
+
+
+def _copy_keys(source: str, target: str) -> None:
+    """Copy the files of a folder of keys; each stays its owner's alone."""
+    os.makedirs(target, 0o700, exist_ok=True)
+    with os.scandir(source) as listed:
+        names = [one.name for one in listed if one.is_file(follow_symlinks=False)]
+    for name in names:
+        if not os.path.exists(os.path.join(target, name)):
+            with new_file(os.path.join(target, name)) as temporary:
+                shutil.copyfile(os.path.join(source, name), temporary)
 
 
 def _copy_state(source: str, target: str) -> None:

@@ -9,6 +9,7 @@ A backup is a folder::
     ledger.db.tokens    who may ask the ledger's service, if it has one
     ledger.db.service   what the service remembers, without what ends by itself
     ledger.db.key       the ledger's own key, only when asked for
+    ledger.db.keys/     the keys that the service signs with, only when asked for
 
 The names are those of a ledger, so a backup can be read as one where it lies.
 

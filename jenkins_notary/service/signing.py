@@ -27,6 +27,7 @@ import threading
 from base64 import b64encode
 
 from jenkins_notary.api.signers import record_trust
+from jenkins_notary.engines.companions import KEYS
 from jenkins_notary.errors import (
     ConfigurationError,
     NotFoundError,
@@ -178,4 +179,4 @@ class ClassKeys:
 
 def keys_path(ledger: str) -> str:
     """Return where the keys of a ledger's service are."""
-    return f"{ledger}.keys"
+    return ledger + KEYS

@@ -10,6 +10,7 @@ import re
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 
@@ -147,3 +148,15 @@ def test_auditor_verifies_the_pack_without_network(
 
     assert done.code == 0, done.stderr
     assert "app.jar" in done.text
+
+
+def test_reader_sees_the_builds_page(
+    library: Library, service: Serving, build: Build
+) -> None:
+    reader = service.token("pages", "--role", "reader", "--folder", library.folder)
+    path = f"/jobs/{quote(job_id(library, build), safe='/:')}"
+    answer = service.ask("GET", path, token=reader, headers={"Accept": "text/html"})
+
+    assert answer.status == 200, answer.body
+    assert answer.headers["content-type"].startswith("text/html")
+    assert b"target/app.jar" in answer.body

@@ -49,6 +49,27 @@ def test_copies_are_their_owners_alone(tmp_path: Path) -> None:
         assert stat.S_IMODE(os.stat(target + ending).st_mode) == 0o600
 
 
+def test_keys_go_along_only_where_they_are_asked_for(tmp_path: Path) -> None:
+    source = tmp_path / "a.db.keys"
+    source.mkdir(0o700)
+    (source / "one.pem").write_bytes(b"key")
+    (source / "two.pem").write_bytes(b"key")
+    (source / "link.pem").symlink_to("/etc/passwd")
+    target = tmp_path / "b.db.keys"
+
+    bare = copy_companions(
+        str(tmp_path / "a.db"), str(tmp_path / "b.db"), with_keys=False
+    )
+    assert (bare, target.exists()) == ([], False)
+    target.mkdir(0o700)
+    (target / "two.pem").write_bytes(b"kept")
+    whole = copy_companions(str(tmp_path / "a.db"), str(tmp_path / "b.db"))
+    assert whole == [".keys"]
+    found = {one.name: one.read_bytes() for one in target.iterdir()}
+    assert found == {"one.pem": b"key", "two.pem": b"kept"}
+    assert stat.S_IMODE((target / "one.pem").stat().st_mode) == 0o600
+
+
 def test_what_is_there_already_stays(tmp_path: Path) -> None:
     (tmp_path / "a.db.tokens").write_bytes(b"old")
     (tmp_path / "b.db.tokens").write_bytes(b"new")
