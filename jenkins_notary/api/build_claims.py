@@ -15,6 +15,7 @@ from __future__ import annotations
 from jenkins_notary.api.notarize import record_assets
 from jenkins_notary.assets.claims import parse_claim
 from jenkins_notary.errors import UsageError
+from jenkins_notary.evidence.provenance import drop_none
 from jenkins_notary.ledger.author import Author
 from jenkins_notary.ledger.view import parse_as_of
 from jenkins_notary.values.digest import digest_hex
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from jenkins_notary.trust.record import ProvenRecord
     from jenkins_notary.values.jobid import JobId
 
-IDENTITY = "controller outbox"
+IDENTITY = "controller"
 """Who says that a claim is a build's: the hook, which delivers what it archived."""
 
 _MAX_LOOKED_AT = 1000
@@ -57,12 +58,17 @@ def record_build_claim(session: Session, origin: Origin, value: object) -> list[
             "the build did not send them"
         )
     _, at_ms = parse_as_of(sent.claimed_at)
-    author = Author((session.signer(),), sent.record_id, at_ms or 0)
-    described = {
-        "id": format_job_id(job),
-        "identity": IDENTITY,
-        "event": origin.describe(),
-    }
+    kind = session.classify_build(job, None, origin.event.facts)
+    signer = session.sign_for_build(job, kind)
+    author = Author((signer,), sent.record_id, at_ms or 0)
+    described = drop_none(
+        {
+            "id": format_job_id(job),
+            "identity": IDENTITY,
+            "class": kind,
+            "event": origin.describe(),
+        }
+    )
     recorded = record_assets(
         session, sent.assets, sent.claim, author=author, job=described
     )

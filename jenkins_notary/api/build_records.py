@@ -13,6 +13,7 @@ from jenkins_notary.evidence.provenance import (
     PROVENANCE_TYPE,
     BuildSources,
     describe_build,
+    drop_none,
     make_provenance,
     shorten_sources,
 )
@@ -71,8 +72,9 @@ class BuildWriter:
         else:
             record_id, claimed_at_ms = origin.record_id, origin.event.at_ms
         self._author = Author((session.signer(),), record_id, claimed_at_ms)
-        self._sources = sources
-        self._job = {"id": format_job_id(job)}
+        kind = session.classify_build(job, sources.info, sources.facts)
+        self._sources = sources._replace(kind=kind)
+        self._job = drop_none({"id": format_job_id(job), "class": kind})
         self._build = describe_build(sources)
         self._event = None if origin is None else origin.describe()
         self._recorder = session.recorder

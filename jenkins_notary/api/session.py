@@ -32,16 +32,18 @@ from jenkins_notary.tlog.checkpoint import open_checkpoint
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from typing import BinaryIO
+    from typing import Any, BinaryIO
 
     from jenkins_notary.api.places import Places
     from jenkins_notary.blobs.files import FileBlobs
     from jenkins_notary.blobs.several import SeveralBlobs
+    from jenkins_notary.evidence.build_info import BuildInfo
     from jenkins_notary.jenkins.controllers import Controllers
     from jenkins_notary.keys.log_key import LogSigner
     from jenkins_notary.keys.signatures import KeyVerifier
     from jenkins_notary.ports import Signer, Store
     from jenkins_notary.tlog.note import Ed25519Verifier
+    from jenkins_notary.values.jobid import JobId
 
 
 class SystemClock:
@@ -382,6 +384,25 @@ class Session:
     def waiting_key(self) -> str:
         """Return where a new ledger key waits for its rotation to be recorded."""
         return f"{self.places.log_key}.new"
+
+    def classify_build(
+        self,
+        job: JobId,  # noqa: ARG002 - a service's session looks at it
+        info: BuildInfo | None,  # noqa: ARG002 - as above
+        facts: Mapping[str, Any],  # noqa: ARG002 - as above
+    ) -> str | None:
+        """Return the class of a build, None where builds have none.
+
+        Args:
+            job: Which build.
+            info: What its controller's API says of it, or None.
+            facts: What its hook says, empty without one.
+        """
+        return None
+
+    def sign_for_build(self, job: JobId, kind: str | None) -> Signer:  # noqa: ARG002 - as above
+        """Return who signs what a build of a class claims."""
+        return self.signer()
 
     def author(self, *co_signers: Signer) -> Author:
         """Return who signs the records of one call; its record id is new."""

@@ -65,6 +65,7 @@ class BuildSources(NamedTuple):
         tests: The same for the test report.
         gaps: What could not be read, by what it is: why.
         hook_version: Version of the hook, or None.
+        kind: The build's class, or None where builds have none.
     """
 
     key: BuildKey
@@ -77,6 +78,7 @@ class BuildSources(NamedTuple):
     tests: Mapping[str, Any] | None = None
     gaps: Mapping[str, object] = {}
     hook_version: str | None = None
+    kind: str | None = None
 
 
 def describe_build(sources: BuildSources) -> dict[str, Any]:
@@ -110,6 +112,16 @@ def describe_controller(controller: Controller) -> dict[str, Any]:
     return drop_none({**controller._asdict(), "version": controller.version or None})
 
 
+def describe_builder(sources: BuildSources) -> str:
+    """Return the id of the platform that ran a build.
+
+    A controller runs builds that are trusted to different degrees, which SLSA asks to
+    tell apart: each class of them is a builder of its own.
+    """
+    url, kind = sources.controller.url, sources.kind
+    return url if kind is None else f"{url}#{kind}"
+
+
 def make_provenance(sources: BuildSources) -> tuple[dict[str, Any], dict[str, str]]:
     """Return (the SLSA predicate, the source of each field by its name)."""
     fields = _Fields(sources)
@@ -137,7 +149,7 @@ def make_provenance(sources: BuildSources) -> tuple[dict[str, Any], dict[str, st
         },
         "runDetails": {
             "builder": {
-                "id": sources.controller.url,
+                "id": describe_builder(sources),
                 "version": drop_none(
                     {
                         "jenkins": sources.controller.version

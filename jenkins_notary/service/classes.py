@@ -36,12 +36,14 @@ from urllib.parse import unquote, urlsplit
 from jenkins_notary.errors import NotaryError
 from jenkins_notary.service.scopes import covers, format_scope, parse_scope
 from jenkins_notary.service.sections import Section
+from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.trust.patterns import is_match
 from jenkins_notary.values.jobid import parse_job_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from jenkins_notary.evidence.build_info import BuildInfo
     from jenkins_notary.service.scopes import Scope
@@ -150,19 +152,59 @@ class BuildsSection(Section, frozen=True):
             raise ValueError(message)
 
 
-def classify(section: BuildsSection, job: JobId, info: BuildInfo) -> BuildClass:
+class Shown(NamedTuple):
+    """What a controller shows of a build, as far as its class follows from it.
+
+    Attributes:
+        causes: The kinds of its causes.
+        parameters: The names of its parameters.
+        is_built_in: Whether it is known to run on the controller itself.
+        is_replay: Whether its hook says that it is a replay.
+        is_change: Whether its hook says that it is of a change request.
+    """
+
+    causes: frozenset[str]
+    parameters: frozenset[str]
+    is_built_in: bool
+    is_replay: bool = False
+    is_change: bool = False
+
+
+def show(info: BuildInfo | None, facts: Mapping[str, Any]) -> Shown | None:
+    """Return what a controller shows of a build, None for nothing.
+
+    Args:
+        info: What its API says, or None.
+        facts: What its hook says (``evidence.hook_facts``); empty without one.
+    """
+    if info is None and not facts:
+        return None
+    causes = [*(() if info is None else info.causes), *facts.get("causes", ())]
+    named = [*(() if info is None else info.parameters), *facts.get("parameters", ())]
+    nodes = facts.get("node", ())
+    return Shown(
+        frozenset(str(one.get("kind")) for one in causes),
+        frozenset(str(one.get("name")) for one in named),
+        is_built_in(None if info is None else info.node)
+        or any(one.get("builtIn") for one in nodes),
+        bool(facts.get("replay", {}).get("isReplay")),
+        "change" in facts,
+    )
+
+
+def classify(section: BuildsSection, job: JobId, shown: Shown | None) -> BuildClass:
     """Return the class of a build as its controller shows it.
 
     Args:
         section: What the administrator decided.
         job: Which build, with its instance.
-        info: What the controller says of it.
+        shown: What the controller shows of it; None for nothing.
     """
-    if any(one["kind"] == "ReplayCause" for one in info.causes):
+    if shown is None or shown.is_replay or "ReplayCause" in shown.causes:
         return "weak"
-    if section.built_in_node == "weak" and is_built_in(info.node):
+    if section.built_in_node == "weak" and shown.is_built_in:
         return "weak"
-    if _is_change(job, info):
+    if _is_change(job, shown):
         return "change"
     rule = find_rule(section, job)
     branch = branch_of(job.name)
@@ -217,10 +259,11 @@ def _depth(scope: Scope) -> tuple[int, bool]:
     return (0 if folder is None else folder.count("/") + 1, scope.instance is not None)
 
 
-def _is_change(job: JobId, info: BuildInfo) -> bool:
+def _is_change(job: JobId, shown: Shown) -> bool:
     """Return whether a build is of a change request."""
     return (
-        _CHANGE_NAME.fullmatch(branch_of(job.name)) is not None
-        or any(_CHANGE_CAUSE.search(one["kind"]) for one in info.causes)
-        or any(one["name"] in _CHANGE_PARAMETERS for one in info.parameters)
+        shown.is_change
+        or _CHANGE_NAME.fullmatch(branch_of(job.name)) is not None
+        or any(_CHANGE_CAUSE.search(one) for one in shown.causes)
+        or not _CHANGE_PARAMETERS.isdisjoint(shown.parameters)
     )

@@ -73,15 +73,16 @@ def start_running(
     state = ServiceState(state_path(engine.places.ledger))
     tasks = Tasks(log.report)
     follower = Follower(engine, state, tasks)
+    sessions = Sessions(state, settings.builds)
+    keys = ClassKeys(keys_path(engine.places.ledger), settings.builds, log.report)
+    voices = Voices(settings.builds, keys, sessions)
+    engine.use_voices(voices)
     Corroboration(engine, state, log.report).start(follower, tasks)
     CoverageSweeps(engine, state, settings.coverage, log.report).start(tasks)
     tasks.every(FORGET_S, "forget", state.forget_ended)
     logins = Logins(settings.login, tokens, state)
     witnesses = Witnesses(engine, state, settings.witnesses)
     witnesses.start(tasks)
-    sessions = Sessions(state, settings.builds)
-    keys = ClassKeys(keys_path(engine.places.ledger), settings.builds, log.report)
-    voices = Voices(settings.builds, keys, sessions)
     return Running(
         engine,
         tokens,

@@ -25,11 +25,15 @@ from jenkins_notary.shapes import NamedTuple
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
     from jenkins_notary.api.places import Places
     from jenkins_notary.api.session import Choices
-    from jenkins_notary.ports import Store
+    from jenkins_notary.evidence.build_info import BuildInfo
+    from jenkins_notary.ports import Signer, Store
     from jenkins_notary.service.commits import Waiting, Work
+    from jenkins_notary.service.voices import Voices
+    from jenkins_notary.values.jobid import JobId
 
 
 PIN_S = 1.0
@@ -177,6 +181,21 @@ class ServiceSession(_SharedSession):
 
     recorder = "service"
     _committer: Committer
+    _voices: Voices | None = None
+
+    def classify_build(
+        self, job: JobId, info: BuildInfo | None, facts: Mapping[str, Any]
+    ) -> str | None:
+        """Return the class of a build."""
+        if self._voices is None:
+            return super().classify_build(job, info, facts)
+        return self._voices.classify(job, info, facts)
+
+    def sign_for_build(self, job: JobId, kind: str | None) -> Signer:
+        """Return the key of a build's folder and class, enrolled if that can be."""
+        if self._voices is None or kind is None:
+            return super().sign_for_build(job, kind)
+        return self._voices.of_controller(self, job, kind)
 
     def append(self, envelopes: Sequence[bytes]) -> list[int]:
         """Append envelopes with those of other requests; return their indexes."""
@@ -232,6 +251,10 @@ class Engine:
     def places(self) -> Places:
         """Return where everything is."""
         return self._template.places
+
+    def use_voices(self, voices: Voices) -> None:
+        """Have what builds claim signed by other keys than the administrator's."""
+        self._template._voices = voices  # noqa: SLF001 - of this module
 
     def on_commit(self, call: Callable[[], object]) -> None:
         """Have something called after each commit; it must not wait."""

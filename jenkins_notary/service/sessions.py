@@ -39,7 +39,7 @@ from jenkins_notary.errors import (
     PermissionDeniedError,
 )
 from jenkins_notary.ledger.author import format_time
-from jenkins_notary.service.classes import classify
+from jenkins_notary.service.classes import classify, show
 from jenkins_notary.service.commits import BusyError
 from jenkins_notary.service.id_tokens import IdTokens
 from jenkins_notary.service.running_builds import RunningBuilds
@@ -146,7 +146,9 @@ class Sessions:
         }
         if id_token is not None and self._id_tokens.has(job.instance):
             self._id_tokens.check(job, id_token)
-            return self._keep_proven(value, classify(self._section, job, info))
+            return self._keep_proven(
+                value, classify(self._section, job, show(info, {}))
+            )
         return self._keep_opened(value)
 
     def recall(self, text: str, who: Principal) -> ProvenBuild | None:
@@ -187,7 +189,7 @@ class Sessions:
             self.forget(ident)
             raise _no_session("a build that has ended")
         if value["identity"] is None:
-            kind = classify(self._section, job, info)
+            kind = classify(self._section, job, show(info, {}))
             value = {**value, "identity": "nonce", "kind": kind}
             value["ends"] = self._last_ms()
             self._state.put(_KIND, ident, value, ends_ms=value["ends"])

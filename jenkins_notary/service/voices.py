@@ -4,7 +4,9 @@
    its folder and class. Its claim is about itself alone.
 2. What a person decides (the roles security and admin, and every UNTRUSTED and
    UNSUPPORTED that a role allows) is signed by the key for persons.
-3. All else is a build's word without a proof: ``identity: asserted``, class ``weak``.
+3. What a controller's outbox delivers as a build's claim is signed like (1): it says
+   ``identity: controller``.
+4. All else is a build's word without a proof: ``identity: asserted``, class ``weak``.
 
 The administrator's key signs none of it.
 """
@@ -12,10 +14,10 @@ The administrator's key signs none of it.
 from __future__ import annotations
 
 from jenkins_notary.errors import PermissionDeniedError
-from jenkins_notary.service.classes import folder_of, is_built_in
+from jenkins_notary.service.classes import classify, folder_of, is_built_in, show
 from jenkins_notary.service.sessions import ProvenBuild
 from jenkins_notary.shapes import NamedTuple
-from jenkins_notary.values.jobid import parse_job_id
+from jenkins_notary.values.jobid import format_job_id, parse_job_id
 from jenkins_notary.values.status import NEGATIVE
 
 TYPE_CHECKING = False
@@ -25,14 +27,16 @@ if TYPE_CHECKING:
 
     from jenkins_notary.api.session import Session
     from jenkins_notary.assets.claims import SentClaim
+    from jenkins_notary.evidence.build_info import BuildInfo
     from jenkins_notary.ports import Signer
-    from jenkins_notary.service.classes import BuildsSection
+    from jenkins_notary.service.classes import BuildClass, BuildsSection
     from jenkins_notary.service.rules import Principal
     from jenkins_notary.service.scopes import Scope
     from jenkins_notary.service.sessions import Sessions
     from jenkins_notary.service.signing import ClassKeys
+    from jenkins_notary.values.jobid import JobId
 
-ASSERTED = "asserted"
+ASSERTED, WEAK = "asserted", "weak"
 _PERSONS = frozenset({"security", "admin"})
 
 
@@ -80,7 +84,7 @@ class Voices:
         """
         job = sent.job
         if sent.claim.status in NEGATIVE or sent.claim.supersedes:
-            told = None if job is None else _describe(job, ASSERTED, "weak")
+            told = None if job is None else _describe(job, ASSERTED, WEAK)
             return Voice(self._keys.for_person(session), told)
         if build is not None:
             return self._of_build(session, who, job, build)
@@ -98,8 +102,20 @@ class Voices:
                 advice="the program opens one itself in a build that runs, where its "
                 "standard error goes to the build's log",
             )
-        proven = ProvenBuild(job["id"], ASSERTED, "weak")
+        proven = ProvenBuild(job["id"], ASSERTED, WEAK)
         return self._sign_as(session, who.scopes, job, proven)
+
+    def classify(
+        self, job: JobId, info: BuildInfo | None, facts: Mapping[str, Any]
+    ) -> BuildClass:
+        """Return the class of a build by what its controller shows, API and hook."""
+        return classify(self._section, job, show(info, facts))
+
+    def of_controller(self, session: Session, job: JobId, kind: str) -> Signer:
+        """Return who signs what a controller's outbox says that a build claims."""
+        named = format_job_id(job)
+        folder = folder_of(self._section, (), named)
+        return self._keys.for_build(session, named, folder, kind)
 
     def _of_build(
         self,
@@ -122,7 +138,7 @@ class Voices:
         node = (job.get("environment") or {}).get("NODE_NAME")
         if self._section.built_in_node == "weak" and is_built_in(node):
             # It can only say what makes its word weaker.
-            build = build._replace(kind="weak")
+            build = build._replace(kind=WEAK)
         return self._sign_as(session, who.scopes, job, build)
 
     def _sign_as(
