@@ -276,6 +276,22 @@ def show_coverage(call: Call) -> dict[str, Any]:
     if every not in {"true", "false"}:
         raise UsageError("all", expected="true or false", got=every[:40])
     folder = call.query.get("folder")
+    return {"controllers": find_coverage(call, folder, every_job=every == "true")}
+
+
+def find_coverage(
+    call: Call, folder: str | None = None, *, every_job: bool = False
+) -> list[dict[str, Any]]:
+    """Return the reports of the folders that whoever asks may see.
+
+    Args:
+        call: The request.
+        folder: ``[INSTANCE:]FOLDER`` to look at, None for all.
+        every_job: Whether jobs are listed that lack nothing.
+
+    Raises:
+        UsageError: The folder is malformed.
+    """
     wanted = None if folder is None else parse_scope(folder)
     scopes = call.who.scopes
 
@@ -284,8 +300,7 @@ def show_coverage(call: Call) -> dict[str, Any]:
         is_wanted = wanted is None or covers(wanted, job)
         return is_wanted and (not scopes or any(covers(one, job) for one in scopes))
 
-    reports = read_coverage(call.service.state, sees, every_job=every == "true")
-    return {"controllers": reports}
+    return read_coverage(call.service.state, sees, every_job=every_job)
 
 
 def _scan(state: ServiceState, prefix: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -17,6 +17,7 @@ from jenkins_notary.evidence.build_view import (
 )
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.pages import links
+from jenkins_notary.pages.findings import describe_level, list_verdicts
 from jenkins_notary.pages.records import describe_record
 from jenkins_notary.service.asks import check_known, parse_number, text_of
 from jenkins_notary.service.handlers import within
@@ -95,8 +96,8 @@ def show_build(call: Call, job: str) -> Reply:
         build=build,
         artifacts=[_judge(view, one) for one in listed[:MAX_JUDGED]],
         timeline=[describe_record(one) for one in records],
-        slsa=None,
-        corroboration=[],
+        slsa=describe_level(build),
+        corroboration=list_verdicts(build),
     )
 
 

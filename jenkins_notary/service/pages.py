@@ -19,9 +19,11 @@ from jenkins_notary.evidence.build_view import trace_digest
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.pages import links
 from jenkins_notary.pages.chart import draw_growth
+from jenkins_notary.pages.findings import list_folders, list_gaps
 from jenkins_notary.pages.records import describe_record
 from jenkins_notary.pages.site import STATIC, Frame, read_static, render
 from jenkins_notary.service.asks import check_known, parse_number, text_of
+from jenkins_notary.service.coverage import find_coverage
 from jenkins_notary.service.handlers import see
 from jenkins_notary.service.replies import PAGE_HEADERS, Reply
 from jenkins_notary.service.words import find_meaning
@@ -173,7 +175,9 @@ def show_ledger(call: Call) -> Reply:
 def show_coverage(call: Call) -> Reply:
     """Return which builds are on record and which are not."""
     check_known(call.query, set())
-    return page(call, "coverage", "Coverage", folders=None, gaps=[])
+    reports = find_coverage(call)
+    folders = list_folders(reports) if reports else None
+    return page(call, "coverage", "Coverage", folders=folders, gaps=list_gaps(reports))
 
 
 def show_audits(call: Call) -> Reply:

@@ -75,3 +75,13 @@ def test_a_wrong_question_is_refused_and_a_hook_may_not_ask(service: Serving) ->
     hook = service.token("a-hook", *scope)
 
     assert service.ask("GET", "/api/v1/coverage", token=hook).status == 403
+
+
+def test_the_page_of_coverage_shows_the_same(service: Serving) -> None:
+    scope = ("--role", "reader", "--folder", "other")
+    reader = service.token("other-reader", *scope)
+
+    text = service.ask("GET", "/coverage", token=reader).body.decode()
+
+    assert "other/app#1 (missing)" in text
+    assert "payments" not in text

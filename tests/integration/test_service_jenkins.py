@@ -363,6 +363,11 @@ def test_a_claim_on_a_build_that_never_was_is_found(world: World) -> None:
     (found,) = world.service.ask("GET", path).json["build"]["corroborations"]
     assert found["verdict"] == "differs"
     assert "there never was one" in found["fields"][0]["why"]
+    page = world.service.ask("GET", f"/jobs/{name.replace('#', '%23')}")
+    text = page.body.decode()
+    assert "Corroboration" in text
+    assert "there never was one" in text
+    assert "L1 not claimed: because no provenance" in text
 
 
 def record(world: World, value: object, token: str) -> int:
