@@ -153,6 +153,7 @@ OPTIONS: Mapping[str, Kind] = {
     "signatures": "flag",
     "signer": "list",
     "since": "time",
+    "spool": "text",
     "stage": "text",
     "started": "time",
     "strict": "flag",

@@ -267,7 +267,7 @@ List listBlanks(List values) {
     'AGAIN', 'AGAINST', 'AS_OF', 'ATTACH', 'ATTACH_DIGEST', 'ATTR', 'CLAIMS', 'COLLECT_JOB', 'COMMIT', 'DIGEST',
     'DIGEST_FILE', 'EPHEMERAL_OK', 'EVENT_TIMEOUT', 'EVIDENCE_BEFORE', 'EVIDENCE_JOB', 'EVIDENCE_SIGNER', 'FOLLOW',
     'INTERVAL', 'JOB', 'LABEL', 'LIMIT', 'MIME', 'NAME', 'NULL', 'ONLY', 'OUTBOX', 'OUTPUT', 'POLICY', 'QUIET',
-    'REASON', 'RECEIPT', 'RECEIPTS', 'SECRETS', 'SINCE', 'STARTED', 'SUPERSEDE', 'UNTIL',
+    'REASON', 'RECEIPT', 'RECEIPTS', 'SECRETS', 'SINCE', 'SPOOL', 'STARTED', 'SUPERSEDE', 'UNTIL',
   ]
   final List names = (options + listOwnRule(values)).collect { "JENKINS_NOTARY_${it}=".toString() } + ['NOTARY_UTF8=']
   return names + values.collect { it.substring(0, it.indexOf('=') + 1) }

@@ -6,7 +6,7 @@ from jenkins_notary.cli.commands import COMMANDS, Edition
 
 _SHARED = (
     *("notarize", "untrust", "unsupport", "authenticate", "gate", "evidence"),
-    "attach",
+    *("attach", "deliver"),
 )
 
 AGENT = Edition(

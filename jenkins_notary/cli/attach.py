@@ -9,6 +9,7 @@ from jenkins_notary.cli.options import (
     add_ledger,
     add_registry,
     add_service,
+    add_spool,
 )
 from jenkins_notary.cli.records import show_records
 
@@ -34,7 +35,7 @@ def declare(parser: Parser) -> None:
     )
     parser.option("--label", "a word to find it by", metavar="LABEL")
     parser.option("--mime", "its media type; else guessed by name", metavar="TYPE")
-    add_all(parser, add_ledger, add_service, add_registry, add_key)
+    add_all(parser, add_ledger, add_service, add_spool, add_registry, add_key)
 
 
 def run(context: Context) -> int:

@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "log": ("log", "Print the console log of a build, proven."),
     "log put": ("log_put", "Record the console log of a build."),
     "log release": ("log_put", "Let a log that is held back be read."),
+    "deliver": ("deliver", "Send what a spool keeps to its service."),
     "attach": ("attach", "Record a file as evidence of a job or digest."),
     "pack": ("pack", "Write evidence into one file that proves itself."),
     "verify-pack": ("pack", "Check a pack with no ledger and no network."),

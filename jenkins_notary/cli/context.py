@@ -283,6 +283,7 @@ class Context:
             self.output.notice,
             self._progress(),
             self.output.announce,
+            self.text("spool"),
         )
 
     def _progress(self) -> Callable[[str, int, int | None], None] | None:

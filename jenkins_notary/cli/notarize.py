@@ -12,6 +12,7 @@ from jenkins_notary.cli.options import (
     add_key,
     add_ledger,
     add_service,
+    add_spool,
 )
 from jenkins_notary.cli.output import format_table
 
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from jenkins_notary.api.notary import Notary
     from jenkins_notary.cli.context import Context
     from jenkins_notary.cli.options import Parser
-    from jenkins_notary.cli.receipts import ReceiptFolder
+    from jenkins_notary.cli.receipts import ReceiptFolder, Recorded
+    from jenkins_notary.remote.notary import RemoteNotary
 
 
 def declare_notarize(parser: Parser) -> None:
@@ -42,14 +45,14 @@ def declare_notarize(parser: Parser) -> None:
     parser.option(
         "--ephemeral-ok", "make a ledger even on an agent that goes away with its build"
     )
-    add_all(parser, add_ledger, add_service, add_claims, add_key)
+    add_all(parser, add_ledger, add_service, add_claims, add_spool, add_key)
 
 
 def declare_negative(parser: Parser) -> None:
     """Add the options of ``untrust`` and ``unsupport``."""
     _declare_record(parser)
     parser.option("--reason", "why; recorded and shown", metavar="TEXT")
-    add_all(parser, add_ledger, add_service, add_claims, add_key)
+    add_all(parser, add_ledger, add_service, add_claims, add_spool, add_key)
 
 
 def run_notarize(context: Context) -> int:
@@ -64,8 +67,7 @@ def run_notarize(context: Context) -> int:
             digest_file=context.text("digest-file"),
             **_read_claim(context),
         )
-        if folder is not None:
-            folder.write(notary, records)
+        _write_receipts(folder, notary, records)
     return show_records(context, [one.to_dict() for one in records])
 
 
@@ -122,9 +124,19 @@ def _run_negative(context: Context, method: str) -> int:
     with context.client() as notary:
         record = notary.untrust if method == "untrust" else notary.unsupport
         records = record(context.assets(), reason=reason, **_read_claim(context))
-        if folder is not None:
-            folder.write(notary, records)
+        _write_receipts(folder, notary, records)
     return show_records(context, [one.to_dict() for one in records])
+
+
+def _write_receipts(
+    folder: ReceiptFolder | None,
+    notary: Notary | RemoteNotary,
+    records: Sequence[Recorded],
+) -> None:
+    """Write the receipts of what was recorded; what a spool keeps has none yet."""
+    recorded = [one for one in records if one.to_dict()["index"] is not None]
+    if folder is not None and recorded:
+        folder.write(notary, recorded)
 
 
 def _read_claim(context: Context) -> dict[str, Any]:

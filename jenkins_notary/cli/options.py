@@ -317,6 +317,15 @@ def add_service(parser: Parser) -> None:
     )
 
 
+def add_spool(parser: Parser) -> None:
+    """Add what every command that sends what is to be recorded knows."""
+    parser.option(
+        "--spool",
+        "a folder that keeps what a service that is away is to record; see deliver",
+        metavar="DIR",
+    )
+
+
 def add_claims(parser: Parser) -> None:
     """Add what every command that records assets knows."""
     parser.option(

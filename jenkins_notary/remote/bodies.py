@@ -18,7 +18,7 @@ from jenkins_notary.values.claim import MANIFEST_LABEL, check_label
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
     from typing import BinaryIO
 
@@ -33,6 +33,7 @@ class FileBody:
 
     Attributes:
         sha256_hex: SHA-256 of its bytes.
+        attachment: What it is.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class FileBody:
     ) -> None:
         """Keep what was hashed."""
         self._path = path
-        self._attachment = attachment
+        self.attachment = attachment
         self._is_temporary = is_temporary
         self.sha256_hex = attachment.sha256_hex
 
@@ -60,7 +61,7 @@ class FileBody:
 
     def describe(self) -> dict[str, object]:
         """Return the JSON form, as a claim has it."""
-        one = self._attachment
+        one = self.attachment
         return {
             "name": one.name,
             "label": one.label,
@@ -74,17 +75,15 @@ class FileBody:
         Raises:
             NotaryError: The service does not take them, or the file has changed.
         """
-        one = self._attachment
-        answer = service.put(f"/blobs/sha256:{one.sha256_hex}", one.size, self._pieces)
-        _check_stored(service, answer.get("body"), one)
-        return one
+        send_body(service, self.attachment, self.pieces)
+        return self.attachment
 
-    def _pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[bytes]:
         """Yield the bytes, and notice at the end that they are others."""
         hasher, size = sha256(), 0
         with open(self._path, "rb") as file:
-            while size < self._attachment.size:
-                piece = file.read(min(_PIECE, self._attachment.size - size))
+            while size < self.attachment.size:
+                piece = file.read(min(_PIECE, self.attachment.size - size))
                 if not piece:
                     break
                 hasher.update(piece)
@@ -98,26 +97,51 @@ class FileBody:
             )
 
 
-def send_bodies(
-    service: Service,
-    attachments: Sequence[tuple[str, str | None]],
-    manifests: Sequence[Asset],
-) -> list[Attachment]:
-    """Send attached files and directories' manifests; return what they are."""
-    bodies = [
+def list_bodies(
+    attachments: Sequence[tuple[str, str | None]], manifests: Sequence[Asset]
+) -> list[tuple[Attachment, Callable[[], Iterable[bytes]]]]:
+    """Return what goes with a claim: each body, and what yields its bytes.
+
+    They are attached files, which are hashed, and the manifests of directories.
+    """
+    files = [
         open_body(path, None, check_label(label), None) for path, label in attachments
     ]
-    sent = [one.send(service) for one in bodies]
+    found: list[tuple[Attachment, Callable[[], Iterable[bytes]]]] = [
+        (one.attachment, one.pieces) for one in files
+    ]
     for asset in manifests:
         data = asset.manifest or b""
         digest = sha256(data).hexdigest()
         one = Attachment(
             asset.name, MANIFEST_LABEL, "application/json", digest, len(data)
         )
-        answer = service.put(f"/blobs/sha256:{digest}", len(data), lambda d=data: (d,))  # type: ignore[misc]  # bound at once
-        _check_stored(service, answer.get("body"), one)
-        sent.append(one)
-    return sent
+        found.append((one, lambda data=data: (data,)))  # type: ignore[misc]  # bound at once
+    return found
+
+
+def send_bodies(
+    service: Service,
+    attachments: Sequence[tuple[str, str | None]],
+    manifests: Sequence[Asset],
+) -> list[Attachment]:
+    """Send attached files and directories' manifests; return what they are."""
+    bodies = list_bodies(attachments, manifests)
+    for one, pieces in bodies:
+        send_body(service, one, pieces)
+    return [one for one, _ in bodies]
+
+
+def send_body(
+    service: Service, one: Attachment, pieces: Callable[[], Iterable[bytes]]
+) -> None:
+    """Send the bytes of one body.
+
+    Raises:
+        NotaryError: The service does not take them, or they have changed.
+    """
+    answer = service.put(f"/blobs/sha256:{one.sha256_hex}", one.size, pieces)
+    _check_stored(service, answer.get("body"), one)
 
 
 def open_body(

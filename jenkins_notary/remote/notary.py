@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from jenkins_notary.assets.images import ImageSource
     from jenkins_notary.assets.urls import UrlSource
     from jenkins_notary.remote.answers import AnswerChecker
+    from jenkins_notary.remote.bodies import FileBody
+    from jenkins_notary.remote.keeping import Keeper
     from jenkins_notary.remote.service import Service
     from jenkins_notary.values.query import Query
 
@@ -65,6 +67,7 @@ class RemoteChoices(NamedTuple):
         progress: Called with (what, done, total or None) during long work, or None.
         announce: Prints a line that gets into a build's log, or None where nothing
             does: then no build proves that it asks.
+        spool: The folder that keeps what a service that is away is to record, or None.
     """
 
     ledger: str | None
@@ -80,6 +83,7 @@ class RemoteChoices(NamedTuple):
     notify: Callable[[str], None]
     progress: Callable[[str, int, int | None], None] | None
     announce: Callable[[str], None] | None = None
+    spool: str | None = None
 
 
 class RemoteItem(NamedTuple):
@@ -299,20 +303,33 @@ class RemoteNotary:
                 advice="give --job or --digest",
             )
         about = [parse_digest(one) for one in digests]
-        service = self._open()
         with open_body(path, self._choices.stdin, check_label(label), mime) as body:
-            body.send(service)
-            answer = self._post(
-                "/attachments",
-                {
-                    "recordId": os.urandom(16).hex(),
-                    "claimedAt": _now(),
-                    "job": described,
-                    "digests": about,
-                    "attachment": body.describe(),
-                },
-                described,
+            value = {
+                "recordId": os.urandom(16).hex(),
+                "claimedAt": _now(),
+                "job": described,
+                "digests": about,
+                "attachment": body.describe(),
+            }
+            if self._choices.spool is None:
+                return self._send_attachment(body, value, described)
+            keeper = self.open_keeper()
+            kept = {"index": None, "type": "attachment", "status": None, "code": 0}
+            return keeper.send_or_keep(
+                lambda: self._send_attachment(body, value, described),
+                lambda: keeper.keep_attachment(body, value),
+                RemoteItem(kept),
             )
+
+    def _send_attachment(
+        self,
+        body: FileBody,
+        value: Mapping[str, object],
+        job: Mapping[str, Any] | None,
+    ) -> RemoteItem:
+        """Send a body and what it belongs to; return its record."""
+        body.send(self._open())
+        answer = self._post("/attachments", value, job)
         (item,) = self._checker().check_attached(answer, body.sha256_hex)
         return RemoteItem(item)
 
@@ -332,9 +349,37 @@ class RemoteNotary:
         sent = SentClaim(os.urandom(16).hex(), _now(), claim, job, assets, ())
         if self._choices.claims is not None:
             return self._write_claims(self._choices.claims, sent)
+        if self._choices.spool is None:
+            return self._send_claim(sent, claim, assets)
+        keeper = self.open_keeper()
+        manifests = [one for one in assets if one.manifest is not None]
+        return keeper.send_or_keep(
+            lambda: self._send_claim(sent, claim, assets),
+            lambda: keeper.keep_claim(sent, claim.attachments, manifests),
+            _show_claimed(sent),
+        )
+
+    def open_keeper(self) -> Keeper:
+        """Return what keeps claims while the service is away.
+
+        Raises:
+            UsageError: No spool is named.
+            StorageError: It cannot be opened.
+        """
+        from jenkins_notary.remote.keeping import Keeper
+
+        choices = self._choices
+        if choices.spool is None:
+            raise UsageError("--spool", expected="a folder", got="none")
+        return Keeper(choices.spool, self.connect, self._checker, choices.notify)
+
+    def _send_claim(
+        self, sent: SentClaim, claim: Claim, assets: Sequence[Asset]
+    ) -> list[RemoteItem]:
+        """Send a claim with its bodies, and check the answer."""
         service = self._open()
         sent = sent._replace(attachments=self._send_bodies(service, claim, assets))
-        answer = self._post("/records", format_claim(sent), job)
+        answer = self._post("/records", format_claim(sent), sent.job)
         checked = self._checker().check_records(answer, sent)
         self._envelopes = answer["envelopes"]
         return [RemoteItem(one) for one in checked]
@@ -370,28 +415,10 @@ class RemoteNotary:
             raise _not_here("--attach", "with --claims nothing is sent: attach later")
         import json
 
-        from jenkins_notary.remote.answers import RECORD_KEYS
-
         value = {"v": VERSION, **format_claim(sent)}
         _write_file(path, json.dumps(value, indent=1).encode("ascii") + b"\n")
         self._choices.notify(f"nothing is recorded yet: the claims are in {path}")
-        job = None if sent.job is None else sent.job["id"]
-        return [
-            RemoteItem(
-                {
-                    **dict.fromkeys(RECORD_KEYS),
-                    "name": one.name,
-                    "kind": one.kind,
-                    "digest": one.digest,
-                    "ref": one.ref,
-                    "size": one.size,
-                    "status": sent.claim.status.name,
-                    "job": job,
-                    "code": 0,
-                }
-            )
-            for one in sent.assets
-        ]
+        return _show_claimed(sent)
 
     def _read_each(
         self, words: Sequence[str], name: str | None
@@ -552,6 +579,29 @@ class RemoteNotary:
                 where, expected="a token of plain characters", got="others, or too many"
             )
         return token
+
+
+def _show_claimed(sent: SentClaim) -> list[RemoteItem]:
+    """Return the items of a claim that no ledger holds yet."""
+    from jenkins_notary.remote.answers import RECORD_KEYS
+
+    job = None if sent.job is None else sent.job["id"]
+    return [
+        RemoteItem(
+            {
+                **dict.fromkeys(RECORD_KEYS),
+                "name": one.name,
+                "kind": one.kind,
+                "digest": one.digest,
+                "ref": one.ref,
+                "size": one.size,
+                "status": sent.claim.status.name,
+                "job": job,
+                "code": 0,
+            }
+        )
+        for one in sent.assets
+    ]
 
 
 def _describe_rule(

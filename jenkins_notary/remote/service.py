@@ -90,11 +90,17 @@ _ADVICE = {
 }
 
 
+class UnknownTokenError(PermissionDeniedError):
+    """The service does not know the token: nothing at all can be done with it."""
+
+
 class Service:
     """A notary service, asked by one call of the program.
 
     Attributes:
         url: Its URL, for messages.
+        timeout_s: Seconds that all requests of the call may take together.
+        wait_s: How long it asked to wait, when it did so last.
     """
 
     def __init__(
@@ -122,7 +128,8 @@ class Service:
             ("Accept", "application/json"),
             *([("Authorization", f"Bearer {token}")] if token else []),
         )
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
+        self.wait_s = 0.0
         self._clock = clock
         self._pause = pause
         self._spent_s = 0.0
@@ -247,13 +254,14 @@ class Service:
     def _ask(self, request: Request, *, more_s: float = 0.0) -> Answer:
         """Send until there is a good answer; return it."""
         started = self._clock()
-        deadline = started + self._timeout_s - self._spent_s + more_s
+        deadline = started + self.timeout_s - self._spent_s + more_s
         pause_s = _FIRST_PAUSE_S
         try:
             for attempt in range(1, ATTEMPTS + 1):
                 found, wait_s = self._try(request, deadline)
                 if not isinstance(found, UnavailableError):
                     return found
+                self.wait_s = wait_s
                 pause_s = max(pause_s, wait_s)
                 left_s = deadline - self._clock() - _LAST_MOMENT_S
                 if attempt == ATTEMPTS or pause_s > left_s:
@@ -292,7 +300,12 @@ class Service:
         if answer.status not in {200, 201}:
             refusal = _read_error(self.url, answer) or self._name(answer)
             if answer.status == 401:
-                refusal.advice = refusal.advice or _ADVICE[401]
+                raise UnknownTokenError(
+                    refusal.subject,
+                    expected=refusal.expected,
+                    got=refusal.got,
+                    advice=refusal.advice or _ADVICE[401],
+                )
             raise refusal
         return answer, 0.0
 

@@ -21,7 +21,12 @@ from jenkins_notary.errors import (
 )
 from jenkins_notary.remote.address import parse_service_url
 from jenkins_notary.remote.http import Route
-from jenkins_notary.remote.service import ATTEMPTS, Service, parse_error
+from jenkins_notary.remote.service import (
+    ATTEMPTS,
+    Service,
+    UnknownTokenError,
+    parse_error,
+)
 from tests.parts.service import Fault, StandIn
 
 if TYPE_CHECKING:
@@ -135,7 +140,7 @@ def test_other_pauses_are_not_honoured(
         (400, UsageError),
         (413, UsageError),
         (422, UsageError),
-        (401, PermissionDeniedError),
+        (401, UnknownTokenError),
         (403, PermissionDeniedError),
         (404, NotFoundError),
         (409, AmbiguousError),
