@@ -28,7 +28,7 @@ def show_about(call: Call) -> dict[str, Any]:
             "folders": [format_scope(one) for one in who.scopes],
         },
     }
-    if who.role in _SEES_CLIENTS:
+    if who.role in _SEES_CLIENTS and not who.scopes:
         clients = list_clients(call.service.state)
         found["clients"] = [one._asdict() for one in clients]
     return found

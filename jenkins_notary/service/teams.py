@@ -45,7 +45,7 @@ class Team(Section, frozen=True):
 
     Attributes:
         name: What stands in its URL.
-        ledger: Its file, an absolute path or ``sqlite:///PATH``; made if it is missing.
+        ledger: Its URL or its file's absolute path; made if it is missing.
         key: PEM file of the key that its service signs with; that of ``--key`` if none.
         settings: File of its own settings, an absolute path. Without one those of the
             service hold, but nobody logs in: it knows its tokens alone.
@@ -53,7 +53,7 @@ class Team(Section, frozen=True):
     """
 
     name: Annotated[str, msgspec.Meta(pattern=f"^{_NAME}$")]
-    ledger: Annotated[str, msgspec.Meta(pattern="^(sqlite://)?/")]
+    ledger: Annotated[str, msgspec.Meta(pattern="^((sqlite://)?/|immudb://)")]
     key: Annotated[str, msgspec.Meta(pattern="^/")] | None = None
     settings: Annotated[str, msgspec.Meta(pattern="^/")] | None = None
     public_log: bool = False

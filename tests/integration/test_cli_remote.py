@@ -280,6 +280,8 @@ def set_first_piece(key: str, value: object) -> Callable[[dict[str, Any]], objec
     [
         lambda answer: answer.update(log=None),
         lambda answer: answer.update(pieces=[]),
+        lambda answer: answer.update(pieces=[None]),
+        lambda answer: answer["pieces"][0].pop("record"),
         lambda answer: answer["log"].update(indexes=[0]),
         lambda answer: answer["log"].update(job=OTHER),
         lambda answer: answer["log"].update(lines="all"),
@@ -289,7 +291,7 @@ def set_first_piece(key: str, value: object) -> Callable[[dict[str, Any]], objec
         set_first_piece("envelope", "{}"),
         lambda answer: answer["pieces"][0]["record"].update(receipt="none"),
     ],
-    ids=range(10),
+    ids=range(12),
 )
 def test_log_that_is_not_proven_is_refused(
     world: World, change: Callable[[dict[str, Any]], object]

@@ -96,7 +96,8 @@ class Answering(RemoteReader):
     def ask(self, path: str, **_: str | None) -> Mapping[str, Any]:
         """Answer what it is asked of itself, and nothing else."""
         assert path == "/about"
-        return {"version": self.version, "api": "v1", "you": None}
+        odd = [None, {"token": 7}]
+        return {"version": self.version, "api": "v1", "you": None, "clients": odd}
 
 
 @pytest.mark.parametrize(
@@ -118,6 +119,7 @@ def test_doctor_compares_this_program_with_the_service(
     found = {one.value["name"]: one.value for one in run_checks(Answering(version))}
 
     assert (found["versions"]["code"], found["versions"]["advice"]) == (code, advice)
+    assert found["clients"]["found"] == "none has asked yet"
 
 
 def test_doctor_names_those_first_that_do_not_go_with_the_service() -> None:

@@ -41,8 +41,9 @@ def run_checks(notary: RemoteReader) -> list[RemoteItem]:
         found.append(_run("token", lambda: _look_at_token(about)))
         found.append(_run("ledger", lambda: _look_at_ledger(notary)))
         found.append(_run("log key", lambda: _look_at_key(notary)))
-    if isinstance(about.get("clients"), list):
-        found.append(check_clients(about["clients"]))
+    clients = about.get("clients")
+    if isinstance(clients, list):
+        found.append(check_clients([one for one in clients if _is_client(one)]))
     return [RemoteItem(one) for one in found]
 
 
@@ -63,6 +64,12 @@ def _run(name: str, look: Callable[[], str]) -> dict[str, Any]:
 def _passed(name: str, found: str) -> dict[str, Any]:
     """Return a check that found nothing wrong."""
     return {"name": name, "ok": True, "found": found, "advice": "", "code": 0}
+
+
+def _is_client(value: object) -> bool:
+    """Return whether something is what a service tells of a client."""
+    keys = ("token", "program", "version", "seen", "skew")
+    return isinstance(value, dict) and all(isinstance(value.get(o), str) for o in keys)
 
 
 def _look_at_versions(about: Mapping[str, Any]) -> str:

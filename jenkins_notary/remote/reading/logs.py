@@ -59,9 +59,9 @@ def parse_log(answer: Mapping[str, Any], checker: AnswerChecker) -> RemoteLog:
     value, pieces, about = (answer.get(key) for key in ("log", "pieces", "about"))
     if not isinstance(value, dict) or not isinstance(pieces, list) or not pieces:
         raise _wrong("a log and its records")
-    if [one.get("record", {}).get("index") for one in pieces] != value.get("indexes"):
-        raise _wrong("the records that the log names")
     bodies = [_prove_piece(one, value, checker) for one in pieces]
+    if [one["record"]["index"] for one in pieces] != value.get("indexes"):
+        raise _wrong("the records that the log names")
     lines = about if isinstance(about, list) else []
     return RemoteLog(
         value,
@@ -92,11 +92,10 @@ def read_lines(
     return found if lines is None else select_lines(found, [lines])
 
 
-def _prove_piece(
-    piece: Mapping[str, Any], log: Mapping[str, Any], checker: AnswerChecker
-) -> Body:
+def _prove_piece(piece: object, log: Mapping[str, Any], checker: AnswerChecker) -> Body:
     """Return the body that a log's record signs."""
-    record, envelope = piece.get("record"), piece.get("envelope")
+    known = piece if isinstance(piece, dict) else {}
+    record, envelope = known.get("record"), known.get("envelope")
     if not isinstance(record, dict) or not isinstance(envelope, str):
         raise _wrong("a record and its envelope")
     checked = checker.check_envelope(record, envelope.encode("utf-8", "surrogatepass"))
