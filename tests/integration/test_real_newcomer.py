@@ -27,14 +27,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
-SET_SECRET = """
-def store = SystemCredentialsProvider.instance.store
-store.getCredentials(Domain.global()).findAll { it.id == given.tokenId }.each {
-    store.updateCredentials(Domain.global(), it, new StringCredentialsImpl(
-        CredentialsScope.GLOBAL, given.tokenId, '',
-        hudson.util.Secret.fromString(given.secret)))
-}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +52,7 @@ def service(
         *("--jenkins-token-file", str(secret)),
     ) as service:
         token = service.token("builds", "--role", "writer", "--folder", library.folder)
-        library.script(SET_SECRET, secret=token)
+        library.set_token(token)
         yield service
 
 

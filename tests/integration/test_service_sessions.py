@@ -16,6 +16,7 @@ import pytest
 
 from jenkins_notary.agent.build import TARGET
 from tests.agent import BARE
+from tests.parts.issuer import TestIssuer, serve_issuer
 from tests.parts.jenkins import TOKEN, USER, serve_jenkins
 from tests.parts.serving import Answer, Serving, claim
 
@@ -31,6 +32,10 @@ builds:
     - folder: payments
       branches: [main, release/*]
       org: payments
+  id-tokens:
+    - instance: {instance}
+      issuer: {issuer}
+      audience: notary
 """
 HEAD = b"Started by an SCM change\n"
 
@@ -41,6 +46,7 @@ class World(NamedTuple):
     folder: Path
     jenkins: StandIn
     service: Serving
+    issuer: TestIssuer
     instance: str
     writer: str
 
@@ -91,8 +97,22 @@ class World(NamedTuple):
         (one,) = self.service.ask("POST", "/api/v1/verdicts", value).json["assets"]
         return one["status"], one["reason"]
 
+    def id_token(self, build: Build, **claims: object) -> str:
+        """Return what the oidc-provider plugin would give a build."""
+        url = f"{self.jenkins.url}{build.job.path}"
+        known: dict[str, Any] = {
+            "sub": url,
+            "build_number": build.number,
+            "aud": "notary",
+        }
+        return self.issuer.issue(**{**known, **claims})
+
     def run_step(
-        self, build: Build, *words: str, tmp: Path | None = None
+        self,
+        build: Build,
+        *words: str,
+        tmp: Path | None = None,
+        id_token: str | None = None,
     ) -> tuple[int, str]:
         """Run the agent part as a step of a build; return (exit code, what it said)."""
         environ = {
@@ -103,6 +123,8 @@ class World(NamedTuple):
             "BUILD_NUMBER": str(build.number),
             "NODE_NAME": "linux-1",
         }
+        if id_token is not None:
+            environ["JENKINS_NOTARY_ID_TOKEN"] = id_token
         if tmp is not None:
             environ["WORKSPACE_TMP"] = str(tmp)
         process = subprocess.Popen(
@@ -127,16 +149,17 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("world")
     (folder / "token").write_text(TOKEN)
     (folder / "token").chmod(0o600)
-    (folder / "settings.yaml").write_text(SETTINGS)
-    with serve_jenkins("/jenkins") as jenkins:
+    with serve_jenkins("/jenkins") as jenkins, serve_issuer() as issuer:
+        instance = jenkins.url.split("/")[2].replace(":", "-")
+        settings = SETTINGS.format(instance=instance, issuer=issuer.url)
+        (folder / "settings.yaml").write_text(settings)
         options = ("--jenkins-url", jenkins.url, "--jenkins-user", USER)
         access = ("--jenkins-token-file", str(folder / "token"))
         chosen = ("--settings", str(folder / "settings.yaml"))
         with Serving(folder, *options, *access, *chosen) as service:
-            instance = jenkins.url.split("/")[2].replace(":", "-")
             scope = ("--role", "writer", "--folder", "payments")
             writer = service.token("payments", *scope)
-            yield World(folder, jenkins, service, instance, writer)
+            yield World(folder, jenkins, service, issuer, instance, writer)
 
 
 def new_digest() -> str:
@@ -426,3 +449,43 @@ def test_step_with_the_session_of_an_earlier_build_opens_its_own(
 
     assert code == 0, said
     assert said.count("jenkins-notary: session ") == 1
+
+
+# By an id token
+
+
+def test_id_token_of_the_build_proves_it_without_a_line(world: World) -> None:
+    (world.folder / "app.jar").write_bytes(os.urandom(20))
+    build = world.start("payments/api/main")
+    token = world.id_token(build)
+    code, said = world.run_step(build, "notarize", "app.jar", id_token=token)
+
+    assert (code, "session" in said) == (0, False), said
+    path = f"/api/v1/evidence?job={world.job_id(build).replace('#', '%23')}"
+    (record,) = world.service.ask("GET", path).json["records"]
+    job = record["predicate"]["job"]
+    assert (job["identity"], job["class"]) == ("oidc", "protected")
+    assert token not in str(record)
+
+
+@pytest.mark.parametrize(
+    ("claims", "told"),
+    [
+        pytest.param({"build_number": 9999}, "9999", id="another-build"),
+        pytest.param(
+            {"sub": "https://ci.example.com/job/other/"}, "other", id="another-job"
+        ),
+        pytest.param({"sub": None}, "None", id="no-subject"),
+        pytest.param({"aud": "somebody"}, "audience", id="for-somebody-else"),
+        pytest.param({"exp": 1}, "is over", id="over"),
+    ],
+)
+def test_id_token_of_something_else_is_refused(
+    world: World, claims: dict[str, Any], told: str
+) -> None:
+    build = world.start("payments/api/main")
+    value = {"job": world.job_id(build), "idToken": world.id_token(build, **claims)}
+    answer = world.service.ask("POST", "/api/v1/sessions", value, token=world.writer)
+
+    assert answer.status == 403, answer
+    assert told in answer.json["message"]

@@ -97,6 +97,14 @@ job.definition = new CpsFlowDefinition(given.pipeline, true)
 job.save()
 print(job.scheduleBuild2(0).waitForStart().number)
 """
+_SET_TOKEN = """
+def store = SystemCredentialsProvider.instance.store
+store.getCredentials(Domain.global()).findAll { it.id == given.tokenId }.each {
+    store.updateCredentials(Domain.global(), it, new StringCredentialsImpl(
+        CredentialsScope.GLOBAL, given.tokenId, '',
+        hudson.util.Secret.fromString(given.secret)))
+}
+"""
 
 
 class Build(NamedTuple):
@@ -179,6 +187,10 @@ class Library:
         answer.raise_for_status()
         assert "\tat " not in answer.text, answer.text[:3000]
         return answer.text.partition("Result:")[0].strip()
+
+    def set_token(self, text: str) -> None:
+        """Change the text of the credential."""
+        self.script(_SET_TOKEN, secret=text)
 
     def build(self, name: str, script: str) -> Build:
         """Run a pipeline in the sandbox to its end."""
