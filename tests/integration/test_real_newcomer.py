@@ -90,7 +90,8 @@ def test_build_is_recorded_with_one_url_and_one_credential(
     assert one["name"] == "target/app.jar"
     assert one["status"] == "TRUSTED"
     assert one["predicate"]["submitter"]["token"] == "builds"
-    assert reader not in build.log
+    # The service has found the build's line in the build's own log.
+    assert one["predicate"]["job"]["identity"] == "nonce"
 
 
 def test_service_collects_the_log_that_the_reader_proves(
