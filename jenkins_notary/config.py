@@ -138,6 +138,8 @@ OPTIONS: Mapping[str, Kind] = {
     "receipt-envelope": "text",
     "receipts": "text",
     "release": "text",
+    "report-file": "text",
+    "report-format": ("markdown", "html"),
     "resume": "flag",
     "role": (
         "writer",

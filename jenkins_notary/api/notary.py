@@ -26,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
-    from typing import BinaryIO, Self
+    from typing import Any, BinaryIO, Self
 
     from jenkins_notary.api.collect import Collected
     from jenkins_notary.api.coverage import CoverageReport
@@ -384,6 +384,23 @@ class Notary:
         return make_pack(
             self._session, selection, with_bodies=with_bodies, policy=policy
         )
+
+    def report(self, selection: Selection) -> dict[str, Any]:
+        """Return the facts of a report; :mod:`~jenkins_notary.pages.reports` writes it.
+
+        Args:
+            selection: What it is about: a build, a release or a period.
+
+        Raises:
+            NotFoundError: Nothing matches.
+            AmbiguousError: A job id matches several builds.
+        """
+        from jenkins_notary.api.pack_selection import select_records
+        from jenkins_notary.api.reports import make_report
+
+        view = self._session.followed_view()
+        selected = select_records(view, selection, sees=lambda _: True)
+        return make_report(view, selection, selected)
 
     def attach(
         self,

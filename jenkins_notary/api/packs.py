@@ -10,10 +10,13 @@ A log that is held back is never packed before it is released.
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 from jenkins_notary.api.bodies import check_readable, place_of
 from jenkins_notary.api.holding import find_release, is_held
 from jenkins_notary.api.pack_selection import select_records
 from jenkins_notary.api.places import find_places
+from jenkins_notary.api.reports import describe_pack, make_report
 from jenkins_notary.errors import (
     IntegrityError,
     NotFoundError,
@@ -21,7 +24,13 @@ from jenkins_notary.errors import (
     UsageError,
 )
 from jenkins_notary.evidence.bodies import list_bodies
-from jenkins_notary.evidence.pack_archive import MAX_MEMBER, POLICY
+from jenkins_notary.evidence.pack_archive import (
+    MAX_MEMBER,
+    PAGE,
+    POLICY,
+    REPORT,
+    VERIFIER,
+)
 from jenkins_notary.evidence.pack_check import CheckedPack, check_pack, find_artifacts
 from jenkins_notary.evidence.pack_head import (
     HELD,
@@ -34,13 +43,14 @@ from jenkins_notary.evidence.pack_head import (
     PackHead,
     Selection,
 )
-from jenkins_notary.evidence.pack_view import PackReader, open_pack
+from jenkins_notary.evidence.pack_view import PackReader, WithholdingView, open_pack
 from jenkins_notary.evidence.pack_writer import PackPlan, write_pack
 from jenkins_notary.files.pins import PinFiles
 from jenkins_notary.keys.log_key import load_log_verifier
 from jenkins_notary.keys.signatures import KeyVerifier
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.ledger.findings import no_progress
+from jenkins_notary.pages.reports import render_html, render_markdown
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.trust.keys import parse_signer_id
 from jenkins_notary.trust.verdict import TrustRule
@@ -99,11 +109,14 @@ class PackCheck(NamedTuple):
     Attributes:
         checked: What was proven.
         vkey: The key that it was checked with.
+        has_texts: Whether report and verifier in it are what this version writes; False
+            for those of another version, which nobody has checked.
         at_ms: When the last of the log's records in it was committed.
     """
 
     checked: CheckedPack
     vkey: str
+    has_texts: bool
     at_ms: int
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,6 +130,7 @@ class PackCheck(NamedTuple):
             "selection": head.selection.to_dict(),
             "about": str(head.selection),
             "made_by": head.made_by,
+            "report": "proven" if self.has_texts else "not compared",
             "records": self.checked.records,
             "selected": len(head.selected),
             "withheld": len(head.withheld),
@@ -158,7 +172,7 @@ def verify_pack(
     rule = TrustRule(org, tuple(parse_signer_id(one) for one in keys))
     checked = check_pack(reader, view, rule, progress=choices.progress or no_progress)
     _, last = view.leaf(reader.indexes[-1])
-    return PackCheck(checked, vkey, last.at_ms)
+    return PackCheck(checked, vkey, _check_texts(reader, view), last.at_ms)
 
 
 def _pinned(head: PackHead, environ: Mapping[str, str]) -> str:
@@ -176,6 +190,39 @@ def _pinned(head: PackHead, environ: Mapping[str, str]) -> str:
             advice=f"the pack itself says {head.vkeys[0]}: compare before you trust it",
         )
     return pin.vkey
+
+
+def make_texts(view: LedgerView, head: PackHead) -> dict[str, bytes]:
+    """Return what is in a pack for a person, and the verifier, by name."""
+    report = make_report(view, head.selection, head.selected)
+    said = describe_pack(head.left_out, len(head.withheld))
+    source = files("jenkins_notary.standalone").joinpath(VERIFIER)
+    return {
+        PAGE: render_html(report, said),
+        REPORT: render_markdown(report, said),
+        VERIFIER: source.read_bytes(),
+    }
+
+
+def _check_texts(reader: PackReader, view: LedgerView) -> bool:
+    """Check that a pack tells a person what it proves; return whether it could be.
+
+    Another version writes another report: it cannot be made again here.
+
+    Raises:
+        IntegrityError: This version would have written another.
+    """
+    if reader.head.made_by != VERSION:
+        return False
+    for name, text in make_texts(view, reader.head).items():
+        if reader.read(name, len(text)) != text:
+            raise IntegrityError(
+                f"pack: {name}",
+                expected=f"what version {VERSION} writes of these records",
+                got="another text",
+                advice="do not read it: it was altered",
+            )
+    return True
 
 
 class _Planner:
@@ -212,12 +259,15 @@ class _Planner:
             tuple(self._left_out),
         )
         indexes = tuple(sorted({*selected, *needed, *beside}))
-        return PackPlan(head, indexes, self._bodies, self._make_files(head))
-
-    def _make_files(self, head: PackHead) -> Mapping[str, bytes]:
-        """Return what a person reads, and the verifier."""
-        del head
-        return {}
+        # What the reader may not see must not speak from the report either.
+        seen = WithholdingView(
+            self._session.store,
+            view.checkpoint,
+            view.note,
+            self._session.signatures,
+            withheld=withheld,
+        )
+        return PackPlan(head, indexes, self._bodies, make_texts(seen, head))
 
     def _find_neighbours(
         self, selection: Selection, selected: Sequence[int]

@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "attach": ("attach", "Record a file as evidence of a job or digest."),
     "pack": ("pack", "Write evidence into one file that proves itself."),
     "verify-pack": ("pack", "Check a pack with no ledger and no network."),
+    "report": ("report", "Say what is known of a build, a release or a period."),
     "import": ("import_", "Record digests from a CSV or JSON file."),
     "signer list": ("signer", "List the signers that the ledger knows."),
     "signer enrol": ("signer", "Let a key's records count."),

@@ -22,7 +22,7 @@ import hashlib
 
 from jenkins_notary.errors import IntegrityError, NotFoundError
 from jenkins_notary.evidence.bodies import list_bodies
-from jenkins_notary.evidence.pack_archive import body_name
+from jenkins_notary.evidence.pack_archive import ENVELOPE, body_name, record_name
 from jenkins_notary.evidence.pack_head import PERIOD
 from jenkins_notary.ledger.view import parse_as_of
 from jenkins_notary.shapes import NamedTuple
@@ -115,6 +115,13 @@ def check_pack(
     missing = [one for one in head.selected if one not in indexes]
     if missing:
         raise _missing(f"record #{missing[0]}", "in the pack, for it is selected")
+    for index in head.withheld:
+        if index in head.selected or record_name(index, ENVELOPE) in reader.members:
+            raise IntegrityError(
+                f"pack: record #{index}",
+                expected="not to be selected, and without an envelope: it is withheld",
+                got="it selected, or with one",
+            )
     for done, record in enumerate(view.records(reader.indexes), 1):
         view.standing(record)
         if record.statement is None and record.erased_by is None:
@@ -180,8 +187,6 @@ def _check_withheld(head: PackHead, record: ProvenRecord) -> None:
     """Check that a record without an envelope may be without one."""
     if record.index not in head.withheld:
         raise _missing(f"envelope of record #{record.index}", "in the pack")
-    if record.index in head.selected:
-        raise _missing(f"envelope of record #{record.index}", "there: it is selected")
 
 
 def _named(

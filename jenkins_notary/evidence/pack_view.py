@@ -35,15 +35,16 @@ from jenkins_notary.ports import Row
 from jenkins_notary.tlog.checkpoint import parse_checkpoint
 from jenkins_notary.tlog.note import parse_note, parse_vkey
 from jenkins_notary.tlog.receipt import parse_receipt
+from jenkins_notary.trust.record import ProvenRecord
 from jenkins_notary.values.leaf import parse_leaf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import BinaryIO
 
     from jenkins_notary.ledger.rotation import MakeVerifier
-    from jenkins_notary.ports import LogName, RowKind, Verifier
+    from jenkins_notary.ports import LogName, LogReader, RowKind, Verifier
     from jenkins_notary.tlog.checkpoint import Checkpoint
 
 MAX_SUBJECTS = 5_000_000
@@ -203,14 +204,43 @@ class PackReader:
         self._rows.sort()
 
 
-class PackView(LedgerView):
+class WithholdingView(LedgerView):
+    """A ledger of which some records are seen as their leaf alone."""
+
+    def __init__(
+        self,
+        reader: LogReader,
+        checkpoint: Checkpoint,
+        note: bytes,
+        signatures: Verifier,
+        *,
+        withheld: Iterable[int],
+    ) -> None:
+        """Hold a reader and a checkpoint whose signature was verified."""
+        super().__init__(reader, checkpoint, note, signatures)
+        self._withheld = frozenset(withheld)
+
+    def _read_record(self, index: int) -> ProvenRecord:
+        """Read and prove a record; of one that is withheld the leaf."""
+        if index in self._withheld:
+            return ProvenRecord(index, self.leaf(index)[1], None, None)
+        return super()._read_record(index)
+
+
+class PackView(WithholdingView):
     """A ledger as far as it is in a pack; whatever leaves here has been proven."""
 
     def __init__(
         self, reader: PackReader, checkpoint: Checkpoint, signatures: Verifier
     ) -> None:
         """Hold a reader; see :func:`open_pack`, which verifies the checkpoint."""
-        super().__init__(reader, checkpoint, reader.checkpoint(), signatures)
+        super().__init__(
+            reader,
+            checkpoint,
+            reader.checkpoint(),
+            signatures,
+            withheld=reader.head.withheld,
+        )
         self._pack = reader
 
     def prove(self, index: int) -> tuple[bytes, ...]:
@@ -233,12 +263,6 @@ class PackView(LedgerView):
                 got="another's",
             )
         return receipt.proof
-
-    def _find_erasure(self, envelope_hex: str, index: int) -> int | None:
-        """Return the index of the record that erased an envelope; None if withheld."""
-        if index in self._pack.head.withheld:
-            return None
-        return super()._find_erasure(envelope_hex, index)
 
 
 def open_pack(

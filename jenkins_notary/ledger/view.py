@@ -597,11 +597,10 @@ class LedgerView:
             )
         return record
 
-    def _find_erasure(self, envelope_hex: str, index: int) -> int | None:
+    def _find_erasure(self, envelope_hex: str, index: int) -> int:
         """Return the index of the record that erased an envelope.
 
-        It may stand behind the view's size: what is erased now was there then. A view
-        of a part of a log may know another reason, and returns None.
+        It may stand behind the view's size: what is erased now was there then.
         """
         whole = self
         if self.size != self.checkpoint.size:

@@ -77,6 +77,11 @@ def render(template: str, frame: Frame, **facts: object) -> bytes:
     return page.render({"frame": frame, **facts}).encode()
 
 
+def render_alone(template: str, **facts: object) -> bytes:
+    """Return what a template with no frame around it gives, as UTF-8."""
+    return _environment().get_template(template).render(facts).encode()
+
+
 @cache
 def read_static(name: str) -> bytes:
     """Return a file that pages use; its name is one of :data:`STATIC`."""
@@ -93,7 +98,7 @@ def static_path(name: str) -> str:
 def _environment() -> jinja2.Environment:
     """Return how templates are read."""
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_load),
+        loader=jinja2.FunctionLoader(load_template),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=_show,
@@ -116,7 +121,7 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _load(name: str) -> str:
+def load_template(name: str) -> str:
     """Return the source of a template."""
     return _folder().joinpath(name).read_text("utf-8")
 

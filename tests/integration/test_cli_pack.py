@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -89,6 +92,55 @@ def test_pack_overwrites_nothing_and_leaves_nothing_half(
     assert command("pack").code == 64
     assert command("pack", JOB, "--file", "no/such/folder.tar").code == 74
     assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_verifier_in_the_pack_needs_nothing_of_this_project(
+    vkey: str, tmp_path: Path
+) -> None:
+    assert command("pack", JOB, "--file", "a.tar").code == 0
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        archive.extractall(tmp_path, filter="data")
+    data = (tmp_path / "a.tar").read_bytes()
+    (tmp_path / "b.tar").write_bytes(data.replace(b"one\ntwo\n", b"one\nTWO\n"))
+    blocked = (
+        "import runpy, sys; sys.modules['jenkins_notary'] = None; "
+        "runpy.run_path(sys.argv.pop(1), run_name='__main__')"
+    )
+
+    def verify(*argv: str) -> subprocess.CompletedProcess[str]:
+        script = str(tmp_path / "jenkins-notary-pack/verify.py")
+        return subprocess.run(
+            [sys.executable, "-I", "-c", blocked, script, *argv],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+        )
+
+    done = verify("a.tar", vkey)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("OK        all of it is proven\n")
+    assert "TRUSTED  'app.jar'" in done.stdout
+    assert verify("b.tar", vkey).returncode == 65
+    assert verify("none.tar", vkey).returncode == 66
+    assert verify("a.tar").returncode == 64
+    assert verify("a.tar", "x+y").returncode == 65
+
+
+def test_report_is_written_for_a_person(vkey: str, tmp_path: Path) -> None:
+    text = command("report", JOB).text
+    assert text.startswith(f"# `build {JOB}`\n")
+    assert "| TRUSTED | `app.jar` |" in text
+
+    argv = ["report", "--since", "2020-01-01", "--format", "html"]
+    assert command(*argv, "--file", "a.html").code == 0
+    page = (tmp_path / "a.html").read_text()
+    assert "<h1><bdi>Period, since 2020-01-01</bdi></h1>" in page
+    assert JOB.partition("#")[0] in page
+    found = command("report", "--release", "release=1.2", "-o", "json").json
+    assert found["counts"] == {"TRUSTED": 1}
+    assert vkey.startswith(found["log"])
+    assert command("report", "none#1").code == 66
 
 
 def test_policy_goes_along_with_a_pack(vkey: str, tmp_path: Path) -> None:

@@ -24,9 +24,12 @@ from jenkins_notary.evidence.pack_archive import (
     FOLDER,
     HEAD,
     LEAF,
+    PAGE,
     POLICY,
     PROOF,
+    REPORT,
     TRUST,
+    VERIFIER,
     _rank,
     record_name,
 )
@@ -410,7 +413,7 @@ def test_byte_that_is_changed_anywhere_is_noticed(admin: Person) -> None:
     head = unpack(data)[HEAD]
     spared = range(512, 512 + len(head))
 
-    for offset in range(0, len(data), 13):
+    for offset in range(0, len(data), 61):
         altered = bytearray(data)
         altered[offset] ^= 1
         try:
@@ -500,8 +503,32 @@ def test_selected_record_cannot_be_withheld(built: Person) -> None:
     del found[record_name(1, ENVELOPE)]
     edit_head(found, lambda head: head._replace(withheld=(1,)))
 
-    with pytest.raises(IntegrityError, match="it is selected"):
+    with pytest.raises(IntegrityError, match="it is withheld"):
         check(repack(found), built)
+
+
+@pytest.mark.parametrize("name", [PAGE, REPORT, VERIFIER])
+def test_text_that_says_other_than_the_records_is_refused(
+    built: Person, name: str
+) -> None:
+    found = members(built)
+    assert b"app.jar" in found[name] or name == VERIFIER
+    found[name] = found[name].replace(b"TRUSTED", b"trusted").replace(b"65", b"0")
+
+    with pytest.raises(IntegrityError, match=name):
+        check(repack(found), built)
+    del found[name]
+    with pytest.raises(IntegrityError, match=name):
+        check(repack(found), built)
+
+
+def test_texts_of_another_version_are_not_said_to_be_proven(built: Person) -> None:
+    found = members(built)
+    found[PAGE] = b"<p>all is well"
+    edit_head(found, lambda head: head)
+
+    assert check(repack(found), built).to_dict()["report"] == "not compared"
+    assert check(pack(built.notary()), built).to_dict()["report"] == "proven"
 
 
 def test_policy_goes_along(built: Person) -> None:

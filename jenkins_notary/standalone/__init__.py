@@ -1,0 +1,1 @@
+"""Programs that run without this package: copied out as they are, each one file."""
