@@ -1,10 +1,10 @@
-"""Make the addresses of pages; each is a path of this service, quoted whole.
+"""Make the addresses of pages; each is of this service, and quoted whole.
 
 A job's full name may hold anything but a few characters, ``%`` and ``?`` among them;
 what it holds is data, so it is quoted once and nothing of it is taken for an address.
 
->>> build_path("ci.example.com:payments/feature%2Fx#42")
-'/jobs/ci.example.com:payments/feature%252Fx%2342'
+>>> Links("/teams/mobile").build("ci.example.com:app/feature%2Fx#42")
+'/teams/mobile/jobs/ci.example.com:app/feature%252Fx%2342'
 """
 
 from __future__ import annotations
@@ -18,62 +18,74 @@ from jenkins_notary.values.jobid import parse_job_id, parse_job_prefix
 _KEPT = "/:@"
 
 
-def build_path(job: object, **asked: object) -> str | None:
-    """Return the path of a build's page, None for what is no job id."""
-    if not isinstance(job, str):
-        return None
-    try:
-        parse_job_id(job)
-    except UsageError:
-        return None
-    return f"/jobs/{quote(job, safe=_KEPT)}{_query(asked)}"
+class Links:
+    """The addresses of one service's pages."""
 
+    def __init__(self, root: str = "") -> None:
+        """Have them below a path: ``/teams/NAME``, or "" for none."""
+        self._root = root
 
-def log_path(job: object, **asked: object) -> str | None:
-    """Return the path of a build's log, None for what is no job id."""
-    path = build_path(job)
-    return path and f"{path}/log{_query(asked)}"
+    def place(self, path: str, **asked: object) -> str:
+        """Return the address of a path of this service."""
+        return f"{self._root}{path}{_query(asked)}"
 
+    def build(self, job: object, **asked: object) -> str | None:
+        """Return the address of a build's page, None for what is no job id."""
+        path = _quote_job(job)
+        return path and self.place(path, **asked)
 
-def folder_path(name: object, **asked: object) -> str | None:
-    """Return the path of a job's or folder's page, None for what is no such name."""
-    if not isinstance(name, str):
-        return None
-    try:
-        parse_job_prefix(name)
-    except UsageError:
-        return None
-    return f"/jobs/{quote(name, safe=_KEPT)}{_query(asked)}"
+    def log(self, job: object, **asked: object) -> str | None:
+        """Return the address of a build's log, None for what is no job id."""
+        path = _quote_job(job)
+        return path and self.place(f"{path}/log", **asked)
 
+    def folder(self, name: object, **asked: object) -> str | None:
+        """Return the address of a job's or folder's page, None for no such name."""
+        if not isinstance(name, str):
+            return None
+        try:
+            parse_job_prefix(name)
+        except UsageError:
+            return None
+        return self.place(f"/jobs/{quote(name, safe=_KEPT)}", **asked)
 
-def digest_path(digest: object) -> str | None:
-    """Return the path of a digest's page, None for what is no digest."""
-    if not (isinstance(digest, str) and is_digest(digest)):
-        return None
-    return f"/digests/{digest}"
+    def digest(self, digest: object, **asked: object) -> str | None:
+        """Return the address of a digest's page, None for what is no digest."""
+        if not (isinstance(digest, str) and is_digest(digest)):
+            return None
+        return self.place(f"/digests/{digest}", **asked)
 
+    def record(self, index: object, what: str = "") -> str | None:
+        """Return the address of a record's page, or of its receipt or envelope."""
+        if type(index) is not int or index < 0:
+            return None
+        path = f"/api/v1/records/{index}/{what}" if what else f"/records/{index}"
+        return self.place(path)
 
-def record_path(index: object, what: str = "") -> str | None:
-    """Return the path of a record's page, or of its receipt or envelope."""
-    if type(index) is not int or index < 0:
-        return None
-    return f"/api/v1/records/{index}/{what}" if what else f"/records/{index}"
+    def body(self, digest: object) -> str | None:
+        """Return where a body is fetched, None for what is no digest."""
+        return self.digest(digest) and self.place(f"/api/v1/blobs/{digest}")
 
+    def search(self, words: object, **asked: object) -> str:
+        """Return the address of a search."""
+        return self.place("/search", q=words, **asked)
 
-def body_path(digest: object) -> str | None:
-    """Return where a body is fetched, None for what is no digest."""
-    path = digest_path(digest)
-    return path and f"/api/v1/blobs/{digest}"
+    def api(self, name: str, **asked: object) -> str:
+        """Return the address of an answer of the API."""
+        return self.place(f"/api/v1/{name}", **asked)
 
+    def ancestors(self, name: str) -> list[tuple[str, str | None]]:
+        """Return (segment, address of its page) of a full name, the topmost first.
 
-def search_path(words: object) -> str:
-    """Return the path of a search."""
-    return f"/search{_query({'q': words})}"
-
-
-def api_path(name: str, **asked: object) -> str:
-    """Return the path of an answer of the API."""
-    return f"/api/v1/{name}{_query(asked)}"
+        >>> Links().ancestors("ci.example.com:a/b")
+        [('a', '/jobs/ci.example.com:a'), ('b', '/jobs/ci.example.com:a/b')]
+        """
+        instance, colon, full_name = name.rpartition(":")
+        parts = full_name.split("/")
+        return [
+            (part, self.folder(f"{instance}{colon}{'/'.join(parts[:stop])}"))
+            for stop, part in enumerate(parts, 1)
+        ]
 
 
 def outside_url(url: object) -> str | None:
@@ -88,18 +100,15 @@ def outside_url(url: object) -> str | None:
     return url if is_web and url.isprintable() and "@" not in parts.netloc else None
 
 
-def ancestors(name: str) -> list[tuple[str, str | None]]:
-    """Return (segment, path of its page) of a full name, the topmost folder first.
-
-    >>> ancestors("ci.example.com:a/b")
-    [('a', '/jobs/ci.example.com:a'), ('b', '/jobs/ci.example.com:a/b')]
-    """
-    instance, colon, full_name = name.rpartition(":")
-    parts = full_name.split("/")
-    return [
-        (part, folder_path(f"{instance}{colon}{'/'.join(parts[:stop])}"))
-        for stop, part in enumerate(parts, 1)
-    ]
+def _quote_job(job: object) -> str | None:
+    """Return the path of a build's page, None for what is no job id."""
+    if not isinstance(job, str):
+        return None
+    try:
+        parse_job_id(job)
+    except UsageError:
+        return None
+    return f"/jobs/{quote(job, safe=_KEPT)}"
 
 
 def _query(asked: dict[str, object]) -> str:

@@ -121,10 +121,15 @@ def _gate(record: Record) -> tuple[str, object]:
     return "gate", said.get("decision", said.get("result"))
 
 
+def _corroboration(record: Record) -> tuple[str, object]:
+    return "held to the controller", predicate_of(record).get("verdict")
+
+
 _DESCRIBED: Mapping[str, Callable[[Record], tuple[str, object]]] = {
     "administration": _act,
     "alias": _alias,
     "attachment": _attachment,
+    "corroboration": _corroboration,
     "deletion": _deletion,
     "gate": _gate,
     "log": _log,

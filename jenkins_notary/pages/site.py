@@ -14,7 +14,7 @@ from importlib.resources import files
 
 import jinja2
 
-from jenkins_notary.pages import links
+from jenkins_notary.pages.links import Links
 from jenkins_notary.pages.text import (
     decode_line,
     format_duration,
@@ -37,10 +37,6 @@ STATIC = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
 """Files that pages use, and what they are."""
 
 _TEMPLATES = "templates"
-_LINKS = (
-    *("api_path", "body_path", "build_path", "digest_path", "folder_path"),
-    *("log_path", "outside_url", "record_path", "search_path", "ancestors"),
-)
 
 
 class Frame(NamedTuple):
@@ -54,6 +50,7 @@ class Frame(NamedTuple):
         origin: The log's name, or "".
         timestamp: Commit time of the last record, RFC 3339, or "".
         has_login: Whether he can sign out.
+        root: The path below which the service lies, "" for the root.
     """
 
     title: str
@@ -63,6 +60,7 @@ class Frame(NamedTuple):
     origin: str = ""
     timestamp: str = ""
     has_login: bool = False
+    root: str = ""
 
 
 def render(template: str, frame: Frame, **facts: object) -> bytes:
@@ -74,7 +72,7 @@ def render(template: str, frame: Frame, **facts: object) -> bytes:
         facts: What the template shows.
     """
     page = _environment().get_template(f"{template}.html.j2")
-    return page.render({"frame": frame, **facts}).encode()
+    return page.render({"frame": frame, "link": Links(frame.root), **facts}).encode()
 
 
 def render_alone(template: str, **facts: object) -> bytes:
@@ -90,7 +88,7 @@ def read_static(name: str) -> bytes:
 
 @cache
 def static_path(name: str) -> str:
-    """Return the address of a file that pages use; it changes when the file does."""
+    """Return the path of a file that pages use; it changes when the file does."""
     return f"/static/{name}?v={hashlib.sha256(read_static(name)).hexdigest()[:16]}"
 
 
@@ -106,7 +104,6 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals.update({name: getattr(links, name) for name in _LINKS})
     environment.globals["static_path"] = static_path
     environment.filters.update(
         {

@@ -31,9 +31,10 @@ from jenkins_notary.errors import (
     UsageError,
 )
 from jenkins_notary.evidence.bodies import read_body
+from jenkins_notary.service.audits import note_audit
 from jenkins_notary.service.clients import Clients
 from jenkins_notary.service.commits import MAX_WAIT_S, BusyError
-from jenkins_notary.service.door import Door
+from jenkins_notary.service.door import Door, cookie_path
 from jenkins_notary.service.entrance import Entrance
 from jenkins_notary.service.exchange import Exchange, Pieces, accepts_page, read_query
 from jenkins_notary.service.failures import Failures, MethodError, UnknownTokenError
@@ -186,7 +187,7 @@ class Application:
             return respond(read_page_file(path["name"]))
         if route is not None and route.lane == OPEN:
             return await self._open(request, exchange, route)
-        exchange.is_page = accepts_page(request)
+        exchange.is_page, exchange.root = accepts_page(request), cookie_path(request)
         who = self._let_in(request, exchange, route, allowed)
         assert route is not None  # noqa: S101 - else nobody was let in
         return await self._serve(request, exchange, (route, path, who))
@@ -200,6 +201,8 @@ class Application:
         """Return the answer to somebody who may ask."""
         route, path, who = place
         if route.lane == TILES:
+            if route.path == "/checkpoint":
+                await self._work(TILES, partial(self._note_audit, who))
             return await self._serve_tile(route, path)
         if route.lane == DESCRIBE:
             return json_response(describe_api())
@@ -272,7 +275,9 @@ class Application:
         session = self._engine.session()
         build = await self._prove(request, who)
         call = Call(
-            session, who, self._uploads, self._running, value, query, path, build
+            *(session, who, self._uploads, self._running, value, query, path, build),
+            root=cookie_path(request),
+            has_login="authorization" not in request.headers,
         )
         assert route.handler is not None  # noqa: S101 - these lanes have one
         handler = route.handler
@@ -364,6 +369,12 @@ class Application:
                 "Content-Disposition": "attachment",
             },
         )
+
+    def _note_audit(self, who: Principal) -> None:
+        """Take note that an auditor reads the log."""
+        note = self._engine.store.checkpoint()
+        if note is not None:
+            note_audit(self._running.state, who, note)
 
     async def _serve_tile(self, route: Route, path: Mapping[str, str]) -> Response:
         """Return the checkpoint or a tile."""

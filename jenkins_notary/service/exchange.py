@@ -38,6 +38,7 @@ class Exchange:
         fault: What failed, for the access log alone.
         has_ended: Whether the request's body was read to its end.
         is_page: Whether a failure is told by a page.
+        root: The path below which the service lies, "" for the root.
     """
 
     def __init__(self, receive: Receive, send: Send) -> None:
@@ -50,6 +51,7 @@ class Exchange:
         self.fault: str | None = None
         self.has_ended = False
         self.is_page = False
+        self.root = ""
         self._status = 0
         self._received = 0
         self._sent = 0

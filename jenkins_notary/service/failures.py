@@ -128,8 +128,9 @@ def _make_page(
     frame = Frame(
         _TITLES.get(status, "That did not work"),
         None if exchange.who is None else exchange.who.name,
+        root=exchange.root,
     )
-    body = render("error", frame, status=status, error=told, choices=(), login="/login")
+    body = render("error", frame, status=status, error=told, choices=())
     return Response(body, status, {**headers, **PAGE_HEADERS}, "text/html")
 
 

@@ -20,6 +20,7 @@ from jenkins_notary.assets.claims import parse_claim
 from jenkins_notary.errors import NotFoundError, UsageError
 from jenkins_notary.evidence.build_view import describe_build
 from jenkins_notary.ledger.receipts import make_receipt
+from jenkins_notary.pages.links import Links
 from jenkins_notary.service.asks import (
     parse_assets,
     parse_number,
@@ -75,6 +76,8 @@ class Call(NamedTuple):
         query: The query's parameters.
         path: The parts of the path that vary.
         build: The build that has proved that it asks, or None.
+        root: The path below which the service lies, "" for the root.
+        has_login: Whether a cookie says who asks.
     """
 
     session: ServiceSession
@@ -85,6 +88,13 @@ class Call(NamedTuple):
     query: Mapping[str, str]
     path: Mapping[str, str]
     build: ProvenBuild | None = None
+    root: str = ""
+    has_login: bool = False
+
+    @property
+    def link(self) -> Links:
+        """Return the addresses of the service's pages."""
+        return Links(self.root)
 
 
 def attach(call: Call) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from jenkins_notary.evidence.build_view import (
     predicate_of,
 )
 from jenkins_notary.ledger.author import format_time
-from jenkins_notary.pages import links
 from jenkins_notary.pages.findings import describe_level, list_verdicts
+from jenkins_notary.pages.links import outside_url
 from jenkins_notary.pages.records import describe_record
 from jenkins_notary.service.asks import check_known, parse_number, text_of
 from jenkins_notary.service.handlers import within
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from jenkins_notary.ledger.view import LedgerView
+    from jenkins_notary.pages.links import Links
     from jenkins_notary.service.handlers import Call
     from jenkins_notary.service.replies import Reply
     from jenkins_notary.values.jobid import JobId
@@ -91,13 +92,13 @@ def show_build(call: Call, job: str) -> Reply:
             **_facts(call, named, build, records),
             "artifacts_left": max(0, len(listed) - MAX_JUDGED),
             "older_records": older
-            and links.build_path(named, started=started, before=older),
+            and call.link.build(named, started=started, before=older),
         },
         build=build,
         artifacts=[_judge(view, one) for one in listed[:MAX_JUDGED]],
         timeline=[describe_record(one) for one in records],
         slsa=describe_level(build),
-        corroboration=list_verdicts(build),
+        verdicts=list_verdicts(build),
     )
 
 
@@ -129,10 +130,10 @@ def _facts(
         "other_names": [one for one in build["names"] if one != build["job"]],
         "identities": sorted(set(_identities(counting))),
         "tests": ", ".join(f"{count} {name}" for name, count in tests.items()),
-        "url": links.outside_url(internal.get("url")),
-        "log": log and links.log_path(job, **asked),
-        "log_text": links.api_path("log", job=job, **asked) if is_text_kept else None,
-        "stages": list(_stages(provenance, job, asked)) if log else [],
+        "url": outside_url(internal.get("url")),
+        "log": log and call.link.log(job, **asked),
+        "log_text": call.link.api("log", job=job, **asked) if is_text_kept else None,
+        "stages": list(_stages(call.link, provenance, job, asked)) if log else [],
         "gaps": [
             (what, _say_gap(why)) for what, why in object_of(build["gaps"]).items()
         ],
@@ -163,7 +164,7 @@ _IDENTITIES = {
 
 
 def _stages(
-    provenance: Record | None, job: str, asked: Mapping[str, Any]
+    link: Links, provenance: Record | None, job: str, asked: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
     """Yield the stages that a provenance lists among its byproducts."""
     details = object_of(predicate_of(provenance).get("runDetails"))
@@ -176,7 +177,7 @@ def _stages(
             if isinstance(name, str):
                 yield {
                     "name": name,
-                    "path": links.log_path(job, stage=name, **asked),
+                    "path": link.log(job, stage=name, **asked),
                     "status": one.get("status"),
                     "duration_ms": one.get("durationMs"),
                     "started": _time(at_ms),
@@ -226,7 +227,7 @@ def _neighbours(call: Call, job: JobId) -> tuple[str | None, str | None]:
     older = max((one for one in numbers if one < job.number), default=None)
     newer = min((one for one in numbers if one > job.number), default=None)
     return tuple(  # type: ignore[return-value]  # it has two
-        None if one is None else links.build_path(format_job_id(numbers[one]))
+        None if one is None else call.link.build(format_job_id(numbers[one]))
         for one in (older, newer)
     )
 
@@ -244,5 +245,5 @@ def _choices(call: Call, view: LedgerView, job: str) -> list[tuple[str | None, s
         if own is not None and at_ms is not None:
             started = format_time(at_ms)
             text = f"{own}, started at {started}"
-            found[text] = links.build_path(own, started=started), text
+            found[text] = call.link.build(own, started=started), text
     return [found[text] for text in sorted(found)]

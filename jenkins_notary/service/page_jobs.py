@@ -6,7 +6,6 @@ from jenkins_notary.api.evidence import show_record
 from jenkins_notary.api.jobs import list_builds, list_jobs
 from jenkins_notary.errors import NotFoundError
 from jenkins_notary.evidence.build_view import facts_of, object_of
-from jenkins_notary.pages import links
 from jenkins_notary.pages.records import describe_record
 from jenkins_notary.service.asks import check_known, parse_number, text_of
 from jenkins_notary.service.page_build import show_build
@@ -77,13 +76,16 @@ def show_folder(call: Call, name: str) -> Reply:
         name=name,
         builds=[_build_row(view, one.job, one.record) for one in builds],
         several=len({one.job.instance for one in builds}) > 1,
-        older=older and links.folder_path(name, before=older),
+        older=older and call.link.folder(name, before=older),
         jobs=[
             {"name": one.name, **_build_row(view, one.newest, one.record)}
             for one in below
         ],
         following=following
-        and (links.folder_path(name, after=following) or f"/jobs?after={following}"),
+        and (
+            call.link.folder(name, after=following)
+            or call.link.place("/jobs", after=following)
+        ),
     )
 
 

@@ -8,7 +8,6 @@ from itertools import islice
 from jenkins_notary.api.bodies import body_of, check_readable
 from jenkins_notary.api.log_reading import list_stages, read_lines
 from jenkins_notary.errors import NotFoundError, PermissionDeniedError
-from jenkins_notary.pages import links
 from jenkins_notary.service.asks import check_known, parse_number, text_of
 from jenkins_notary.service.listings import find_readable
 from jenkins_notary.service.pages import page
@@ -57,7 +56,7 @@ def show_log(call: Call, job: str) -> Reply:
         f"Log of {found_job}",
         section="Jobs",
         page={
-            "build": links.build_path(job, started=call.query.get("started")),
+            "build": call.link.build(job, started=call.query.get("started")),
             "job_name": job.rpartition("#")[0],
             "number": job.rpartition("#")[2],
             "bounds": extract.bounds,
@@ -99,11 +98,11 @@ def _ways(
     has_before = first > start and (is_end or not asked["grep"])
     back = max(start, first - MAX_LINES)
     return {
-        "text": links.api_path("log", job=job, **asked),
-        "begin": links.log_path(job, **asked) if first > start or is_end else None,
-        "back": links.log_path(job, **{**asked, "from": back}) if has_before else None,
-        "onward": onward and links.log_path(job, **{**asked, "from": onward}),
-        "end": links.log_path(job, **asked, at="end")
+        "text": call.link.api("log", job=job, **asked),
+        "begin": call.link.log(job, **asked) if first > start or is_end else None,
+        "back": call.link.log(job, **{**asked, "from": back}) if has_before else None,
+        "onward": onward and call.link.log(job, **{**asked, "from": onward}),
+        "end": call.link.log(job, **asked, at="end")
         if can_end and not is_end
         else None,
     }

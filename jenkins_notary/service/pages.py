@@ -16,13 +16,13 @@ from jenkins_notary.api.signers import list_signers
 from jenkins_notary.assets.asset import Asset, Subject
 from jenkins_notary.errors import IntegrityError, NotFoundError, UsageError
 from jenkins_notary.evidence.build_view import trace_digest
+from jenkins_notary.evidence.coverage import STATES, UNCOVERED
 from jenkins_notary.ledger.author import format_time
-from jenkins_notary.pages import links
 from jenkins_notary.pages.chart import draw_growth
-from jenkins_notary.pages.findings import list_folders, list_gaps
 from jenkins_notary.pages.records import describe_record
 from jenkins_notary.pages.site import STATIC, Frame, read_static, render
 from jenkins_notary.service.asks import check_known, parse_number, text_of
+from jenkins_notary.service.audits import list_audits
 from jenkins_notary.service.coverage import find_coverage
 from jenkins_notary.service.handlers import see
 from jenkins_notary.service.replies import PAGE_HEADERS, Reply
@@ -65,7 +65,7 @@ def search(call: Call) -> Reply:
     """Return what some words mean: mostly the way to another page."""
     check_known(call.query, {"q", "before"})
     words = (text_of(call.query, "q", 4096) or "").strip()
-    meaning = find_meaning(words)
+    meaning = find_meaning(words, call.link)
     if meaning is None:
         return page(
             call, "search", "Search", heading="Search", words=words, records=None
@@ -83,7 +83,7 @@ def search(call: Call) -> Reply:
         heading=f"{what} {words}",
         words=words,
         records=records[::-1],
-        older=older and links.search_path(words) + f"&before={older}",
+        older=older and call.link.search(words, before=older),
     )
 
 
@@ -122,7 +122,7 @@ def show_digest(call: Call) -> Reply:
         verdict={**told, "status": told["status"] or "ERROR"},
         trace=trace_digest(shown),
         records=[describe_record(one) for one in reversed(shown)],
-        older=older and f"{links.digest_path(digest)}?before={older}",
+        older=older and call.link.digest(digest, before=older),
     )
 
 
@@ -174,16 +174,29 @@ def show_ledger(call: Call) -> Reply:
 
 def show_coverage(call: Call) -> Reply:
     """Return which builds are on record and which are not."""
-    check_known(call.query, set())
-    reports = find_coverage(call)
-    folders = list_folders(reports) if reports else None
-    return page(call, "coverage", "Coverage", folders=folders, gaps=list_gaps(reports))
+    check_known(call.query, {"folder"})
+    reports = find_coverage(call, call.query.get("folder"))
+    return page(
+        call,
+        "coverage",
+        "Coverage",
+        reports=reports,
+        states=STATES,
+        lacking=sorted(UNCOVERED),
+    )
 
 
 def show_audits(call: Call) -> Reply:
-    """Return what auditors have reported."""
+    """Return who watches the log, and how one does."""
     check_known(call.query, set())
-    return page(call, "audit", "Audit", audits=[])
+    return page(
+        call,
+        "audit",
+        "Audit",
+        audits=list_audits(call.service.state),
+        witnesses=call.service.witnesses.describe(),
+        vkey=call.session.vkey(),
+    )
 
 
 def read_page_file(name: str) -> Reply:
@@ -226,6 +239,8 @@ def page(
         view.size,
         view.checkpoint.origin,
         format_time(last.at_ms),
+        call.has_login,
+        call.root,
     )
     body = render(template, frame, **facts)
     return Reply(body, HTML, status, PAGE_HEADERS)

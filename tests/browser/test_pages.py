@@ -227,6 +227,29 @@ def test_stranger_is_asked_to_sign_in_and_told_nothing(page: Page) -> None:
         assert "payments" not in text
 
 
+def test_build_that_is_not_on_record_is_told_with_its_number(page: Page) -> None:
+    text = page.open("/coverage").text
+
+    assert "Jobs that lack something" in text
+    # The first look was at a ledger that had none of them yet, or some.
+    assert "1 of them" in text or "2 of them" in text
+    assert HOSTILE_JOB in text
+    assert page.run("return document.querySelector('.lacking dd').textContent").strip()
+
+
+def test_auditor_who_reads_the_log_is_told_of_with_its_size(page: Page) -> None:
+    assert "Nobody has" in page.open("/audit").text
+    auditor = page.site.service.token(
+        f"auditor-{page.run('return Date.now()')}", "--role", "auditor"
+    )
+    assert page.site.service.ask("GET", "/checkpoint", token=auditor).status == 200
+
+    text = page.open("/audit").text
+    assert auditor.partition(".")[0] in text
+    assert "Nobody has" not in text
+    assert page.site.service.ask("GET", "/api/v1/status").json["vkey"] in text
+
+
 def test_keyboard_reaches_the_content_first(page: Page) -> None:
     page.open("/jobs")
     page.driver.switch_to.active_element.send_keys("\ue004")

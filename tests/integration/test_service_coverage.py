@@ -83,5 +83,6 @@ def test_the_page_of_coverage_shows_the_same(service: Serving) -> None:
 
     text = service.ask("GET", "/coverage", token=reader).body.decode()
 
-    assert "other/app#1 (missing)" in text
+    assert ">other/app</bdi>" in text
+    assert "1: #1</dd>" in text
     assert "payments" not in text

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.parts.jenkins import IDENTITY, STARTED_MS, TOKEN, USER, serve_jenkins
@@ -34,6 +35,7 @@ LOG = (
     b"\tcompiled 12 files\n[Pipeline] }\n[Pipeline] stage\n[Pipeline] { (Test)\n"
     b"Tests run: 9, Failures: 0\n[Pipeline] }\nFinished: SUCCESS\n"
 )
+RESULTS = {1: "FAILURE", 2: "SUCCESS", 3: "SUCCESS"}
 KEY_HASH = hashlib.sha256(base64.b64decode(IDENTITY)).hexdigest()
 JAR = b"PK plain"
 _OUTBOX = "0" * 32
@@ -67,24 +69,25 @@ def serve_site(folder: Path) -> Iterator[Site]:
         (folder / "token").chmod(0o600)
         options = ("--jenkins-url", jenkins.url, "--jenkins-user", USER)
         access = ("--jenkins-token-file", str(folder / "token"))
-        with Serving(folder, *options, *access) as service:
-            yield record_builds(service, jenkins)
+        settings = folder / "settings.yaml"
+        settings.write_text("coverage: {days: 400, grace-minutes: 0}\n")
+        _add_builds(jenkins)
+        more = ("--settings", str(settings))
+        with Serving(folder, *options, *access, *more) as service:
+            site = record_builds(service, jenkins)
+            _wait_for_coverage(service)
+            yield site
 
 
 def record_builds(service: Serving, jenkins: StandIn) -> Site:
     """Record the builds that the pages are tried on."""
     instance = jenkins.url.split("/")[2].replace(":", "-")
     hook = service.token("hook", "--role", "controller", "--folder", f"{instance}:*")
-    jenkins.add_folder("payments")
     plain, hostile = "payments/api/main", HOSTILE_JOB
-    events = []
-    for number in (1, 2, 3):
-        result = "FAILURE" if number == 1 else "SUCCESS"
-        _add_build(jenkins, plain, number, "plain", result=result)
-        events.append(_event(jenkins, plain, number, result=result))
-    noise = b"".join(b"line %d of the noise\n" % one for one in range(2500))
-    lines = HOSTILE.encode() + b"\n\x1b[31mred\x1b[0m\x00\xff\n" + b"x" * 9000 + b"\n"
-    _add_build(jenkins, hostile, 1, HOSTILE, log=LOG + lines + noise)
+    events = [
+        _event(jenkins, plain, number, result=result)
+        for number, result in RESULTS.items()
+    ]
     events.append(_event(jenkins, hostile, 1, text=HOSTILE))
     for seq, event in enumerate(events, 1):
         value = {
@@ -113,6 +116,27 @@ def record_builds(service: Serving, jenkins: StandIn) -> Site:
         *("--reason", HOSTILE[:500]),
     )
     return site
+
+
+def _add_builds(jenkins: StandIn) -> None:
+    """Let the controller have builds, and one that nobody records."""
+    jenkins.add_folder("payments")
+    for number, result in RESULTS.items():
+        _add_build(jenkins, "payments/api/main", number, "plain", result=result)
+    noise = b"".join(b"line %d of the noise\n" % one for one in range(2500))
+    lines = HOSTILE.encode() + b"\n\x1b[31mred\x1b[0m\x00\xff\n" + b"x" * 9000 + b"\n"
+    _add_build(jenkins, HOSTILE_JOB, 1, HOSTILE, log=LOG + lines + noise)
+    _add_build(jenkins, HOSTILE_JOB, 2, "unrecorded")
+
+
+def _wait_for_coverage(service: Serving) -> None:
+    """Wait until the service has looked which builds are on record."""
+    for _ in range(200):
+        answer = service.ask("GET", "/api/v1/coverage?all=true")
+        if any(one["jobs"] for one in answer.json["controllers"]):
+            return
+        time.sleep(0.1)
+    raise AssertionError(answer)
 
 
 def _add_build(
