@@ -87,12 +87,7 @@ def _create(
     except FileExistsError:
         log_signer = load_log_key(session.places.log_key)
         _check_name(log_signer, origin, session.places.log_key)
-    if session.places.engine == "immudb":
-        from jenkins_notary.api.immudb import create_database
-
-        create_database(session)
-    elif not os.path.exists(session.places.ledger):
-        SqliteStore.create(session.places.ledger).close()
+    make_store(session)
     session.store.put_setting("origin", log_signer.name.encode())
     session.store.put_setting("vkey", log_signer.vkey.encode())
     append_genesis(
@@ -107,6 +102,16 @@ def _create(
     session.notify(
         f"signer {signer.keyid} is its administrator and first enrolled signer"
     )
+
+
+def make_store(session: Session) -> None:
+    """Make the file, or the database, of a ledger, unless it is there."""
+    if session.places.engine == "immudb":
+        from jenkins_notary.api.immudb import create_database
+
+        create_database(session)
+    elif not os.path.exists(session.places.ledger):
+        SqliteStore.create(session.places.ledger).close()
 
 
 def _refuse_ephemeral(session: Session, *, ephemeral_ok: bool) -> None:

@@ -217,6 +217,22 @@ class LedgerKeeper:
         )
         return LedgerKeeper(self._session.reopen(url)).status()
 
+    def migrate(self, url: str) -> LedgerStatus:
+        """Move this ledger to another engine or place; return where it stands there.
+
+        The source is sealed: it can be read, and nothing is written to it any more.
+
+        Args:
+            url: Where it goes.
+        """
+        from jenkins_notary.api.migration import migrate
+
+        target = migrate(self._session, url, progress=self._session.report)
+        try:
+            return LedgerKeeper(target).status()
+        finally:
+            target.close()
+
     def rotate_key(self) -> None:
         """Give the ledger a new key of its own; readers with a pin follow."""
         from jenkins_notary.api.rotation import rotate_key

@@ -24,6 +24,7 @@ from jenkins_notary.files.locks import FileLock
 from jenkins_notary.files.pins import PinFiles
 from jenkins_notary.ledger.author import Author
 from jenkins_notary.ledger.pins import Pin, check_pin, size_of
+from jenkins_notary.ledger.seal import read_seal, sealed_error
 from jenkins_notary.ledger.sequencer import Sequencer
 from jenkins_notary.ledger.view import LedgerView, open_view
 from jenkins_notary.shapes import NamedTuple
@@ -460,6 +461,9 @@ class Session:
         from the head. After a power cut the pin's can be the newer of the two. Where
         the ledger does not hold what it signs, the given view is returned, which the
         pin then refuses.
+
+        Raises:
+            ConfigurationError: The log was sealed here, and has gone on elsewhere.
         """
         with suppress(IntegrityError):
             opened = open_checkpoint(pin.note, self.verifiers())
@@ -467,6 +471,10 @@ class Session:
             newer.check_consistent(newer.checkpoint.size, newer.computed_root())
             newer.check_consistent(view.checkpoint.size, view.checkpoint.root)
             return newer
+        # Who has seen it go on elsewhere is told where, not that it was rolled back.
+        place = read_seal(self.store, view.size)
+        if place is not None:
+            raise sealed_error(view.checkpoint.origin, view.size, place)
         return view
 
     def remember(self, origin: str, pin: Pin) -> None:

@@ -1,6 +1,6 @@
 """Look after a ledger: copies, successors, erasure.
 
-``ledger export|backup|restore|succeed|upgrade|prune|erase|rotate-key``.
+``ledger export|backup|restore|succeed|migrate|upgrade|prune|erase|rotate-key``.
 """
 
 from __future__ import annotations
@@ -62,6 +62,12 @@ def declare_succeed(parser: Parser) -> None:
         "--origin", "the log's name, for good; else made of the host's", metavar="NAME"
     )
     add_all(parser, add_co_keys, add_ledger, add_key)
+
+
+def declare_migrate(parser: Parser) -> None:
+    """Add the options of ``ledger migrate``."""
+    parser.argument("URL", "where the ledger goes")
+    add_all(parser, add_ledger, add_key)
 
 
 def declare_upgrade(parser: Parser) -> None:
@@ -129,6 +135,12 @@ def run_succeed(context: Context) -> int:
             context.word("URL"), origin=context.text("origin")
         )
     return show_status(context, status)
+
+
+def run_migrate(context: Context) -> int:
+    """Move a ledger."""
+    with context.notary() as notary:
+        return show_status(context, notary.ledger.migrate(context.word("URL")))
 
 
 def run_upgrade(context: Context) -> int:
@@ -231,6 +243,14 @@ COMMANDS = {
         run_succeed,
         "ledger succeed sqlite:////var/lib/notary/next.db --ledger old.db",
         "The new log's first record binds the last known checkpoint of the old one.",
+    ),
+    "ledger migrate": Command(
+        declare_migrate,
+        run_migrate,
+        "ledger migrate immudb://db.example.com:3322/payments",
+        "The same log, with the same proofs: the source is verified, sealed by a last\n"
+        "record, and copied with its bodies and its key. Interrupted, it is gone on\n"
+        "with by the same command.",
     ),
     "ledger upgrade": Command(declare_upgrade, run_upgrade, "ledger upgrade"),
     "ledger prune": Command(

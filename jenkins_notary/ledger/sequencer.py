@@ -29,6 +29,7 @@ from jenkins_notary.errors import (
     UnavailableError,
 )
 from jenkins_notary.ledger.rows import derive_keys
+from jenkins_notary.ledger.seal import OPEN, action_of, read_seal, sealed_error
 from jenkins_notary.ports import Appended, Batch, Head, Row
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.checkpoint import (
@@ -169,6 +170,7 @@ class Sequencer:
             UnavailableError: Races were lost for a minute, or the store is away.
             StorageError: The disk is full or read-only; nothing was written, unless
                 the message says that only the checkpoint is missing.
+            ConfigurationError: The log was sealed: it goes on elsewhere.
         """
         # All that can be wrong with an envelope is found here, in its own thread.
         waiting = _Waiting([_prepare(data, self._authors) for data in envelopes])
@@ -264,6 +266,7 @@ class Sequencer:
         if not entries:
             self._publish(main, trust)
             return results
+        self._check_open(main.size, prepared)
         grown, main_after = _grow(self._store, "main", main, entries)
         trust_grown, trust_after = _grow(self._store, "trust", trust, trust_entries)
         batch = Batch(
@@ -289,6 +292,16 @@ class Sequencer:
                 "free space, and the next write publishes them",
             ) from error
         return results
+
+    def _check_open(self, size: int, prepared: Sequence[_Prepared]) -> None:
+        """Check that the log goes on here, or is opened by what is appended.
+
+        Raises:
+            ConfigurationError: It was sealed.
+        """
+        place = read_seal(self._store, size)
+        if place is not None and action_of(prepared[0].data) != OPEN:
+            raise sealed_error(self.origin, size, place)
 
     def _find_known(self, prepared: Sequence[_Prepared]) -> dict[bytes, Appended]:
         """Return where statements stand that were recorded before."""

@@ -25,6 +25,26 @@ if TYPE_CHECKING:
     """An entry and its envelope; None for one that was erased."""
 
 
+_OTHER_KEYS = 4
+"""Keys of a record beside its rows: two entries, an envelope, a row in two forms."""
+
+
+class _Part:
+    """What one commit takes."""
+
+    def __init__(self) -> None:
+        self.entries: list[bytes] = []
+        self.trust: list[bytes] = []
+        self.envelopes: dict[bytes, bytes] = {}
+        self.rows: list[Row] = []
+        self.at_ms = 0
+
+    @property
+    def keys(self) -> int:
+        """Return how many keys it has so far."""
+        return len(self.rows) + _OTHER_KEYS * len(self.entries)
+
+
 class Transfer:
     """Write entries into a store of their own, in order.
 
@@ -56,39 +76,46 @@ class Transfer:
             IntegrityError: An entry is no leaf, or an envelope does not agree with it.
             StorageError: The disk is full.
         """
-        entries: list[bytes] = []
-        trust_entries: list[bytes] = []
-        envelopes: dict[bytes, bytes] = {}
-        rows: list[Row] = []
-        at_ms = 0 if self._head is None else self._head.at_ms
+        part = _Part()
         for index, (entry, data) in enumerate(items, self.main.size):
             where = f"record #{index}"
             leaf = parse_leaf(entry, subject=where)
+            rows: list[Row] = []
             statement = None
             if data is None:
                 self.erased.append(index)
             else:
                 envelope, statement = check_agreement(leaf, data, subject=where)
-                envelopes[bytes.fromhex(leaf.envelope_hex)] = data
                 rows.append(Row("statement", idempotency_key(envelope), index))
             rows += derive_rows(index, leaf, statement)
-            entries.append(entry)
+            if part.keys + len(rows) + _OTHER_KEYS > self._store.max_keys:
+                self._commit(part)
+                part = _Part()
+            if data is not None:
+                part.envelopes[bytes.fromhex(leaf.envelope_hex)] = data
+            part.rows += rows
+            part.entries.append(entry)
             if leaf.counts_for_trust:
-                trust_entries.append(format_trust_entry(index, leaf))
-            at_ms = max(at_ms, leaf.at_ms)
+                part.trust.append(format_trust_entry(index, leaf))
+            part.at_ms = max(part.at_ms, leaf.at_ms)
+        self._commit(part)
+
+    def _commit(self, part: _Part) -> None:
+        """Commit entries with all that belongs to them."""
         tiles: dict[tuple[LogName, int, int], bytes] = {}
-        main = self._grow("main", self.main, entries, tiles)
-        trust = self._grow("trust", self.trust, trust_entries, tiles)
+        main = self._grow("main", self.main, part.entries, tiles)
+        trust = self._grow("trust", self.trust, part.trust, tiles)
+        at_ms = max(part.at_ms, 0 if self._head is None else self._head.at_ms)
         head = Head(main.encode(), trust.encode(), at_ms)
         batch = Batch(
             head,
             self.main.size,
-            entries,
+            part.entries,
             self.trust.size,
-            trust_entries,
-            envelopes,
+            part.trust,
+            part.envelopes,
             tiles,
-            rows,
+            part.rows,
         )
         self._store.commit(batch, onto=self._head)
         self._head, self.main, self.trust = head, main, trust

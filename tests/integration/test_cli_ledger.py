@@ -206,3 +206,20 @@ def test_rotated_key_signs_and_old_clients_follow(ledger: Path) -> None:
     assert done.code == 0
     assert done.json["vkey"] != before
     assert command("ledger", "verify").code == 0
+
+
+def test_migrate_moves_a_ledger_to_another_file(tmp_path: Path) -> None:
+    app = tmp_path / "moved.jar"
+    app.write_bytes(b"moved")
+    old, new = str(tmp_path / "old.db"), str(tmp_path / "folder" / "new.db")
+    assert command("notarize", str(app), "--ledger", old).code == 0
+    done = command("ledger", "migrate", new, "--ledger", old, "-o", "json")
+
+    assert done.code == 0, done.stderr
+    assert done.json["tree_size"] == 4
+    assert "sealed" in done.stderr
+    assert command("authenticate", str(app), "--ledger", new).code == 0
+    assert command("ledger", "verify", "--ledger", new).code == 0
+    assert command("notarize", str(app), "--ledger", old).code == 78
+    same = command("ledger", "migrate", new, "--ledger", new)
+    assert same.code == 64

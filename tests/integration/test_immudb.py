@@ -7,7 +7,7 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
@@ -18,13 +18,15 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from jenkins_notary.ledger import mirror
+from jenkins_notary.ledger.transfer import Transfer
 from tests.command import command
 from tests.parts.build import PARTS
 from tests.parts.immudb import HOST, USER, serve_immudb
 from tests.program import PROGRAM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tests.command import Done
 
@@ -298,3 +300,95 @@ def test_without_the_envelope_keys_nothing_is_made_up(site: Site) -> None:
     assert "backup" in done.stderr
     keys.write_bytes(kept.replace(b'"0:0": "', b'"0:0": "0')[:-1])
     assert site.run("authenticate", str(site.app)).code == 65
+
+
+def test_who_comes_first_after_a_move_is_told_where(site: Site, tmp_path: Path) -> None:
+    old = {"JENKINS_NOTARY_LEDGER": str(tmp_path / "old.db")}
+    place = site.environ["JENKINS_NOTARY_LEDGER"] + "_first"
+    assert site.run("notarize", str(site.app), **old).code == 0
+    assert site.run("ledger", "migrate", place, **old).code == 0
+    shutil.rmtree(site.home / "state")
+
+    refused = site.run("notarize", str(site.app), **old)
+    assert refused.code == 78
+    assert place in refused.stderr
+    assert site.run("authenticate", str(site.app), **old).code == 0
+    other = site.run("ledger", "migrate", str(tmp_path / "other.db"), **old)
+    assert other.code == 64
+    assert site.run("ledger", "migrate", place, **old).code == 0
+
+
+def test_a_move_onto_another_ledger_is_refused(site: Site, tmp_path: Path) -> None:
+    old = {"JENKINS_NOTARY_LEDGER": str(tmp_path / "old.db")}
+    assert site.run("notarize", str(site.app), **old).code == 0
+    done = site.run("ledger", "migrate", site.environ["JENKINS_NOTARY_LEDGER"], **old)
+
+    assert done.code == 64
+    assert site.run("notarize", str(site.app), **old).code == 0
+
+
+def test_an_interrupted_move_is_gone_on_with(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = {"JENKINS_NOTARY_LEDGER": str(tmp_path / "old.db")}
+    place = site.environ["JENKINS_NOTARY_LEDGER"] + "_again"
+    for number in range(5):
+        site.app.write_bytes(b"%d" % number)
+        assert site.run("notarize", str(site.app), **old).code == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(mirror, "PAGE", 2)
+        add, calls = Transfer.add, iter(range(100))
+
+        def fail(self: Transfer, items: Sequence[Any]) -> None:
+            if next(calls) == 2:
+                raise KeyboardInterrupt
+            add(self, items)
+
+        patch.setattr(Transfer, "add", fail)
+        assert site.run("ledger", "migrate", place, **old).code == 130
+    assert site.run("notarize", str(site.app), **old).code == 78
+
+    assert site.run("ledger", "migrate", place, **old).code == 0
+    new = {"JENKINS_NOTARY_LEDGER": place}
+    assert site.run("ledger", "verify", "--signatures", **new).code == 0
+    assert site.run("authenticate", str(site.app), **new).code == 0
+
+
+def test_a_ledger_moves_with_all_its_proofs(site: Site, tmp_path: Path) -> None:
+    """From a file to immudb and back: the same log, and receipts hold."""
+    immudb = {"JENKINS_NOTARY_LEDGER": site.environ["JENKINS_NOTARY_LEDGER"]}
+    immudb["JENKINS_NOTARY_LEDGER"] += "_moved"
+    old = {"JENKINS_NOTARY_LEDGER": str(tmp_path / "old.db")}
+    third = {"JENKINS_NOTARY_LEDGER": str(tmp_path / "third.db")}
+    app, receipts = str(site.app), str(tmp_path / "receipts")
+    log = site.folder / "console.txt"
+    log.write_bytes(b"line\n" * 60_000)
+    assert site.run("notarize", app, "--receipts", receipts, **old).code == 0
+    assert site.run("log", "put", JOB, str(log), **old).code == 0
+    before = site.run("ledger", "status", "-o", "json", **old).json
+
+    moved = site.run("ledger", "migrate", immudb["JENKINS_NOTARY_LEDGER"], **old)
+    assert moved.code == 0, moved.stderr
+    after = site.run("ledger", "status", "-o", "json", **immudb).json
+    assert (after["origin"], after["vkey"]) == (before["origin"], before["vkey"])
+    assert after["tree_size"] == before["tree_size"] + 2
+    assert site.run("authenticate", app, "--strict", **immudb).code == 0
+    assert site.run("log", JOB, **immudb).stdout == log.read_bytes()
+    assert site.run("ledger", "verify", "--signatures", **immudb).code == 0
+    (receipt,) = Path(receipts).glob("*.tlog-proof")
+    done = site.run("receipt", "verify", str(receipt), "--log", before["vkey"])
+    assert done.code == 0, done.stderr
+
+    refused = site.run("notarize", app, **old)
+    assert refused.code == 78
+    assert "sealed" in refused.stderr
+    assert immudb["JENKINS_NOTARY_LEDGER"] in refused.stderr
+    assert site.run("authenticate", app, **old).code == 78
+    assert site.run("notarize", app, **immudb).code == 0
+    again = site.run("ledger", "migrate", str(tmp_path / "other.db"), **old)
+    assert again.code == 78
+    back = site.run("ledger", "migrate", str(tmp_path / "third.db"), **immudb)
+    assert back.code == 0, back.stderr
+    assert site.run("notarize", app, **immudb).code == 78
+    assert site.run("notarize", app, **third).code == 0
+    assert site.run("ledger", "verify", "--signatures", **third).code == 0

@@ -1,0 +1,114 @@
+"""Move a ledger to another engine or place: the same log, with all its proofs.
+
+1. The source is verified whole.
+2. It is sealed: its last record says where it goes on, and nothing follows.
+3. The target gets the ledger's key, every record, proven one by one, and all bodies.
+4. The target is opened by a record of its own.
+
+Receipts, pins and checkpoints hold as before. Each step can be interrupted and is gone
+on with by the next call; until the source is sealed nothing has changed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from jenkins_notary.api.administration import record_administration
+from jenkins_notary.api.creation import make_store
+from jenkins_notary.blobs.files import FileBlobs
+from jenkins_notary.engines.companions import copy_companions
+from jenkins_notary.engines.new_file import new_file
+from jenkins_notary.errors import NotFoundError, UsageError
+from jenkins_notary.keys.signatures import KeyVerifier
+from jenkins_notary.ledger.backup import copy_bodies
+from jenkins_notary.ledger.mirror import Mirror
+from jenkins_notary.ledger.seal import OPEN, SEAL, read_seal
+from jenkins_notary.ledger.verify import verify_ledger
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from jenkins_notary.api.session import Session
+    from jenkins_notary.ledger.findings import Progress
+    from jenkins_notary.ledger.view import LedgerView
+
+
+def migrate(session: Session, url: str, *, progress: Progress) -> Session:
+    """Move the session's ledger; return a session on where it goes on.
+
+    Args:
+        session: The ledger, with its key and an administrator's.
+        url: Where it goes; there must be no other ledger.
+        progress: Called with (phase, done, total).
+
+    Raises:
+        UsageError: Another ledger is there, or this one has moved elsewhere.
+        PermissionDeniedError: The signer is no administrator.
+        FaultsError: The source is altered: what was found.
+    """
+    target = session.reopen(url)
+    _check_target(session, target)
+    session.check_can_write()
+    session.check_administrators(())
+    report = verify_ledger(
+        session.store, session.followed_verifiers(), KeyVerifier, progress=progress
+    )
+    report.raise_findings()
+    place = target.places.ledger_url
+    moved = read_seal(session.store, session.view().size)
+    if moved not in {None, place}:
+        raise UsageError(f"URL {place}", expected=f"{moved}, where it was sealed for")
+    if moved is None:
+        record_administration(session, SEAL, {"to": place})
+    view = session.refresh()
+    _copy_log(session, target, view, progress)
+    for source, kept in (
+        (session.blobs, target.places.blobs),
+        (session.held, target.places.held),
+    ):
+        copy_bodies(view, source, FileBlobs(kept), progress=progress)
+    copy_companions(session.places.ledger, target.places.ledger)
+    if read_seal(target.store, target.view().size) is not None:
+        record_administration(target, OPEN, {"sealed": view.size - 1})
+    session.notify(
+        f"{view.checkpoint.origin} goes on at {place}; "
+        f"{session.places.ledger_url} is sealed and can only be read"
+    )
+    return target
+
+
+def _check_target(session: Session, target: Session) -> None:
+    """Check that the target is empty, or this ledger's copy so far."""
+    if target.places.ledger_url == session.places.ledger_url:
+        raise UsageError(f"URL {target.places.ledger_url}", expected="another place")
+    try:
+        origin = target.store.get_setting("origin")
+    except NotFoundError:
+        return
+    own = session.store.get_setting("origin")
+    if origin not in {None, own}:
+        raise UsageError(
+            f"ledger {target.places.ledger_url}",
+            expected="none yet",
+            got=f"the ledger {(origin or b'').decode('ascii', 'replace')[:80]}",
+        )
+
+
+def _copy_log(
+    session: Session, target: Session, view: LedgerView, progress: Progress
+) -> None:
+    """Give the target the ledger's key, its name and every record."""
+    os.makedirs(os.path.dirname(target.places.ledger), mode=0o700, exist_ok=True)
+    if not os.path.exists(target.places.log_key):
+        with new_file(target.places.log_key) as temporary:
+            shutil.copyfile(session.places.log_key, temporary)
+    make_store(target)
+    for name in ("origin", "vkey"):
+        value = session.store.get_setting(name)
+        if value is not None and target.store.get_setting(name) != value:
+            target.store.put_setting(name, value)
+    if target.store.checkpoint() is None or not target.view().size > view.size:
+        Mirror(target.store, session.signatures).grow(
+            view, session.store, progress=progress
+        )
+    target.forget()
