@@ -39,8 +39,10 @@ from jenkins_notary.service.entrance import Entrance
 from jenkins_notary.service.exchange import Exchange, Pieces, accepts_page, read_query
 from jenkins_notary.service.failures import Failures, MethodError, UnknownTokenError
 from jenkins_notary.service.handlers import Call
+from jenkins_notary.service.measures import Requests, Scraping
 from jenkins_notary.service.openapi import describe_api
 from jenkins_notary.service.pages import read_page_file
+from jenkins_notary.service.peers import is_loopback
 from jenkins_notary.service.recording import Recording, Sender
 from jenkins_notary.service.replies import HEADERS, dump, json_response, respond
 from jenkins_notary.service.routes import (
@@ -135,6 +137,8 @@ class Application:
         self._engine = engine = running.engine
         self._door = Door(running.logins, running.settings.login.url)
         self._entrance = Entrance(self._door, running.logins)
+        self._scraping = Scraping(running.settings.metrics)
+        self._requests = Requests(running.metrics)
         self._clients = Clients(running.state)
         self._options = options
         self._uploads = Uploads()
@@ -174,13 +178,15 @@ class Application:
             exchange.code = error.exit_code
             raise
         finally:
-            self._running.log.write(
-                exchange.describe(request, time.monotonic() - began)
-            )
+            seconds = time.monotonic() - began
+            line = exchange.describe(request, seconds)
+            self._running.log.write(line)
+            self._requests.note(exchange.route, line, seconds)
 
     async def _answer(self, request: Request, exchange: Exchange) -> Response:
         """Return the answer; every failure is raised."""
         route, path, allowed = self._match(request.scope)
+        exchange.route = "" if route is None else route.path
         if route is not None and route.lane == HEALTH:
             return await self._check_health(route)
         if route is not None and route.lane == STATIC:
@@ -224,6 +230,8 @@ class Application:
         """Return who asks, if he may; which paths there are is told to nobody else."""
         if route is not None and route.lane == TILES and self._options.public_log:
             return Principal("", "auditor", ())
+        if exchange.route == "/metrics" and self._may_scrape(request):
+            return Principal("metrics", "auditor", ())
         who = exchange.who = self._door.identify(request)
         self._clients.note(who.name, request.headers.get("user-agent"))
         if route is None and allowed:
@@ -235,6 +243,12 @@ class Application:
         if route.right is not None:
             check_right(who, route.right)
         return who
+
+    def _may_scrape(self, request: Request) -> bool:
+        """Return whether a request may read the figures, whoever sends it."""
+        host = "" if request.client is None else request.client.host
+        given = request.headers.get("authorization", "")
+        return self._scraping.lets_in(given, is_loopback=is_loopback(host))
 
     def _match(self, scope: Scope) -> tuple[Route | None, Mapping[str, str], list[str]]:
         """Return (route, parts of its path, the methods that the path has)."""

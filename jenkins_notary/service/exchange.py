@@ -34,6 +34,7 @@ class Exchange:
     Attributes:
         id: Its own id, which errors and the access log name.
         who: Who asks, or None.
+        route: The path of its route, "" for none.
         code: The exit code of its failure, 0 for none.
         fault: What failed, for the access log alone.
         has_ended: Whether the request's body was read to its end.
@@ -47,6 +48,7 @@ class Exchange:
         self._send = send
         self.id = os.urandom(8).hex()
         self.who: Principal | None = None
+        self.route = ""
         self.code = 0
         self.fault: str | None = None
         self.has_ended = False

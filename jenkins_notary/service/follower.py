@@ -31,13 +31,18 @@ _CURSOR = "cursor"
 
 
 class Follower:
-    """The log's new records, for its subscribers."""
+    """The log's new records, for its subscribers.
+
+    Attributes:
+        names: The durable subscribers.
+    """
 
     def __init__(self, engine: Engine, state: ServiceState, tasks: Tasks) -> None:
         """Follow a ledger; nobody wants its records yet."""
         self._engine = engine
         self._state = state
         self._tasks = tasks
+        self.names: list[str] = []
         self._wakers: list[threading.Event] = []
         engine.on_commit(self.wake)
 
@@ -61,6 +66,8 @@ class Follower:
         cursor = _Cursor(self, name, durable=durable, from_begin=from_begin)
         waker = threading.Event()
         self._wakers.append(waker)
+        if durable:
+            self.names.append(name)
 
         def wait(seconds: float) -> None:
             waker.wait(seconds)

@@ -316,7 +316,7 @@ def _describe_answer(route: Route, key: str) -> dict[str, Any]:
         return {"text/plain": {"schema": _TEXT}}
     if route.lane in {TILES, DOWNLOAD}:
         return {"application/octet-stream": {"schema": _TEXT}}
-    if key.endswith("/receipt") or key == "/log":
+    if key.endswith("/receipt") or key in {"/log", "/metrics"}:
         return {"text/plain": {"schema": _TEXT}}
     return _json_of(_ANSWERS.get(key, _OBJECT))
 

@@ -13,6 +13,7 @@ from jenkins_notary.service.coverage import show_coverage
 from jenkins_notary.service.deliveries import parse_delivery
 from jenkins_notary.service.log_files import show_envelopes
 from jenkins_notary.service.logs import find_log
+from jenkins_notary.service.measures import show_metrics
 from jenkins_notary.service.rules import (
     ATTACH,
     AUDIT,
@@ -278,6 +279,14 @@ ROUTES: tuple[Route, ...] = (
         AUDIT,
         "Return a tile of the trust log.",
         TILES,
+    ),
+    Route(
+        "GET",
+        "/metrics",
+        AUDIT,
+        "Return the service's figures for Prometheus.",
+        READ,
+        show_metrics,
     ),
     Route("GET", "/login", None, "Show the form to log in.", OPEN),
     Route("POST", "/login", None, "Log in with a token.", OPEN, None, 8 << 10),

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from jenkins_notary.service.alerts import Alerts
 from jenkins_notary.service.corroborating import Corroboration
 from jenkins_notary.service.coverage import CoverageSweeps
 from jenkins_notary.service.follower import Follower
 from jenkins_notary.service.logins import Logins
+from jenkins_notary.service.measures import Records, add_gauges
+from jenkins_notary.service.metrics import Metrics
 from jenkins_notary.service.sessions import Sessions
 from jenkins_notary.service.signing import ClassKeys, keys_path
 from jenkins_notary.service.state import ServiceState, state_path
+from jenkins_notary.service.statuses import tell_status
 from jenkins_notary.service.tasks import Tasks
 from jenkins_notary.service.voices import Voices
 from jenkins_notary.service.witnesses import Witnesses
@@ -39,6 +45,8 @@ class Running(NamedTuple):
         log: Where each request gets its line; others may write to it too.
         sessions: Which builds have proved which ones they are.
         voices: Whose key signs what is sent.
+        metrics: What is counted.
+        alerts: What is told when it changes.
     """
 
     engine: Engine
@@ -52,6 +60,8 @@ class Running(NamedTuple):
     log: AccessLog
     sessions: Sessions
     voices: Voices
+    metrics: Metrics
+    alerts: Alerts
 
     def close(self) -> None:
         """Stop what works beside the requests, commit what waits, and close."""
@@ -80,6 +90,11 @@ def start_running(
     Corroboration(engine, state, log.report).start(follower, tasks)
     CoverageSweeps(engine, state, settings.coverage, log.report).start(tasks)
     tasks.every(FORGET_S, "forget", state.forget_ended)
+    metrics = Metrics()
+    add_gauges(metrics, engine, tasks, follower)
+    alerts = _start_alerts(engine, settings, state=state, metrics=metrics)
+    _follow(follower, metrics, alerts)
+    alerts.start(tasks)
     logins = Logins(settings.login, tokens, state)
     witnesses = Witnesses(engine, state, settings.witnesses)
     witnesses.start(tasks)
@@ -95,4 +110,22 @@ def start_running(
         log,
         sessions,
         voices,
+        metrics,
+        alerts,
     )
+
+
+def _start_alerts(
+    engine: Engine, settings: Settings, *, state: ServiceState, metrics: Metrics
+) -> Alerts:
+    """Return who tells the webhooks."""
+    origin = engine.session().view().checkpoint.origin
+    return Alerts(settings.alerts, origin, state, metrics)
+
+
+def _follow(follower: Follower, metrics: Metrics, alerts: Alerts) -> None:
+    """Count each new record, and tell what it changes."""
+    counted = Records(metrics)
+    follower.subscribe("records", lambda _, one: counted.note(one), durable=False)
+    if alerts.has_webhooks:
+        follower.subscribe("alerts", partial(tell_status, alerts))

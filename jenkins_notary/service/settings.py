@@ -12,9 +12,11 @@ import msgspec
 
 from jenkins_notary.assets.asset import printable, raise_faults
 from jenkins_notary.errors import ConfigurationError
+from jenkins_notary.service.alerts import AlertSettings
 from jenkins_notary.service.classes import BuildsSection
 from jenkins_notary.service.coverage import CoverageSettings
 from jenkins_notary.service.logins import LoginSettings
+from jenkins_notary.service.measures import MetricsSettings
 from jenkins_notary.service.sections import Section
 from jenkins_notary.service.teams import Team  # noqa: TC001 - msgspec reads it
 from jenkins_notary.service.witnesses import WitnessSettings
@@ -39,6 +41,8 @@ class Settings(Section, frozen=True):
         login: How people log in.
         witnesses: Who is asked to sign checkpoints.
         coverage: Which builds are accounted for.
+        alerts: What is told to whom.
+        metrics: Who may read the figures.
     """
 
     ledgers: tuple[Team, ...] = ()
@@ -47,6 +51,8 @@ class Settings(Section, frozen=True):
     login: LoginSettings = LoginSettings()
     witnesses: WitnessSettings = WitnessSettings()
     coverage: CoverageSettings = CoverageSettings()
+    alerts: AlertSettings = AlertSettings()
+    metrics: MetricsSettings = MetricsSettings()
 
     def for_team(self, team: Team) -> Settings:
         """Return what holds for a team's ledger.

@@ -6,13 +6,13 @@ file of mode 0600; its path is said, its text is not.
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from contextlib import ExitStack
 
 from jenkins_notary.api.administration import record_administration
 from jenkins_notary.engines.companions import TOKENS
 from jenkins_notary.errors import ConfigurationError, NotFoundError, UsageError
+from jenkins_notary.service.peers import is_loopback
 from jenkins_notary.service.tokens import TokenFile, make_token, write_private
 from jenkins_notary.shapes import NamedTuple
 
@@ -203,18 +203,6 @@ def check_transport(how: ServeChoices) -> None:
             got="neither: tokens would be sent in the clear",
             advice=f"or, behind a proxy that ends TLS: --plain-http {how.host}",
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host is this one, by its address.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("0.0.0.0")
-    (True, True, False)
-    """
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def say(choices: Choices, text: str) -> None:

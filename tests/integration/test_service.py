@@ -302,6 +302,7 @@ RIGHTS = {
     ("POST", "/api/v1/envelopes"): {"auditor", "admin"},
     ("GET", "/api/v1/witnesses"): {"auditor", "admin"},
     ("GET", "/checkpoint"): {"auditor", "admin"},
+    ("GET", "/metrics"): {"auditor", "admin"},
     ("GET", "/tile/0/000.p/1"): {"auditor", "admin"},
     ("GET", "/trust/tile/0/000.p/1"): {"auditor", "admin"},
     ("GET", "/api/v1/status"): set(People._fields) - {"other"},

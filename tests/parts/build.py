@@ -256,6 +256,7 @@ PARTS: dict[str, GoPart | OwnGoPart | MavenPart | DebianPart] = {
         DebianPart("wget", "wget"),
         DebianPart("ssh-agent", "openssh-client"),
         DebianPart("chromium", "chromium"),
+        DebianPart("promtool", "prometheus"),
         DebianPart("chromedriver", "chromium-driver"),
         DebianPart("javac", "default-jdk-headless"),
         DebianPart("mvn", "maven"),
