@@ -322,7 +322,8 @@ def _read_archived(
     """Return (digests by path, why not all) of a provenance; None: it is not whole."""
     archived: dict[str, str] = {}
     missed = ""
-    for one in recorded:
+    # A build that was read twice has two of one call: the newest has the last word.
+    for one in reversed(recorded):
         if not is_whole(one) or one.statement is None:
             return None
         facts = one.statement.facts

@@ -9,8 +9,13 @@ from jenkins_notary.api.claims import record_claim
 from jenkins_notary.api.collect import Choice, Collector
 from jenkins_notary.api.corroborate import Corroborator
 from jenkins_notary.assets.claims import parse_claim
-from jenkins_notary.errors import PermissionDeniedError, UnavailableError
+from jenkins_notary.errors import (
+    NotFoundError,
+    PermissionDeniedError,
+    UnavailableError,
+)
 from jenkins_notary.evidence.build_view import describe_build
+from jenkins_notary.evidence.lifecycle import name_subjects
 from jenkins_notary.jenkins.memory import MemoryJenkins
 from jenkins_notary.values.jobid import parse_job_id
 from jenkins_notary.values.query import Query
@@ -18,6 +23,7 @@ from jenkins_notary.values.query import Query
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+    from typing import NoReturn
 
     from jenkins_notary.api.notary import Notary
     from jenkins_notary.errors import NotaryError
@@ -363,3 +369,119 @@ def test_the_evidence_of_a_build_shows_what_agrees_and_its_level(
     assert build["slsa"]["level"] == "L1"
     assert build["slsa"]["next"] == "L2"
     assert any("service" in one for one in build["slsa"]["because"])
+
+
+def test_a_renamed_job_is_asked_for_by_its_newest_name(
+    admin: Person, notary: Notary, jenkins: MemoryJenkins
+) -> None:
+    claim(admin)
+    subjects = name_subjects("ci.example.com", NAME, "billing/api")
+    facts = {"instance": "ci.example.com", "from": NAME, "to": "billing/api"}
+    author = notary._session.author()
+    notary._session.append([author.sign("alias", subjects, facts)])
+    jenkins.delete(NAME)
+    jenkins.add("billing/api", 7, artifacts={"target/app.jar": JAR}, actions=[CHECKOUT])
+
+    found = corroborate(notary, jenkins)
+
+    assert verdicts(found)["commit"] == "agrees"
+    assert found["artifacts"][0]["verdict"] == "agrees"
+
+
+def test_a_collection_whose_claims_cannot_be_compared_is_whole_and_says_so(
+    admin: Person,
+    notary: Notary,
+    jenkins: MemoryJenkins,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    claim(admin)
+
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise UnavailableError("Jenkins", got="HTTP 502")
+
+    monkeypatch.setattr(Corroborator, "_compare", fail)
+    result = Collector(notary._session, jenkins).collect(NAME, 7)
+
+    assert (result.outcome, result.code) == ("collected", 0)
+    assert any("are not compared: Jenkins: got HTTP 502" in o for o in admin.notices)
+
+
+def test_a_flood_of_claims_is_cut_and_told(
+    admin: Person,
+    notary: Notary,
+    jenkins: MemoryJenkins,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("jenkins_notary.api.corroborate.MAX_RECORDS", 2)
+    first = [claim(admin), claim(admin)]
+    claim(admin)
+
+    assert corroborate(notary, jenkins)["claims"] == first
+    assert any("are not compared" in one for one in admin.notices)
+
+
+def test_many_claims_are_compared_in_several_records(
+    admin: Person,
+    notary: Notary,
+    jenkins: MemoryJenkins,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("jenkins_notary.api.corroborate.MAX_CLAIMS", 2)
+    for _ in range(3):
+        claim(admin)
+
+    found = Corroborator(notary._session, jenkins).corroborate(parse_job_id(JOB))
+
+    assert len(found.indexes) == 2
+    again = Corroborator(notary._session, jenkins).corroborate(parse_job_id(JOB))
+    assert again.indexes == ()
+
+
+def test_a_corroboration_of_another_form_or_signer_names_no_claims(
+    admin: Person, notary: Notary, jenkins: MemoryJenkins, reader: Person
+) -> None:
+    index = claim(admin)
+    with reader.notary() as stranger:
+        forge(stranger, claims=[index])
+    forge(notary, claims="all")
+    forge(notary, claims=[True, "x", -1])
+
+    assert corroborate(notary, jenkins)["claims"] == [index]
+
+
+def forge(notary: Notary, **facts: object) -> None:
+    """Append a corroboration of the build."""
+    author = notary._session.author()
+    envelope = author.sign("corroboration", [], {"job": {"id": JOB}, **facts})
+    notary._session.append([envelope])
+
+
+def test_artifacts_of_a_build_with_a_gap_that_stays_are_unavailable(
+    admin: Person, notary: Notary, jenkins: MemoryJenkins
+) -> None:
+    claim(admin, digest=f"sha256:{'0' * 64}", name="gone.jar")
+    jenkins.faults["artifact", 7] = NotFoundError("artifact")
+
+    result = Collector(notary._session, jenkins).collect(NAME, 7)
+
+    assert result.outcome == "partial"
+    statement = result.records[-1].record.statement
+    assert statement is not None
+    (artifact,) = statement.predicate["artifacts"]
+    assert artifact["why"] == "not all archived files could be read"
+
+
+def test_a_build_that_was_read_twice_has_the_digests_of_the_newest_reading(
+    admin: Person, notary: Notary, jenkins: MemoryJenkins
+) -> None:
+    collector = Collector(notary._session, jenkins, Choice(again=True))
+    collector.collect(NAME, 7)
+    jenkins.add(NAME, 7, artifacts={"target/app.jar": b"swapped"}, duration=9)
+    collector.collect(NAME, 7)
+    (admin.home.parent / "work" / "app.jar").write_bytes(JAR)
+    with admin.notary(environ=ENVIRONMENT) as agent:
+        agent.notarize(["app.jar"])
+
+    (artifact,) = corroborate(notary, jenkins)["artifacts"]
+
+    assert artifact["verdict"] == "differs"

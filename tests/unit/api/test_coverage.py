@@ -13,6 +13,7 @@ from jenkins_notary.errors import (
     UnavailableError,
     UsageError,
 )
+from jenkins_notary.evidence.lifecycle import name_subjects
 from jenkins_notary.jenkins.memory import STARTED_MS, MemoryJenkins
 from jenkins_notary.ledger.author import Author, format_time
 from jenkins_notary.ledger.view import LedgerView
@@ -408,3 +409,54 @@ def test_the_figures_of_folders_add_up(
     assert report["totals"]["uncovered_jobs"] == 3
     assert report["totals"]["present"] == 2
     assert report["period"] == {"since": None, "until": None, "grace_s": 0}
+
+
+def test_a_renamed_job_is_covered_by_what_was_recorded_under_both_names(
+    notary: Notary, jenkins: MemoryJenkins, collect: Callable[..., None]
+) -> None:
+    collect(1, 2, 3)
+    subjects = name_subjects("ci.example.com", JOB, "billing/api")
+    facts = {"instance": "ci.example.com", "from": JOB, "to": "billing/api"}
+    author = notary._session.author()
+    notary._session.append([author.sign("alias", subjects, facts)])
+    jenkins.delete(JOB)
+    for number in range(1, 6):
+        jenkins.add("billing/api", number, artifacts={"out/a.jar": b"%d" % number})
+    collect(4, 5, name="billing/api")
+
+    found = count(notary, jenkins)
+
+    assert found.job == "billing/api"
+    assert states(found) == {"present": 5}
+
+
+def test_records_that_name_a_build_in_another_way_are_left_alone(
+    notary: Notary, jenkins: MemoryJenkins
+) -> None:
+    author = notary._session.author()
+    aliases = {"aliases": [f"{ID}#5"], "job": {"id": "no job"}}
+    elsewhere = {"job": {"id": f"elsewhere.example.com:{JOB}#4"}}
+    gitlab = {"job": {"id": f"{ID}#3", "ci": "gitlab"}}
+    said = {"status": "TRUSTED"}
+    notary._session.append(
+        [
+            author.sign("notarization", [], {**said, **one})
+            for one in (aliases, elsewhere, gitlab)
+        ]
+    )
+
+    assert states(count(notary, jenkins)) == {"missing": 5}
+
+
+def test_what_was_read_of_a_build_at_any_time_is_on_record(
+    notary: Notary, jenkins: MemoryJenkins
+) -> None:
+    collector = Collector(notary._session, jenkins, Choice(again=True))
+    collector.collect(JOB, 5)
+    jenkins.add(JOB, 5, log=b"more\n", artifacts={"other.jar": b"x"}, duration=9)
+    collector.collect(JOB, 5)
+    jenkins.add(JOB, 5, artifacts={"out/a.jar": b"5", "other.jar": b"x"}, duration=9)
+
+    found = count(notary, jenkins)
+
+    assert (found.artifacts, found.unrecorded) == (2, 0)
