@@ -133,7 +133,7 @@ def _check_all(ledger: str, env: Mapping[str, str], answers: Sequence[bytes]) ->
 @contextmanager
 def run_service(ledger: str, env: Mapping[str, str]) -> Iterator[Served]:
     """Run a service on a ledger until the block ends."""
-    process, port = _start(ledger, env)
+    process, port = start(ledger, env)
     try:
         with open(f"{ledger}.admin-token", encoding="ascii") as file:
             yield Served(process, port, file.read().strip())
@@ -142,7 +142,7 @@ def run_service(ledger: str, env: Mapping[str, str]) -> Iterator[Served]:
         process.communicate(timeout=60)
 
 
-def _start(ledger: str, env: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], int]:
+def start(ledger: str, env: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], int]:
     """Start the service; return its process and port."""
     process = subprocess.Popen(
         [
@@ -172,15 +172,9 @@ async def load(served: Served, count: int) -> Sent:
     async def client(first: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
         for number in range(first, count, CLIENTS):
-            body = _make_claim(number)
-            head = (
-                "POST /api/v1/records HTTP/1.1\r\nHost: notary\r\n"
-                f"Authorization: Bearer {served.token}\r\n"
-                f"Content-Length: {len(body)}\r\n\r\n"
-            )
+            body = make_claim(number)
             began = time.perf_counter()
-            writer.write(head.encode() + body)
-            answer = await _read_answer(reader)
+            answer = await _exchange(served, body, reader, writer)
             waits_ms.append((time.perf_counter() - began) * 1000)
             if number % 100 == 0:
                 answers.append(answer)
@@ -190,6 +184,36 @@ async def load(served: Served, count: int) -> Sent:
     began = time.perf_counter()
     await asyncio.gather(*[client(first) for first in range(CLIENTS)])
     return Sent(time.perf_counter() - began, waits_ms, answers)
+
+
+async def post_claim(served: Served, claim: bytes) -> bytes:
+    """Record a claim over a connection of its own; return the answer's body.
+
+    Raises:
+        OSError, EOFError: The connection breaks.
+        RuntimeError: The answer is not a good one.
+    """
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    try:
+        return await _exchange(served, claim, reader, writer)
+    finally:
+        writer.close()
+
+
+async def _exchange(
+    served: Served,
+    claim: bytes,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+) -> bytes:
+    """Send a claim over an open connection; return the answer's body."""
+    head = (
+        "POST /api/v1/records HTTP/1.1\r\nHost: notary\r\n"
+        f"Authorization: Bearer {served.token}\r\n"
+        f"Content-Length: {len(claim)}\r\n\r\n"
+    )
+    writer.write(head.encode() + claim)
+    return await _read_answer(reader)
 
 
 async def _read_answer(reader: asyncio.StreamReader) -> bytes:
@@ -203,7 +227,7 @@ async def _read_answer(reader: asyncio.StreamReader) -> bytes:
     return body
 
 
-def _make_claim(number: int) -> bytes:
+def make_claim(number: int) -> bytes:
     """Return the claim of one new digest."""
     digest = hashlib.sha256(os.urandom(16)).hexdigest()
     value = {
