@@ -210,6 +210,7 @@ def succeed(
     *,
     origin: str | None,
     co_signers: Sequence[Signer],
+    published: Sequence[bytes],
     progress: Progress,
 ) -> None:
     """Begin a new log that follows the session's, and take its records over.
@@ -219,6 +220,7 @@ def succeed(
         url: Where the new ledger goes; there must be none.
         origin: The new log's name; None for one made of the host's name.
         co_signers: Further administrators' keys.
+        published: Receipts and checkpoints that went out, beside the user's own pin.
         progress: Called with (phase, done, total).
 
     Raises:
@@ -240,7 +242,10 @@ def succeed(
     verifiers = [load_log_verifier(one) for one in vkeys]
     report = verify_ledger(session.store, verifiers, KeyVerifier, progress=progress)
     report.raise_findings()
-    last_note = _newer_note(session.load_pin(old.checkpoint.origin), old, verifiers)
+    pin = session.load_pin(old.checkpoint.origin)
+    seen = [_read_published(one) for one in published]
+    seen += [] if pin is None else [pin.note]
+    last_note = _newer_note(seen, old, verifiers)
     os.makedirs(os.path.dirname(places.ledger), mode=0o700, exist_ok=True)
     unfinished, waiting = f"{places.ledger}.new", f"{places.log_key}.new"
     _clear(unfinished, waiting)
@@ -359,19 +364,18 @@ def _restore_companions(session: Session, folder: str) -> None:
 
 
 def _newer_note(
-    pin: Pin | None, old: LedgerView, verifiers: Sequence[Ed25519Verifier]
+    seen: Sequence[bytes], old: LedgerView, verifiers: Sequence[Ed25519Verifier]
 ) -> bytes | None:
-    """Return the pinned checkpoint if the ledger is older than it.
+    """Return the newest checkpoint that was seen if the ledger is older than it.
 
     Raises:
         IntegrityError: It was signed by a key that the ledger does not know yet.
     """
-    if pin is None:
-        return None
-    if _read_size(pin.note) <= old.checkpoint.size:
+    note = max(seen, key=_read_size, default=None)
+    if note is None or _read_size(note) <= old.checkpoint.size:
         return None
     try:
-        open_checkpoint(pin.note, verifiers)
+        open_checkpoint(note, verifiers)
     except IntegrityError as error:
         raise IntegrityError(
             f"ledger {old.checkpoint.origin} at size {old.size}",
@@ -379,7 +383,7 @@ def _newer_note(
             got="one from before the ledger's key was rotated",
             advice="use a backup from after the rotation",
         ) from error
-    return pin.note
+    return note
 
 
 def _read_size(note: bytes) -> int:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jenkins_notary.api.copies import BackupResult
+    from jenkins_notary.api.resend import Resent
     from jenkins_notary.api.results import LedgerStatus
     from jenkins_notary.api.session import Session
     from jenkins_notary.ledger.audit import AuditResult
@@ -199,12 +200,26 @@ class LedgerKeeper:
         )
         return self.status()
 
-    def succeed(self, url: str, *, origin: str | None = None) -> LedgerStatus:
+    def resend(self, sources: Sequence[str]) -> Resent:
+        """Record again what a log that was lost had recorded.
+
+        Args:
+            sources: Ledger files, such as an auditor's copy, and folders with
+                ``*.dsse.json`` anywhere below.
+        """
+        from jenkins_notary.api.resend import resend
+
+        return resend(self._session, sources)
+
+    def succeed(
+        self, url: str, *, origin: str | None = None, published: Sequence[bytes] = ()
+    ) -> LedgerStatus:
         """Begin a new log that follows this one; return where the new one stands.
 
         Args:
             url: Where the new ledger goes.
             origin: Its name; None for one made of the host's name.
+            published: Receipts and checkpoints that went out, beside the pin.
         """
         from jenkins_notary.api.copies import succeed
 
@@ -213,6 +228,7 @@ class LedgerKeeper:
             url,
             origin=origin,
             co_signers=self._session.co_signers(),
+            published=published,
             progress=self._session.report,
         )
         return LedgerKeeper(self._session.reopen(url)).status()

@@ -61,6 +61,11 @@ def declare_succeed(parser: Parser) -> None:
     parser.option(
         "--origin", "the log's name, for good; else made of the host's", metavar="NAME"
     )
+    parser.option(
+        "--published",
+        "a receipt or checkpoint that went out: the newest is bound; repeat",
+        metavar="FILE",
+    )
     add_all(parser, add_co_keys, add_ledger, add_key)
 
 
@@ -119,10 +124,7 @@ def run_backup(context: Context) -> int:
 
 def run_restore(context: Context) -> int:
     """Bring a ledger back."""
-    published = [
-        read_file(one, "published checkpoint", limit=MAX_PUBLISHED_BYTES)
-        for one in context.texts("published")
-    ]
+    published = _read_published(context)
     with context.notary() as notary:
         status = notary.ledger.restore(context.word("DIR"), published=published)
     return show_status(context, status)
@@ -132,7 +134,9 @@ def run_succeed(context: Context) -> int:
     """Begin a log that follows another."""
     with context.notary() as notary:
         status = notary.ledger.succeed(
-            context.word("URL"), origin=context.text("origin")
+            context.word("URL"),
+            origin=context.text("origin"),
+            published=_read_published(context),
         )
     return show_status(context, status)
 
@@ -186,6 +190,14 @@ def _show(context: Context, found: Mapping[str, object]) -> int:
     """Print what was done; return 0."""
     context.output.show(found, lambda: format_fields(found.items(), indent=""))
     return 0
+
+
+def _read_published(context: Context) -> list[bytes]:
+    """Return the receipts and checkpoints that are named."""
+    return [
+        read_file(one, "published checkpoint", limit=MAX_PUBLISHED_BYTES)
+        for one in context.texts("published")
+    ]
 
 
 def _read_text(context: Context) -> str:

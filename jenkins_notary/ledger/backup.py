@@ -24,6 +24,8 @@ What is left out: copying the store itself, which is the engine's affair.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from jenkins_notary.errors import ConfigurationError, IntegrityError, NotFoundError
 from jenkins_notary.ledger.bodies import find_bodies, read_body
 from jenkins_notary.ledger.findings import no_progress
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from jenkins_notary.ports import Blobs, Store
     from jenkins_notary.tlog.checkpoint import Checkpoint
     from jenkins_notary.tlog.note import NoteVerifier
+    from jenkins_notary.values.body import Body
 
 MANIFEST = "manifest.json"
 LEDGER = "ledger.db"
@@ -169,16 +172,27 @@ def copy_bodies(
         for sha, body in find_bodies(record.statement).items():
             if target.has(sha) or not source.has(sha):
                 continue
-            stream = _ChunkStream(read_body(source, body))
-            try:
-                put = target.put(stream)  # type: ignore[arg-type]  # It only reads.
-            except NotFoundError:
-                continue
-            if put != body:
-                raise IntegrityError(f"body {sha}", expected=f"{body}", got=f"{put}")
-            copied += 1
+            with suppress(NotFoundError):
+                copy_one_body(source, target, body)
+                copied += 1
     progress("bodies", view.size, view.size)
     return copied
+
+
+def copy_one_body(source: Blobs, target: Blobs, body: Body) -> None:
+    """Copy one body, checked.
+
+    Raises:
+        NotFoundError: It is not there.
+        IntegrityError: The stored body is not the one that was signed.
+        StorageError: The target's disk is full.
+    """
+    stream = _ChunkStream(read_body(source, body))
+    put = target.put(stream)  # type: ignore[arg-type]  # It only reads.
+    if put != body:
+        raise IntegrityError(
+            f"body {body.sha256_hex}", expected=f"{body}", got=f"{put}"
+        )
 
 
 def upgrade_ledger(store: Store) -> list[str]:

@@ -234,6 +234,10 @@ class Trust:
         self._apply_genesis(old, statement.predicate, ancestors - 1)
         self._ancestors[self.origin] = inherits.size
 
+    def inherited_size(self, origin: str) -> int:
+        """Return how many records were taken over from an origin; 0 for none."""
+        return self._ancestors.get(origin, 0)
+
     def _is_authorized(self, record: ProvenRecord) -> bool:
         """Return whether enough administrators, valid at its index, have signed."""
         assert record.envelope is not None  # noqa: S101 - apply() has checked it

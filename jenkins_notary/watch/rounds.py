@@ -23,7 +23,10 @@ others find it by their own copy, or by receipts that two of them compare.
 
 from __future__ import annotations
 
-from jenkins_notary.errors import IntegrityError
+import os
+import time
+
+from jenkins_notary.errors import IntegrityError, StorageError
 from jenkins_notary.files.pins import load_pin_file, save_pin_file
 from jenkins_notary.ledger.mirror import Mirror
 from jenkins_notary.ledger.pins import Pin
@@ -105,6 +108,10 @@ def run_round(
     pin = load_pin_file(state_file)
     view = ledger.open_view(pin)
     origin = view.checkpoint.origin
+    if pin is not None and _checkpoint(pin).origin != origin:
+        # The log rightly follows the one that was audited so far.
+        _set_aside(state_file)
+        pin = None
     store = open_copy(f"{state_file}.copy", origin, ledger.vkeys[0])
     try:
         work = _Round(ledger, Mirror(store, ledger.signatures), draw)
@@ -231,6 +238,22 @@ class _Round:
                 advice="the service hides or invents a record: do not rely on it",
             )
         return own
+
+
+def _set_aside(state_file: str) -> None:
+    """Keep what was seen of a log that has ended: the evidence of what was lost.
+
+    Raises:
+        StorageError: It cannot be renamed.
+    """
+    try:
+        for name in (state_file, f"{state_file}.copy"):
+            if os.path.exists(name):
+                os.rename(name, f"{name}.{int(time.time())}.ended")
+    except OSError as error:
+        raise StorageError(
+            f"state {state_file}", got=error.strerror or "an error"
+        ) from error
 
 
 def _checkpoint(pin: Pin) -> Checkpoint:

@@ -222,6 +222,18 @@ def test_a_copy_of_another_log_is_refused(
         audit(service, tmp_path)
 
 
+def test_a_log_of_another_name_that_does_not_follow_is_found(
+    service: LedgerService, tmp_path: Path
+) -> None:
+    audit(service, tmp_path)
+    before = pinned(tmp_path)
+    service.ledger = Ledger(origin="ci.example.com/other")
+
+    with pytest.raises(IntegrityError, match="a checkpoint of that log"):
+        audit(service, tmp_path)
+    assert pinned(tmp_path) == before
+
+
 def test_a_checkpoint_by_another_key_is_refused(
     service: LedgerService, tmp_path: Path
 ) -> None:
