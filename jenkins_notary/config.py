@@ -181,7 +181,8 @@ NOT_IN_FILE = frozenset({"config"})
 
 VARIABLES = frozenset(
     {
-        *("DEBUG", "HOOK", "HOOK_CLAIMS", "KEY_PASSPHRASE", "MODE", "TOKEN"),
+        *("DEBUG", "HOOK", "HOOK_CLAIMS", "ID_TOKEN", "KEY_PASSPHRASE", "MODE"),
+        "TOKEN",
         *("IMMUDB_CERT", "IMMUDB_KEY", "IMMUDB_PASSWORD", "IMMUDB_PASSWORD_FILE"),
         *("IMMUDB_SERVER_KEY", "IMMUDB_USER"),
         "JENKINS_TOKEN",

@@ -67,6 +67,8 @@ _CLIENT_TYPES = frozenset(
 _OWN_FACTS = frozenset({"recorder", "sources", "submitter"})
 """What tells a record that a service made of its own knowledge from a client's."""
 
+_OWN_FACTS_OF_JOBS = frozenset({"identity", "class"})
+
 
 class Principal(NamedTuple):
     """Who asks: a token, or a person who has logged in.
@@ -173,7 +175,9 @@ def check_statement(who: Principal, view: LedgerView, statement: Statement) -> N
             expected="a record of " + ", ".join(sorted(_CLIENT_TYPES)),
             got=statement.type,
         )
-    own = sorted(_OWN_FACTS & statement.facts.keys())
+    job = statement.facts.get("job")
+    told = job.keys() if isinstance(job, dict) else frozenset[str]()
+    own = sorted((_OWN_FACTS & statement.facts.keys()) | (_OWN_FACTS_OF_JOBS & told))
     if own:
         raise PermissionDeniedError(
             f"token {who.name}",
