@@ -59,8 +59,8 @@ _SEEN, _OUT = "alert-seen", "alert-out"
 _MAX_ANSWER = 64 << 10
 _REFUSED = frozenset({400, 413, 415, 422})
 
-Kind = Literal["status", "coverage", "audit", "disk"]
-KINDS: tuple[Kind, ...] = ("status", "coverage", "audit", "disk")
+Kind = Literal["status", "coverage", "corroboration", "audit", "disk"]
+KINDS: tuple[Kind, ...] = ("status", "coverage", "corroboration", "audit", "disk")
 
 
 class Webhook(Section, frozen=True):

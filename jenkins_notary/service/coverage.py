@@ -21,7 +21,7 @@ from jenkins_notary.api.coverage import Coverage, Period
 from jenkins_notary.api.exemptions import list_exemptions
 from jenkins_notary.api.gathering import parse_pattern
 from jenkins_notary.errors import UsageError
-from jenkins_notary.evidence.coverage import sum_coverage, sum_folders
+from jenkins_notary.evidence.coverage import STATES, sum_coverage, sum_folders
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.service.scopes import covers, parse_scope
 from jenkins_notary.service.sections import Section
@@ -47,7 +47,6 @@ MAX_JOBS = 1000
 MAX_KEPT = 100_000
 MAX_FAULTS = 10
 _JOB, _SWEEP = "coverage", "coverage-sweep"
-_FIGURES = ("present", "missing", "lost", "deleted", "exempt", "open")
 
 
 class CoverageSettings(Section, frozen=True):
@@ -181,6 +180,7 @@ class CoverageSweeps:
         pause_ms = self._settings.every_minutes * 60_000
         summary = {
             "at": format_time(at_ms),
+            "ms": at_ms,
             "next": sweep.session.clock.now_ms() + pause_ms,
             "period": sweep.period.to_dict(),
             "exemptions": exemptions[:MAX_JOBS],
@@ -213,18 +213,23 @@ def _tell_none(_instance: str, _folders: Sequence[Mapping[str, Any]]) -> None:
     """Tell nobody of a sweep."""
 
 
-def read_totals(state: ServiceState) -> dict[tuple[str, ...], float]:
-    """Return how many builds have each state by the last sweeps, for a gauge."""
-    found: dict[tuple[str, ...], float] = {(one,): 0.0 for one in _FIGURES}
-    for _, sweep in state.scan(_SWEEP):
-        for one in _FIGURES:
-            found[(one,)] += sweep["totals"][one]
-    return found
+def list_sweeps(state: ServiceState) -> Sequence[tuple[str, Mapping[str, Any]]]:
+    """Return (instance, what is true of its last sweep) of each controller."""
+    return state.scan(_SWEEP)
 
 
-def read_unrecorded(state: ServiceState) -> float:
-    """Return how many archived files are not on record, for a gauge."""
-    return float(sum(sweep["totals"]["unrecorded"] for _, sweep in state.scan(_SWEEP)))
+def read_states(state: ServiceState) -> dict[tuple[str, ...], float]:
+    """Return how many builds have each state by the last sweeps; none without one."""
+    totals = [sweep["totals"] for _, sweep in list_sweeps(state)]
+    if not totals:
+        return {}
+    return {(one,): float(sum(each[one] for each in totals)) for one in STATES}
+
+
+def read_unrecorded(state: ServiceState) -> float | None:
+    """Return how many archived files are not on record, None without a sweep."""
+    totals = [sweep["totals"]["unrecorded"] for _, sweep in list_sweeps(state)]
+    return float(sum(totals)) if totals else None
 
 
 def read_coverage(
@@ -241,7 +246,7 @@ def read_coverage(
         every_job: Whether jobs are listed that lack nothing.
     """
     reports = []
-    for instance, sweep in state.scan(_SWEEP):
+    for instance, sweep in list_sweeps(state):
         jobs = [
             value
             for _, value in _scan(state, f"{instance}:")

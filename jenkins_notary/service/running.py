@@ -8,6 +8,12 @@ from jenkins_notary.service.alerts import Alerts
 from jenkins_notary.service.corroborating import Corroboration
 from jenkins_notary.service.coverage import CoverageSweeps
 from jenkins_notary.service.follower import Follower
+from jenkins_notary.service.gaps import (
+    add_coverage_gauges,
+    count_verdict,
+    tell_coverage,
+    tell_difference,
+)
 from jenkins_notary.service.logins import Logins
 from jenkins_notary.service.measures import Records, add_gauges
 from jenkins_notary.service.metrics import Metrics
@@ -23,9 +29,10 @@ from jenkins_notary.shapes import NamedTuple
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from jenkins_notary.service.access_log import AccessLog
-    from jenkins_notary.service.session import Engine
+    from jenkins_notary.service.session import Engine, ServiceSession
     from jenkins_notary.service.settings import Settings
     from jenkins_notary.service.tokens import TokenFile
+    from jenkins_notary.trust.record import ProvenRecord
 
 FORGET_S = 600.0
 
@@ -88,12 +95,15 @@ def start_running(
     voices = Voices(settings.builds, keys, sessions)
     engine.use_voices(voices)
     Corroboration(engine, state, log.report).start(follower, tasks)
-    CoverageSweeps(engine, state, settings.coverage, log.report).start(tasks)
     tasks.every(FORGET_S, "forget", state.forget_ended)
     metrics = Metrics()
     add_gauges(metrics, engine, tasks, follower)
     alerts = _start_alerts(engine, settings, state=state, metrics=metrics)
     _follow(follower, metrics, alerts)
+    add_coverage_gauges(metrics, state)
+    sweeps = CoverageSweeps(engine, state, settings.coverage, log.report)
+    sweeps.on_swept = partial(tell_coverage, alerts)
+    sweeps.start(tasks)
     alerts.start(tasks)
     logins = Logins(settings.login, tokens, state)
     witnesses = Witnesses(engine, state, settings.witnesses)
@@ -126,6 +136,15 @@ def _start_alerts(
 def _follow(follower: Follower, metrics: Metrics, alerts: Alerts) -> None:
     """Count each new record, and tell what it changes."""
     counted = Records(metrics)
-    follower.subscribe("records", lambda _, one: counted.note(one), durable=False)
+    verdicts = metrics.counter(
+        "corroborations_total", "Builds whose claims were compared.", "verdict"
+    )
+
+    def count(_: ServiceSession, record: ProvenRecord) -> None:
+        counted.note(record)
+        count_verdict(verdicts, record)
+
+    follower.subscribe("records", count, durable=False)
     if alerts.has_webhooks:
         follower.subscribe("alerts", partial(tell_status, alerts))
+        follower.subscribe("corroboration-alerts", partial(tell_difference, alerts))

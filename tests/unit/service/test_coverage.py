@@ -15,7 +15,7 @@ from jenkins_notary.service.coverage import (
     CoverageSettings,
     CoverageSweeps,
     read_coverage,
-    read_totals,
+    read_states,
     read_unrecorded,
 )
 from jenkins_notary.service.session import Engine, ServiceSession
@@ -95,7 +95,7 @@ def test_a_sweep_keeps_jobs_and_figures_and_tells_folders(world: World) -> None:
     assert report["totals"]["missing"] == 2
     assert [one["job"] for one in report["jobs"]] == ["payments/api", "web"]
     assert [one["folder"] for one in world.swept[0]] == ["", "payments"]
-    assert read_totals(world.state)["missing",] == 2
+    assert read_states(world.state)["missing",] == 2
     assert read_unrecorded(world.state) == 0
 
 
