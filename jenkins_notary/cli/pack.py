@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import re
+from tempfile import TemporaryFile  # noqa: TID253 - neither command is a quick one
 
 from jenkins_notary.cli.commands import Command
 from jenkins_notary.cli.files import open_file, read_file
-from jenkins_notary.cli.options import add_all, add_ledger
+from jenkins_notary.cli.options import add_all, add_ledger, add_registry, add_service
 from jenkins_notary.cli.output import format_fields, format_table
+from jenkins_notary.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
+    from typing import Any, BinaryIO
 
     from jenkins_notary.cli.context import Context
     from jenkins_notary.cli.options import Parser
     from jenkins_notary.evidence.pack_head import Selection
 
 MAX_POLICY_BYTES = 1 << 20
+_PIECE = 1 << 20
 _TOLD = 20
 
 
@@ -71,7 +73,7 @@ def declare_pack(parser: Parser) -> None:
         "--bodies", "with logs and attachments, unless --no-bodies", key="pack-bodies"
     )
     parser.option("--policy", "a policy to go along, a YAML file", metavar="FILE")
-    add_all(parser, add_ledger)
+    add_all(parser, add_ledger, add_service, add_registry)
 
 
 def declare_verify(parser: Parser) -> None:
@@ -90,35 +92,43 @@ def declare_verify(parser: Parser) -> None:
 
 def run_pack(context: Context) -> int:
     """Write a pack."""
-    from jenkins_notary.files.new_file import write_new_file
+    from jenkins_notary.evidence.pack_head import suggest_name
+    from jenkins_notary.files.new_file import new_file
 
     selection = read_selection(context)
-    policy, path = context.text("policy"), context.text("pack-file")
-    with context.notary() as notary:
-        pieces = notary.pack(
-            selection,
-            with_bodies=context.flag("pack-bodies", default=True),
-            policy=None
-            if policy is None
-            else read_file(policy, "policy", limit=MAX_POLICY_BYTES),
-        )
-        if path == "-":
-            for piece in pieces:
+    path = context.text("pack-file") or suggest_name(selection)
+    if path == "-":
+        with TemporaryFile() as spool:
+            _write(context, selection, spool)
+            spool.seek(0)
+            while piece := spool.read(_PIECE):
                 context.output.write(piece)
-            return 0
-        path = path or suggest_name(selection)
-        size, sha256_hex = write_new_file(path, pieces, "pack")
-    found = {
-        "pack": path,
-        "size": size,
-        "sha256": sha256_hex,
-        "selection": selection.to_dict(),
-    }
+        return 0
+    with new_file(path, "pack") as file:
+        _write(context, selection, file)
+        size = file.tell()
+    found = {"pack": path, "size": size, "selection": selection.to_dict()}
     how = f"jenkins-notary verify-pack {path} --log VKEY"
     context.output.show(
         found, lambda: [f"{path}: {size} bytes; anyone checks it by {how}"]
     )
     return 0
+
+
+def _write(context: Context, selection: Selection, file: BinaryIO) -> None:
+    """Write the pack into a file: of the ledger here, or as a service makes it."""
+    with_bodies = context.flag("pack-bodies", default=True)
+    policy = context.text("policy")
+    if context.is_remote:
+        if policy is not None:
+            raise UsageError("--policy", expected="a ledger on this machine")
+        with context.remote_reader() as remote:
+            remote.fetch_pack(selection, file, with_bodies=with_bodies)
+        return
+    text = policy and read_file(policy, "policy", limit=MAX_POLICY_BYTES)
+    with context.notary() as notary:
+        pieces = notary.pack(selection, with_bodies=with_bodies, policy=text or None)
+        file.writelines(pieces)
 
 
 def run_verify(context: Context) -> int:
@@ -135,18 +145,6 @@ def run_verify(context: Context) -> int:
         )
     context.output.show(check.to_dict(), lambda: _describe(check.to_dict()))
     return 0
-
-
-def suggest_name(selection: Selection) -> str:
-    """Return the name of a pack's file.
-
-    >>> from jenkins_notary.evidence.pack_head import Selection
-    >>> suggest_name(Selection("build", "ci.example.com:payments/main#42"))
-    'build-ci.example.com-payments-main-42.pack.tar'
-    """
-    words = [one for one in selection if one is not None]
-    slug = re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(words)).strip("-.")
-    return f"{slug[:120]}.pack.tar"
 
 
 def _describe(check: dict[str, Any]) -> Iterator[str]:

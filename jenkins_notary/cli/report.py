@@ -27,7 +27,7 @@ def declare(parser: Parser) -> None:
 
 def run(context: Context) -> int:
     """Write a report."""
-    from jenkins_notary.files.new_file import write_new_file
+    from jenkins_notary.files.new_file import new_file
     from jenkins_notary.pages.reports import render_html, render_markdown
 
     selection, path = read_selection(context), context.text("report-file")
@@ -38,9 +38,10 @@ def run(context: Context) -> int:
     else:
         text = render_markdown(report, None)
     if path is not None:
-        size, sha256_hex = write_new_file(path, [text], "report")
-        found = {"report": path, "size": size, "sha256": sha256_hex}
-        context.output.show(found, lambda: [f"{path}: {size} bytes"])
+        with new_file(path, "report") as file:
+            file.write(text)
+        found = {"report": path, "size": len(text)}
+        context.output.show(found, lambda: [f"{path}: {len(text)} bytes"])
     elif context.output.format == "text":
         context.output.write_foreign(text)
     else:

@@ -20,6 +20,8 @@ proven or refuted by them (``pack_check``); ``vkeys`` are never believed.
 
 from __future__ import annotations
 
+import re
+
 from jenkins_notary.errors import IntegrityError
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.canonical import canonical_json, load_json
@@ -88,6 +90,17 @@ class Selection(NamedTuple):
             if (one := self._asdict()[key]) is not None
         ]
         return ", ".join([f"{self.kind} {first}".strip(), *rest])
+
+
+def suggest_name(selection: Selection) -> str:
+    """Return the name of a pack's file.
+
+    >>> suggest_name(Selection("build", "ci.example.com:payments/main#42"))
+    'build-ci.example.com-payments-main-42.pack.tar'
+    """
+    words = [one for one in selection if one is not None]
+    slug = re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(words)).strip("-.")
+    return f"{slug[:120]}.pack.tar"
 
 
 class LeftOut(NamedTuple):

@@ -1,30 +1,30 @@
-"""Write a file that is there whole or not at all, from pieces made meanwhile."""
+"""Write a file that is there whole or not at all."""
 
 from __future__ import annotations
 
-import hashlib
 import os
+from contextlib import contextmanager
 
 from jenkins_notary.errors import StorageError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
+    from typing import BinaryIO
 
 
-def write_new_file(path: str, pieces: Iterable[bytes], what: str) -> tuple[int, str]:
-    """Write a file that is not there yet, readable by its owner alone.
+@contextmanager
+def new_file(path: str, what: str) -> Iterator[BinaryIO]:
+    """Give a block a file to fill, which takes its place once the block has ended.
+
+    It can be read by its owner alone. Where the block fails nothing is left.
 
     Args:
-        path: The file.
-        pieces: Its bytes; where making them fails nothing is left.
+        path: Where it goes; nothing may be there yet.
         what: What it is, for messages.
 
-    Returns:
-        (size, SHA-256 hex).
-
     Raises:
-        UsageError: It is there already.
+        UsageError: Something is there already.
         StorageError: It cannot be written.
     """
     if os.path.lexists(path):
@@ -33,13 +33,10 @@ def write_new_file(path: str, pieces: Iterable[bytes], what: str) -> tuple[int, 
         )
     temporary = f"{path}.{os.urandom(6).hex()}.tmp"
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            digest, size = hashlib.sha256(), 0
-            with os.fdopen(descriptor, "wb") as file:
-                for piece in pieces:
-                    digest.update(piece)
-                    size += file.write(piece)
+            with os.fdopen(descriptor, "w+b") as file:
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
@@ -53,4 +50,3 @@ def write_new_file(path: str, pieces: Iterable[bytes], what: str) -> tuple[int, 
             got=error.strerror or "an error",
             advice="free space, or name another place",
         ) from error
-    return size, digest.hexdigest()

@@ -197,6 +197,12 @@ _PARAMETERS: dict[str, dict[str, dict[str, Any]]] = {
     "/log": dict.fromkeys(("job", "stage", "started", "asOf", "lines", "grep"), _TEXT),
     "/logs": dict.fromkeys(("job", "stage", "started", "asOf"), _TEXT),
     "/coverage": {"folder": _TEXT, "all": {"enum": ["true", "false"]}},
+    "/pack": {
+        **dict.fromkeys(
+            ("job", "started", "release", "folder", "since", "until"), _TEXT
+        ),
+        "bodies": {"enum": ["true", "false"]},
+    },
     "/proofs": {"index": _NUMBER, "from": _NUMBER, "size": _NUMBER},
 }
 _FAILURES = {
@@ -316,6 +322,8 @@ def _describe_answer(route: Route, key: str) -> dict[str, Any]:
         return {"text/plain": {"schema": _TEXT}}
     if route.lane in {TILES, DOWNLOAD}:
         return {"application/octet-stream": {"schema": _TEXT}}
+    if key == "/pack":
+        return {"application/x-tar": {"schema": _TEXT}}
     if key.endswith("/receipt") or key in {"/log", "/metrics"}:
         return {"text/plain": {"schema": _TEXT}}
     return _json_of(_ANSWERS.get(key, _OBJECT))

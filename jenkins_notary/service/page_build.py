@@ -133,6 +133,7 @@ def _facts(
         "url": outside_url(internal.get("url")),
         "log": log and call.link.log(job, **asked),
         "log_text": call.link.api("log", job=job, **asked) if is_text_kept else None,
+        "pack": call.link.api("pack", job=job, **asked),
         "stages": list(_stages(call.link, provenance, job, asked)) if log else [],
         "gaps": [
             (what, _say_gap(why)) for what, why in object_of(build["gaps"]).items()

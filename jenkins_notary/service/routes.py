@@ -14,6 +14,7 @@ from jenkins_notary.service.deliveries import parse_delivery
 from jenkins_notary.service.log_files import show_envelopes
 from jenkins_notary.service.logs import find_log
 from jenkins_notary.service.measures import show_metrics
+from jenkins_notary.service.packs import give_pack
 from jenkins_notary.service.rules import (
     ATTACH,
     AUDIT,
@@ -161,6 +162,14 @@ ROUTES: tuple[Route, ...] = (
         READ,
         handlers.gate,
         8 * _MIB,
+    ),
+    Route(
+        "GET",
+        f"{API}/pack",
+        EVIDENCE,
+        "Return the evidence of a build, a release or a period as one archive.",
+        LONG,
+        give_pack,
     ),
     Route(
         "GET",

@@ -293,6 +293,9 @@ RIGHTS = {
     ("GET", "/api/v1/evidence"): {
         *("writer", "status", "security", "reader", "auditor", "admin"),
     },
+    ("GET", "/api/v1/pack"): {
+        *("writer", "status", "security", "reader", "auditor", "admin"),
+    },
     ("GET", "/api/v1/records/0"): {
         *("writer", "status", "security", "reader", "auditor", "admin"),
     },

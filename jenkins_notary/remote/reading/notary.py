@@ -15,8 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import builtins
     from collections.abc import Iterator, Mapping, Sequence
-    from typing import Any
+    from typing import Any, BinaryIO
 
+    from jenkins_notary.evidence.pack_head import Selection
     from jenkins_notary.remote.reading.logs import RemoteLog
 
 
@@ -129,6 +130,20 @@ class RemoteReader(RemoteNotary):
         from jenkins_notary.remote.reading.bodies import read_body
 
         yield from read_body(self._open(), digest_hex(parse_digest(digest)))
+
+    def fetch_pack(
+        self, selection: Selection, file: BinaryIO, *, with_bodies: bool
+    ) -> None:
+        """Write a pack as the service makes it; what it proves, ``verify-pack`` tells.
+
+        Args:
+            selection: What goes in.
+            file: Where it goes.
+            with_bodies: Whether logs and attachments do.
+        """
+        asked = {key: one for key, one in selection.to_dict().items() if key != "kind"}
+        query = format_query({**asked, "bodies": None if with_bodies else "false"})
+        self._open().fetch(f"/pack{query}", None, file)
 
     def find_log(
         self,
