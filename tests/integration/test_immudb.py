@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,7 @@ from jenkins_notary.ledger.transfer import Transfer
 from tests.command import command
 from tests.parts.build import PARTS
 from tests.parts.immudb import HOST, USER, serve_immudb
+from tests.parts.serving import Serving, claim
 from tests.program import PROGRAM
 
 if TYPE_CHECKING:
@@ -392,3 +395,49 @@ def test_a_ledger_moves_with_all_its_proofs(site: Site, tmp_path: Path) -> None:
     assert site.run("notarize", app, **immudb).code == 78
     assert site.run("notarize", app, **third).code == 0
     assert site.run("ledger", "verify", "--signatures", **third).code == 0
+
+
+class TwoServices(Serving):
+    """A service on the site's ledger in immudb; several may run at once."""
+
+    def __init__(self, site: Site, folder: Path) -> None:
+        super().__init__(folder)
+        self.ledger = site.environ["JENKINS_NOTARY_LEDGER"]  # type: ignore[assignment]  # a URL
+        self.environ = {**os.environ, **site.environ}
+        (token,) = (site.home / "data/jenkins-notary/immudb").glob("*.admin-token")
+        (self.home / "ledger.db.admin-token").write_bytes(token.read_bytes())
+
+
+def test_several_services_on_one_immudb_share_one_log(
+    site: Site, tmp_path: Path
+) -> None:
+    """Each takes records while the other does; nothing is lost, nothing forks."""
+    started = subprocess.run(
+        [*PROGRAM, "token", "create", "first", "--role", "admin"],
+        env={**os.environ, **site.environ},
+        capture_output=True,
+        check=True,
+    )
+    keys = site.home / "data/jenkins-notary/immudb"
+    (keys / "ours.admin-token").write_bytes(started.stdout)
+    digests = [f"sha256:{n:064x}" for n in range(1, 81)]
+    with (
+        TwoServices(site, tmp_path / "one") as one,
+        TwoServices(site, tmp_path / "two") as two,
+    ):
+
+        def record(number: int) -> int:
+            service = (one, two)[number % 2]
+            answer = service.ask("POST", "/api/v1/records", claim(digests[number]))
+            return answer.status
+
+        with ThreadPoolExecutor(16) as pool:
+            statuses = [*pool.map(record, range(80))]
+        sizes = {o.ask("GET", "/api/v1/status").json["tree_size"] for o in (one, two)}
+
+    assert statuses == [200] * 80
+    assert len(sizes) == 1
+    found = site.run("evidence", claim()["job"]["id"], "-o", "json", "--limit", "200")
+    recorded = [one["subjects"][0]["digest"] for one in found.json["records"]]
+    assert sorted(f"sha256:{one['sha256']}" for one in recorded) == digests
+    assert site.run("ledger", "verify").code == 0
