@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from html import unescape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -167,6 +169,34 @@ def test_health_and_access_log_name_the_team(world: World) -> None:
 
     seen = [one["path"] for one in world.service.lines(before + 4)[before:]]
     assert "/teams/mobile/readyz" in seen
+
+
+def test_pages_of_a_team_lead_to_its_own_pages_alone(world: World) -> None:
+    ask, html = world.service.ask, {"Accept": "text/html"}
+    digest = "sha256:" + "ab" * 32
+    answer = ask(
+        "POST",
+        "/teams/mobile/api/v1/records",
+        claim(digest, job=JOB),
+        token=world.mobile,
+    )
+    assert answer.status == 200
+    todo, seen = ["/teams/mobile/"], set[str]()
+    while todo and len(seen) < 40:
+        path = todo.pop()
+        seen.add(path)
+        page = ask("GET", path, token=world.mobile, headers=html)
+        assert page.status == 200, path
+        text = page.body.decode()
+        if page.headers["content-type"].startswith("text/html"):
+            found = re.findall(r'(?:href|src|action)="(/[^"]*)"', text)
+            assert [one for one in found if not one.startswith("/teams/mobile/")] == []
+            linked = [unescape(one) for one in found if "/logout" not in one]
+            todo += [one for one in linked if one not in seen]
+
+    assert f"/teams/mobile/digests/{digest}" in seen
+    asked = ask("GET", "/teams/mobile/jobs", token="", headers=html)
+    assert asked.headers["location"].startswith("/teams/mobile/login?next=")
 
 
 def test_settings_name_every_fault_of_the_ledgers(tmp_path: Path) -> None:

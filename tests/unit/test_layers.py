@@ -52,7 +52,12 @@ SLOW = {
 }
 """Modules that cost milliseconds; libraries are found by their absence under -S."""
 
-LIBRARIES = {"jenkins": "python-jenkins", "yaml": "pyyaml"}
+LIBRARIES = {
+    "google": "protobuf",
+    "grpc": "grpcio",
+    "jenkins": "python-jenkins",
+    "yaml": "pyyaml",
+}
 """Import names that differ from the name of the distribution."""
 
 
