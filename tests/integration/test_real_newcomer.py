@@ -122,7 +122,12 @@ def test_doctor_names_library_and_agent_part_of_the_build(
 def pack(library: Library, service: Serving, build: Build, tmp_path: Path) -> str:
     """Return the file of a build's pack."""
     path = str(tmp_path / "build.pack.tar")
-    service.command("pack", job_id(library, build), "--file", path)
+    reader = service.token("packs", "--role", "reader", "--folder", library.folder)
+    done = command(
+        *("pack", job_id(library, build), "--file", path),
+        environ=service.client(reader),
+    )
+    assert done.code == 0, done.stderr
     return path
 
 
