@@ -12,7 +12,7 @@ import threading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from jenkins_notary.service.session import Engine, ServiceSession
     from jenkins_notary.service.state import ServiceState
@@ -53,6 +53,7 @@ class Follower:
         *,
         durable: bool = True,
         from_begin: bool = False,
+        kind: str | None = None,
     ) -> None:
         """Have each new record handed to a handler, by a thread of its own.
 
@@ -62,18 +63,40 @@ class Follower:
                 the record is handed to it again.
             durable: Whether it goes on where it was before the service was stopped.
             from_begin: Whether it wants the records before its first time too.
+            kind: The one type of record that it wants, by what the store says of the
+                others: for figures. None for all.
         """
         cursor = _Cursor(self, name, durable=durable, from_begin=from_begin)
-        waker = threading.Event()
-        self._wakers.append(waker)
         if durable:
             self.names.append(name)
+        self._repeat(name, lambda: self._advance(cursor, handler, kind))
+
+    def subscribe_entries(
+        self, name: str, handler: Callable[[Sequence[bytes]], object]
+    ) -> None:
+        """Have the log's new entries handed to a handler, page by page.
+
+        They are as the store gives them, not proven, and come a hundred times as
+        cheaply as records: for figures, never for what anybody relies on. A page that
+        the handler fails on is not handed to it again.
+
+        Args:
+            name: Its name.
+            handler: Called with entries in order.
+        """
+        cursor = _Cursor(self, name, durable=False, from_begin=False)
+        self._repeat(name, lambda: self._advance_entries(cursor, handler))
+
+    def _repeat(self, name: str, work: Callable[[], object]) -> None:
+        """Do some work whenever the log has grown, in a thread of its own."""
+        waker = threading.Event()
+        self._wakers.append(waker)
 
         def wait(seconds: float) -> None:
             waker.wait(seconds)
             waker.clear()
 
-        self._tasks.repeat(name, lambda: self._advance(cursor, handler), wait, POLL_S)
+        self._tasks.repeat(name, work, wait, POLL_S)
 
     def lag(self, name: str) -> int:
         """Return how many records a durable subscriber has yet to see."""
@@ -86,7 +109,7 @@ class Follower:
         for one in self._wakers:
             one.set()
 
-    def _advance(self, cursor: _Cursor, handler: Handler) -> None:
+    def _advance(self, cursor: _Cursor, handler: Handler, kind: str | None) -> None:
         """Hand over what is new."""
         session = self._engine.session()
         try:
@@ -94,12 +117,32 @@ class Follower:
             place = cursor.load(view.size)
             try:
                 while place < view.size and not self._tasks.is_stopping:
-                    handler(session, view.record(place))
+                    if kind is None or _is_of(
+                        kind, view.read_entries(place, place + 1)
+                    ):
+                        handler(session, view.record(place))
                     place += 1
                     if place % MAX_STEP == 0:
                         cursor.save(place)
             finally:
                 cursor.save(place)
+        finally:
+            session.close()
+
+    def _advance_entries(
+        self, cursor: _Cursor, handler: Callable[[Sequence[bytes]], object]
+    ) -> None:
+        """Hand over the entries that are new."""
+        session = self._engine.session()
+        try:
+            view = session.view()
+            place = cursor.load(view.size)
+            while place < view.size and not self._tasks.is_stopping:
+                stop = min(place + MAX_STEP, view.size)
+                entries = view.read_entries(place, stop)
+                place = stop
+                cursor.save(place)
+                handler(entries)
         finally:
             session.close()
 
@@ -128,3 +171,9 @@ class _Cursor:
         if place != self._place and self._state is not None:
             self._state.put(_CURSOR, self._name, place)
         self._place = place
+
+
+def _is_of(kind: str, entries: Sequence[bytes]) -> bool:
+    """Return whether an entry says that it is of a type, or there is none."""
+    mark = b'"type":"%b"' % kind.encode()
+    return not entries or mark in entries[0]

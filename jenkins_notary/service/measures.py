@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import re
 import time
 
 from jenkins_notary.service.metrics import MEDIA_TYPE
@@ -17,14 +18,17 @@ from jenkins_notary.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from jenkins_notary.service.follower import Follower
     from jenkins_notary.service.handlers import Call
     from jenkins_notary.service.metrics import Metrics
     from jenkins_notary.service.session import Engine
     from jenkins_notary.service.tasks import Tasks
-    from jenkins_notary.trust.record import ProvenRecord
+
+
+_TYPE = re.compile(rb'"type":"([a-z-]+)"')
+_STATUS = re.compile(rb'"status":"([A-Z]+)"')
 
 
 class MetricsSettings(Section, frozen=True):
@@ -106,10 +110,13 @@ class Records:
             "records_total", "Records appended since the start.", "type", "status"
         )
 
-    def note(self, record: ProvenRecord) -> None:
-        """Count a record."""
-        status = record.leaf.status
-        self._records.add(record.leaf.type, "none" if status is None else status.name)
+    def note(self, entries: Sequence[bytes]) -> None:
+        """Count entries of the log, by the words that stand in them."""
+        for one in entries:
+            kind, status = _TYPE.search(one), _STATUS.search(one)
+            if kind is not None:
+                word = "none" if status is None else status[1].decode()
+                self._records.add(kind[1].decode(), word)
 
 
 def show_metrics(call: Call) -> Reply:

@@ -141,10 +141,10 @@ def _follow(follower: Follower, metrics: Metrics, alerts: Alerts) -> None:
     )
 
     def count(_: ServiceSession, record: ProvenRecord) -> None:
-        counted.note(record)
         count_verdict(verdicts, record)
 
-    follower.subscribe("records", count, durable=False)
+    follower.subscribe_entries("records", counted.note)
+    follower.subscribe("verdicts", count, durable=False, kind="corroboration")
     if alerts.has_webhooks:
         follower.subscribe("alerts", partial(tell_status, alerts))
         follower.subscribe("corroboration-alerts", partial(tell_difference, alerts))

@@ -17,7 +17,7 @@ from jenkins_notary.service.state import ServiceState
 from jenkins_notary.service.tasks import Tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from jenkins_notary.service.session import ServiceSession
@@ -106,6 +106,44 @@ def test_records_are_handed_over_in_order_from_the_end_that_was(world: World) ->
     assert whole.wait(20)
     assert (seen, everything) == ([size, size + 1], list(range(size + 2)))
     world.stop()
+
+
+def test_entries_are_handed_over_in_pages_from_the_end_that_was(world: World) -> None:
+    """They are those that the store gives, each once."""
+    found: list[bytes] = []
+    enough = threading.Event()
+
+    def handle(entries: Sequence[bytes]) -> None:
+        found.extend(entries)
+        if len(found) >= 2:
+            enough.set()
+
+    world.follower.subscribe_entries("entries", handle)
+    for _ in range(100):
+        world.record()
+        world.follower.wake()
+        if enough.wait(0.2):
+            break
+    session = world.engine.session()
+    size = session.view().size
+    last = session.view().read_entries(size - len(found), size)
+    world.stop()
+
+    assert len(found) >= 2
+    assert [*last] == found
+
+
+def test_records_of_one_type_are_handed_over_and_no_others(world: World) -> None:
+    """The ledger begins with trust records; the file was notarized behind them."""
+    seen, enough, handle = collect(1)
+    world.follower.subscribe("one", handle, from_begin=True, kind="notarization")
+    assert enough.wait(20)
+    session = world.engine.session()
+    kinds = [session.view().record(index).leaf.type for index in seen]
+    world.stop()
+
+    assert kinds == ["notarization"]
+    assert seen[0] > 0
 
 
 def test_a_durable_subscriber_goes_on_where_it_was(world: World) -> None:
