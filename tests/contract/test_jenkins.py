@@ -266,6 +266,37 @@ def test_a_running_build_gives_whole_lines_and_more_later(
     assert log == read_log(client, name, number)
 
 
+def test_end_of_a_log_is_found_without_reading_it(
+    world: World, client: JenkinsClient, pipeline: str
+) -> None:
+    number = world.run(pipeline)
+    short = client.console_end(pipeline, number)
+    # More lines than Jenkins gives at once of a build that runs.
+    world.set_log(pipeline, number, b"x" * 60 + b"\n" + b"line\n" * 500_000)
+    before = client.requests
+    end = client.console_end(pipeline, number)
+
+    assert short > 0
+    assert client.console_part(pipeline, number, short).next_start <= end
+    assert end == 61 + 5 * 500_000
+    assert client.requests - before < 30
+    assert client.console_part(pipeline, number, end).data == b""
+
+
+def test_end_of_the_log_of_a_running_build_is_behind_what_is_there(
+    world: World, client: JenkinsClient, pipeline: str
+) -> None:
+    number = world.start(pipeline)
+    end = client.console_end(pipeline, number)
+    rest = client.console_part(pipeline, number, end).data
+    world.stop(pipeline, number)
+
+    assert end > 0
+    assert b"Started by" not in rest
+    with pytest.raises(NotFoundError):
+        client.console_end(pipeline, 9999)
+
+
 @pytest.mark.parametrize("kind", ["pipeline", "freestyle"])
 def test_artifacts_are_read_byte_for_byte(
     client: JenkinsClient, request: pytest.FixtureRequest, kind: str

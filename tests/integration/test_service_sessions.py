@@ -9,12 +9,16 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from jenkins_notary.agent.build import TARGET
+from jenkins_notary.keys.pem import generate_signer
+from jenkins_notary.ledger.author import Author
+from jenkins_notary.values.statement import Subject
 from tests.agent import BARE
 from tests.parts.issuer import TestIssuer, serve_issuer
 from tests.parts.jenkins import TOKEN, USER, serve_jenkins
@@ -489,3 +493,86 @@ def test_id_token_of_something_else_is_refused(
 
     assert answer.status == 403, answer
     assert told in answer.json["message"]
+
+
+# A Jenkins that lies, hangs or goes away
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        pytest.param({"status": 500}, 503, id="fault"),
+        pytest.param({"status": 403}, 200, id="no-permission"),
+        pytest.param({"hang": True}, 503, id="hangs"),
+        pytest.param({"swap": b"[]"}, 503, id="other-json"),
+        pytest.param({"swap": b'{"number": 1}'}, 503, id="another-build"),
+        pytest.param({"cut": 5}, 503, id="breaks-off"),
+        pytest.param(
+            {"status": 302, "headers": {"Location": "http://127.0.0.1:1/"}},
+            503,
+            id="leads-elsewhere",
+        ),
+    ],
+)
+def test_controller_that_does_not_answer_well_proves_nothing(
+    world: World, fault: dict[str, Any], status: int
+) -> None:
+    build = world.start("payments/api/main")
+    wrong = world.jenkins.fail(f"/main/{build.number}/api", times=99, **fault)
+    began = time.monotonic()
+    answer = world.service.ask(
+        "POST", "/api/v1/sessions", {"job": world.job_id(build)}, token=world.writer
+    )
+    wrong.times = 0
+
+    assert answer.status == status, answer
+    assert time.monotonic() - began < 15
+    if status == 200:
+        assert answer.json["session"] is None
+    assert TOKEN not in answer.body.decode()
+
+
+def test_log_that_is_cut_ends_the_session(world: World) -> None:
+    build = world.start("payments/api/main")
+    answer = world.open(build)
+    build.log = b"x\n"
+    refused = world.record(answer["session"], claim(job=world.job_id(build)))
+
+    assert refused.status == 403, refused
+    assert "cut" in refused.json["message"]
+
+
+def test_log_of_a_size_that_is_none_proves_nothing(world: World) -> None:
+    build = world.start("payments/api/main")
+    path = f"/main/{build.number}/logText"
+    wrong = world.jenkins.fail(path, times=99, drop=("x-text-size",))
+    value = {"job": world.job_id(build)}
+    answer = world.service.ask("POST", "/api/v1/sessions", value, token=world.writer)
+    wrong.times = 0
+
+    assert answer.status == 503, answer
+
+
+def test_line_is_found_behind_a_long_log_and_a_long_line(world: World) -> None:
+    build = world.start("payments/api/main")
+    build.append(b"line\n" * 300_000)
+    answer = world.open(build)
+    build.append(b"y" * 100_000 + b"\n" + b"more\n" * 30_000)
+    build.append(answer["line"].encode() + b"\n")
+
+    assert world.record(answer["session"], claim(job=world.job_id(build))).status == 200
+
+
+def test_client_that_signs_says_nothing_that_only_a_service_knows(
+    world: World, tmp_path: Path
+) -> None:
+    signer = generate_signer(str(tmp_path / "own.pem"))
+    author = Author((signer,), os.urandom(16).hex(), 1)
+    subjects = [Subject("app.jar", os.urandom(32).hex())]
+    job = {"id": f"{world.instance}:payments/api/main#1", "class": "protected"}
+    facts = {"status": "TRUSTED", "job": job, "assets": []}
+    signed = author.sign("notarization", subjects, facts).decode()
+    answer = world.record(None, {"envelopes": [signed]})
+
+    assert answer.status == 403, answer
+    assert "class" in answer.json["message"]
