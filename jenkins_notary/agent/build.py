@@ -45,7 +45,8 @@ MODULES = (
     *("ledger/__init__", "ledger/receipts"),
     "remote/*",
     *("tlog/__init__", "tlog/canonical", "tlog/checkpoint", "tlog/ed25519"),
-    *("tlog/merkle", "tlog/note", "tlog/proofs", "tlog/receipt"),
+    *("tlog/merkle", "tlog/note", "tlog/policy", "tlog/proofs"),
+    "tlog/receipt",
     "values/*",
 )
 """What the agent part is made of: modules of the package, or whole rooms."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from jenkins_notary.keys.log_key import load_log_verifier
+from jenkins_notary.keys.log_policy import load_policy
 from jenkins_notary.keys.signatures import KeyVerifier
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.ledger.receipts import check_receipt
 from jenkins_notary.shapes import NamedTuple
+from jenkins_notary.tlog.receipt import parse_receipt
 from jenkins_notary.trust.record import ProvenRecord, check_signature, claimed_key
 
 TYPE_CHECKING = False
@@ -50,13 +51,17 @@ class ReceiptView(NamedTuple):
 
 
 def verify_receipt(
-    receipt: bytes, *, vkey: str, envelope: bytes | None = None
+    receipt: bytes,
+    *,
+    vkey: str,
+    envelope: bytes | None = None,
 ) -> ReceiptView:
     """Check a receipt offline.
 
     Args:
         receipt: The tlog-proof's bytes.
-        vkey: The log's verifier key, from a place that the caller trusts.
+        vkey: The log's verifier key, or a C2SP policy file with the witnesses that
+            must have signed, from a place that the caller trusts.
         envelope: The record's DSSE envelope; its signature is checked too.
 
     Raises:
@@ -64,7 +69,9 @@ def verify_receipt(
         ConfigurationError: The key is malformed.
         UsageError: The envelope is needed and was not given.
     """
-    checked = check_receipt(receipt, [load_log_verifier(vkey)], envelope=envelope)
+    policy = load_policy(vkey)
+    checked = check_receipt(receipt, policy.verifiers, envelope=envelope)
+    policy.check(parse_receipt(receipt).checkpoint_note)
     record = ProvenRecord(
         checked.index, checked.leaf, checked.envelope, checked.statement
     )

@@ -91,6 +91,34 @@ class Context:
             raise UsageError(f"--{name}", expected="a value", got="none")
         return value
 
+    def log_key(self) -> str | None:
+        """Return the verifier key in ``--log``: itself, or a policy file's one log.
+
+        Raises:
+            ConfigurationError: It is neither.
+        """
+        text = self.text("log")
+        # A key has two plus signs; a file is named with a path or without them.
+        if text is None or (text.count("+") > 1 and text[:1] not in {"/", "."}):
+            return text
+        from jenkins_notary.tlog.note import format_vkey
+        from jenkins_notary.tlog.policy import MAX_BYTES, parse_policy
+
+        try:
+            with open(text, "rb") as file:
+                logs = parse_policy(file.read(MAX_BYTES + 1)).logs
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(
+                f"--log {text[:80]}",
+                expected="a verifier key, or a readable policy file",
+                got=getattr(error, "strerror", None) or "an impossible path",
+            ) from error
+        if len(logs) != 1:
+            raise ConfigurationError(
+                f"--log {text}", expected="a policy of one log", got=f"{len(logs)}"
+            )
+        return format_vkey(logs[0])
+
     def flag(self, name: str, *, default: bool = False) -> bool:
         """Return a flag."""
         value = self._settings.values.get(name)
@@ -222,7 +250,7 @@ class Context:
 
         return Choices(
             self.text("key"),
-            self.text("log"),
+            self.log_key(),
             self._passphrase(),
             tuple(self.texts("co-key")),
             self.text("ca-file"),
@@ -271,7 +299,7 @@ class Context:
             path = None
         return RemoteChoices(
             ledger,
-            self.text("log"),
+            self.log_key(),
             self.text("claims"),
             path,
             token,

@@ -36,6 +36,7 @@ def open_distant_ledger(context: Context) -> DistantLedger:
         NotaryError: Its URL, the proxy's or the token is wrong.
     """
     from jenkins_notary.api.places import find_places
+    from jenkins_notary.keys.log_policy import load_policy
     from jenkins_notary.ledger.findings import no_progress
     from jenkins_notary.remote.notary import RemoteNotary
     from jenkins_notary.watch.distant import DistantChoices, DistantLedger
@@ -44,10 +45,12 @@ def open_distant_ledger(context: Context) -> DistantLedger:
     remote = context.client()
     assert isinstance(remote, RemoteNotary)  # noqa: S101 - of a service's URL
     remote.connect()
+    named = context.text("log")
     choices = DistantChoices(
-        context.text("log"),
+        context.log_key(),
         find_places(None, None, context.environ).pins,
         context.output.notice,
         context.choices().progress or no_progress,
+        None if named is None else load_policy(named),
     )
     return DistantLedger(ServiceLog(remote.connect), remote.connect, choices)

@@ -300,7 +300,7 @@ def add_ledger(parser: Parser) -> None:
     )
     parser.option(
         "--log",
-        "the key that must have signed the ledger's checkpoints",
+        "the key that must have signed the ledger's checkpoints, or a C2SP policy file",
         metavar="VKEY",
     )
 

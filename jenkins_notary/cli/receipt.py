@@ -33,7 +33,11 @@ def declare(parser: Parser) -> None:
         "in its place, lines of a log that log --excerpt wrote",
         metavar="FILE",
     )
-    parser.option("--log", "the ledger's verifier key", metavar="VKEY")
+    parser.option(
+        "--log",
+        "the ledger's verifier key, or a C2SP policy file with its witnesses",
+        metavar="VKEY|FILE",
+    )
     add_all(parser)
 
 

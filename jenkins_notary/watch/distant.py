@@ -9,6 +9,7 @@ Everything is checked here; nothing is taken from the service but bytes.
 from __future__ import annotations
 
 import os
+import time
 from functools import partial
 
 from jenkins_notary.engines.sqlite import SqliteStore
@@ -33,6 +34,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from jenkins_notary.keys.log_policy import LogPolicy
     from jenkins_notary.ledger.export import ExportResult
     from jenkins_notary.ledger.findings import Progress
     from jenkins_notary.ledger.verify import VerifyReport
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
     from jenkins_notary.remote.service import Service
     from jenkins_notary.watch.log import ServiceLog
     from jenkins_notary.watch.rounds import Round
+
+WITNESS_ATTEMPTS = 6
+WITNESS_PAUSE_S = 2.0
 
 
 class DistantChoices(NamedTuple):
@@ -51,12 +56,14 @@ class DistantChoices(NamedTuple):
         pins: The folder of this user's pins.
         notify: Called with one-line notices.
         progress: Called with (phase, done, total).
+        policy: Whose cosignatures are asked for, or None.
     """
 
     log: str | None
     pins: str
     notify: Callable[[str], None]
     progress: Progress = no_progress
+    policy: LogPolicy | None = None
 
 
 class DistantLedger:
@@ -74,14 +81,51 @@ class DistantLedger:
         reader: ServiceLog,
         open_service: Callable[[], Service],
         choices: DistantChoices,
+        *,
+        pause: Callable[[float], object] = time.sleep,
     ) -> None:
         """Read nothing yet."""
+        self._pause = pause
         self.reader = reader
         self.signatures = KeyVerifier()
         self.choices = choices
         self.vkeys: tuple[str, ...] = ()
         self._open = open_service
         self._pins = PinFiles(choices.pins)
+
+    def check_witnessed(self, view: LedgerView, least: int) -> int:
+        """Return how much of a log enough witnesses have signed; 0 if none are asked.
+
+        Witnesses sign some seconds after a commit, so it is waited for a while.
+
+        Args:
+            view: The log.
+            least: Records that must be covered: those of the round before.
+
+        Raises:
+            IntegrityError: The cosigned checkpoint is of another log or past, or
+                covers less.
+        """
+        policy = self.choices.policy
+        if policy is None or not policy.has_quorum:
+            return 0
+        for attempt in range(WITNESS_ATTEMPTS):
+            note = self._open().get("/witnesses").get("cosigned")
+            if isinstance(note, str):
+                found = policy.check(note.encode("utf-8", "replace")).checkpoint
+                if found.size > view.checkpoint.size:
+                    view = self.open_view()
+                view.check_consistent(found.size, found.root)
+                if found.size >= least:
+                    return found.size
+            if attempt + 1 < WITNESS_ATTEMPTS:
+                self._pause(WITNESS_PAUSE_S)
+        raise IntegrityError(
+            f"log {view.checkpoint.origin}",
+            expected=f"a quorum of witnesses for its first {least} records",
+            got="none",
+            advice="a log that is shown to you alone gets none: ask the witnesses",
+        )
 
     def ask_verdicts(self, digests: list[str]) -> list[dict[str, object]]:
         """Return what the service says of digests, in order: a claim.

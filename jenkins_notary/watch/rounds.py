@@ -71,6 +71,7 @@ class Round(NamedTuple):
         trust_size: Entries now.
         records: Records whose leaf and envelope were checked.
         verdicts: Digests of which the service says what the copy says.
+        witnessed: Records that a quorum of witnesses has signed; 0 if none is asked.
         checkpoint: The note that is pinned now.
     """
 
@@ -83,6 +84,7 @@ class Round(NamedTuple):
     trust_size: int
     records: int
     verdicts: int
+    witnessed: int
     checkpoint: str
 
     def to_dict(self) -> dict[str, object]:
@@ -119,6 +121,7 @@ def run_round(
         known = 0 if pin is None else min(_checkpoint(pin).size, view.size)
         records = work.reread(view, known, full=full) + view.size - work.first
         verdicts = work.compare(view)
+        witnessed = ledger.check_witnessed(view, max(1, known))
     finally:
         store.close()
     save_pin_file(state_file, Pin(ledger.vkeys[0], view.note))
@@ -133,6 +136,7 @@ def run_round(
         view.checkpoint.trust.size,
         records,
         verdicts,
+        witnessed,
         view.note.decode(),
     )
 

@@ -21,6 +21,8 @@ from jenkins_notary.tlog.checkpoint import (
 from jenkins_notary.tlog.merkle import Frontier, hash_leaf
 from jenkins_notary.tlog.note import sign_note
 from jenkins_notary.tlog.receipt import parse_receipt
+from tests.command import command
+from tests.integration.test_service_log import Auditor
 from tests.parts.build import PARTS
 from tests.parts.serving import Serving, claim
 from tests.parts.witnesses import run_litewitness, run_witness, send
@@ -75,7 +77,19 @@ def test_receipts_carry_the_cosignatures_of_two_witnesses(tmp_path: Path) -> Non
             receipt = service.ask("GET", f"/api/v1/records/{index}/receipt").body
             published = service.ask("GET", "/checkpoint").body.decode()
             shown = service.ask("GET", "/api/v1/witnesses").json
+            policy = tmp_path / "policy"
+            policy.write_text(
+                f"log {vkey}\nwitness a {lite.vkey}\nwitness b {ours.vkey}\n"
+                "group both all a b\nquorum both\n"
+            )
+            auditor = Auditor(service, tmp_path / "auditor")
+            audited = auditor.audit("--log", str(policy), "-o", "json")
 
+    assert audited.returncode == 0, audited.stderr
+    assert json.loads(audited.stdout)["witnessed"] >= index + 1
+    (tmp_path / "r").write_bytes(receipt)
+    checked = command("receipt", "verify", str(tmp_path / "r"), "--log", str(policy))
+    assert checked.code == 0, checked.stderr
     verifiers: list[NoteVerifier] = [
         load_log_verifier(vkey),
         load_witness_verifier(lite.vkey),

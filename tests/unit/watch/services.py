@@ -64,6 +64,8 @@ class LedgerService:
         name, _, query = path.partition("?")
         if name == "/status":
             return self.bend_answer(name, {"vkey": self.ledger.key.vkey})
+        if name == "/witnesses":
+            return self.bend_answer(name, {"cosigned": None})
         asked = dict(urllib.parse.parse_qsl(query))
         view = self.ledger.view()
         before = int(asked.get("before", view.size))

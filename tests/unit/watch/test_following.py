@@ -23,7 +23,7 @@ AWAY = UnavailableError("notary.example.com", got="nothing in time")
 
 def round_of(size: int) -> Round:
     """Return what a good round has proven."""
-    return Round("log.example.com/a", 0, "", size, "", 0, 1, size, 2, "")
+    return Round("log.example.com/a", 0, "", size, "", 0, 1, size, 2, 0, "")
 
 
 class Audit:

@@ -8,14 +8,18 @@ import pytest
 from jenkins_notary.engines.sqlite import SqliteStore
 from jenkins_notary.errors import IntegrityError
 from jenkins_notary.files.pins import load_pin_file
+from jenkins_notary.keys.log_policy import load_policy
 from jenkins_notary.ledger.erase import erase, select_erasable
 from jenkins_notary.watch.rounds import Round, run_round
+from tests.unit.keys.test_log_policy import cosign, witness, write
 from tests.unit.ledger.ledgers import Ledger, digest
 from tests.unit.watch.services import LedgerService, open_distant, word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from jenkins_notary.watch.distant import DistantLedger
 
 
 @pytest.fixture
@@ -316,3 +320,77 @@ def test_what_is_erased_later_is_erased_in_the_copy_too(
 
     assert not store.envelopes([name])
     store.close()
+
+
+def witnessed(
+    service: LedgerService, folder: Path, notes: list[str | None]
+) -> DistantLedger:
+    """Return a service's log for an auditor whose policy asks for one witness."""
+    policy = load_policy(write(folder, service.ledger, "quorum 1"))
+    ledger = open_distant(service, folder, log=service.ledger.key.vkey)
+    ledger.choices = ledger.choices._replace(policy=policy)
+    ledger._pause = lambda _: None
+    left = list(notes)
+
+    def show(path: str, value: Any) -> Any:  # noqa: ANN401 - JSON
+        if path == "/witnesses":
+            return {"cosigned": left.pop(0) if len(left) > 1 else left[0]}
+        return value
+
+    service.bend_answer = show
+    return ledger
+
+
+def test_a_quorum_of_witnesses_is_waited_for(
+    service: LedgerService, tmp_path: Path
+) -> None:
+    note = cosign(service.ledger, witness(1)).decode()
+    ledger = witnessed(service, tmp_path, [None, None, note])
+    state = str(tmp_path / "state")
+
+    assert run_round(ledger, state, full=False, draw=draw).witnessed == 152
+
+
+def test_a_log_that_no_witness_signs_is_found(
+    service: LedgerService, tmp_path: Path
+) -> None:
+    ledger = witnessed(service, tmp_path, [None])
+    state = str(tmp_path / "state")
+
+    with pytest.raises(IntegrityError, match="a quorum of witnesses"):
+        run_round(ledger, state, full=False, draw=draw)
+    assert load_pin_file(state) is None
+
+
+def test_cosignatures_that_stay_behind_what_was_shown_are_found(
+    service: LedgerService, tmp_path: Path
+) -> None:
+    note = cosign(service.ledger, witness(1)).decode()
+    service.ledger.add("later")
+    audit(service, tmp_path)
+    ledger = witnessed(service, tmp_path, [note])
+
+    with pytest.raises(IntegrityError, match="its first 153 records"):
+        run_round(ledger, str(tmp_path / "state"), full=False, draw=draw)
+
+
+def test_a_past_that_only_the_witnesses_saw_is_found(
+    service: LedgerService, tmp_path: Path
+) -> None:
+    other = Ledger()
+    other.fill(20)
+    note = cosign(other, witness(1)).decode()
+    ledger = witnessed(service, tmp_path, [note])
+
+    with pytest.raises(IntegrityError):
+        run_round(ledger, str(tmp_path / "state"), full=False, draw=draw)
+
+
+def test_cosignatures_of_others_do_not_count(
+    service: LedgerService, tmp_path: Path
+) -> None:
+    note = cosign(service.ledger, witness(2)).decode()
+    ledger = witnessed(service, tmp_path, [note])
+
+    with pytest.raises(IntegrityError, match="the quorum 1"):
+        run_round(ledger, str(tmp_path / "state"), full=False, draw=draw)
