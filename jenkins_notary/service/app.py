@@ -34,8 +34,8 @@ from jenkins_notary.evidence.bodies import read_body
 from jenkins_notary.service.audits import note_audit
 from jenkins_notary.service.clients import Clients
 from jenkins_notary.service.commits import MAX_WAIT_S, BusyError
-from jenkins_notary.service.door import Door, cookie_path
-from jenkins_notary.service.entrance import Entrance
+from jenkins_notary.service.door import cookie_path
+from jenkins_notary.service.entrance import open_doors
 from jenkins_notary.service.exchange import Exchange, Pieces, accepts_page, read_query
 from jenkins_notary.service.failures import Failures, MethodError, UnknownTokenError
 from jenkins_notary.service.handlers import Call
@@ -135,8 +135,7 @@ class Application:
         """
         self._running = running
         self._engine = engine = running.engine
-        self._door = Door(running.logins, running.settings.login.url)
-        self._entrance = Entrance(self._door, running.logins)
+        self._door, self._entrance = open_doors(running.logins, running.settings.login)
         self._scraping = Scraping(running.settings.metrics)
         self._requests = Requests(running.metrics)
         self._clients = Clients(running.state)
@@ -265,6 +264,8 @@ class Application:
         self, request: Request, exchange: Exchange, route: Route
     ) -> Response:
         """Let people in or out."""
+        # A provider sends them back with a code in it.
+        exchange.hides_query = True
         data = b""
         if route.method == "POST":
             data = await exchange.read_all(request, route.limit)

@@ -1,8 +1,9 @@
 """Say who asks: whom a request's token, login, or whatever else it shows, stands for.
 
-A program shows a token in the header ``Authorization``. A browser sends a cookie of its
-own accord, whatever page made it ask: so with a cookie nothing is changed unless the
-browser says that a page of this service asked (``Sec-Fetch-Site``, or ``Origin``).
+A program shows a token in the header ``Authorization``. A browser sends a cookie, and
+its proxy what it adds, whatever page made it ask: so without a token nothing is changed
+unless the browser says that a page of this service asked (``Sec-Fetch-Site``, or
+``Origin``).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from jenkins_notary.service.logins import Logins
+    from jenkins_notary.service.proxies import Proxy
 
 _SAFE = frozenset({"GET", "HEAD"})
 _NAME = "notary"
@@ -26,22 +28,27 @@ _NAME = "notary"
 class Door:
     """Where a request is asked who it is."""
 
-    def __init__(self, logins: Logins, url: str | None) -> None:
+    def __init__(
+        self, logins: Logins, url: str | None, proxy: Proxy | None = None
+    ) -> None:
         """Know who may come in.
 
         Args:
             logins: Tokens, and who has logged in.
             url: The service's own address, or None for what a request says.
+            proxy: Who is believed about people, or None.
         """
         self._logins = logins
         self._url = url
+        self._proxy = proxy
 
     def identify(self, request: Request) -> Principal:
         """Return who asks.
 
         Raises:
             UnknownTokenError: Nobody that is known; why is not said.
-            PermissionDeniedError: A page of another site has a browser ask.
+            PermissionDeniedError: A page of another site has a browser ask; or a
+                person is known who may do nothing.
         """
         header = request.headers.get("authorization", "")
         scheme, _, text = header.partition(" ")
@@ -50,7 +57,9 @@ class Door:
             token = self._logins.find_token(text.strip())
             who = None if token is None else Principal.of(token)
         elif not header:
-            who = self._find_login(request)
+            who = self._find_person(request) or self._find_login(request)
+            if who is not None and request.method not in _SAFE:
+                self.check_origin(request)
         if who is None:
             raise UnknownTokenError("token", expected="one of this service")
         return who
@@ -86,10 +95,12 @@ class Door:
     def _find_login(self, request: Request) -> Principal | None:
         """Return who the cookie is of."""
         secret = request.cookies.get(self.cookie_name(request))
-        who = self._logins.find(secret) if secret else None
-        if who is not None and request.method not in _SAFE:
-            self.check_origin(request)
-        return who
+        return self._logins.find(secret) if secret else None
+
+    def _find_person(self, request: Request) -> Principal | None:
+        """Return for whom the proxy vouches."""
+        person = None if self._proxy is None else self._proxy.vouch(request)
+        return None if person is None else self._logins.admit(person)
 
 
 def cookie_path(request: Request) -> str:

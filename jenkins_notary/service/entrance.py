@@ -3,6 +3,8 @@
 =======================  =========================================================
 ``GET /login``           the form; ``next`` is where to go afterwards
 ``POST /login``          a token, as a form has it; answered by a cookie
+``GET /login/oidc``      sends to the OpenID provider (``oidc``)
+``.../oidc/callback``    comes back from there; answered by a cookie
 ``POST /logout``         ends the login
 =======================  =========================================================
 
@@ -12,25 +14,35 @@ sent to the form.
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, unquote
 
 from starlette.responses import RedirectResponse, Response
 
-from jenkins_notary.errors import NotFoundError, UsageError
+from jenkins_notary.errors import (
+    NotFoundError,
+    PermissionDeniedError,
+    UnavailableError,
+    UsageError,
+)
 from jenkins_notary.pages.login import STYLE_HASH, render_login
-from jenkins_notary.service.door import cookie_path
+from jenkins_notary.service.door import Door, cookie_path
+from jenkins_notary.service.exchange import read_query
+from jenkins_notary.service.oidc import Oidc
+from jenkins_notary.service.proxies import Proxy
 from jenkins_notary.service.replies import HEADERS
 from jenkins_notary.service.rules import Principal
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from jenkins_notary.service.door import Door
     from jenkins_notary.service.exchange import Exchange
-    from jenkins_notary.service.logins import Logins
+    from jenkins_notary.service.logins import Logins, LoginSettings
 
 _MAX_NEXT = 2000
+_AWAY = "-away"
+_AWAY_S = 600
 _HEADERS = {
     **HEADERS,
     "Content-Security-Policy": "default-src 'none'; form-action 'self'; "
@@ -43,10 +55,11 @@ _HEADERS = {
 class Entrance:
     """The pages by which people come and go."""
 
-    def __init__(self, door: Door, logins: Logins) -> None:
-        """Let in who has a token."""
+    def __init__(self, door: Door, logins: Logins, oidc: Oidc | None = None) -> None:
+        """Let in who has a token, or for whom a provider vouches."""
         self._door = door
         self._logins = logins
+        self._oidc = oidc
 
     def answer(self, request: Request, exchange: Exchange, data: bytes) -> Response:
         """Return the answer of one of these routes.
@@ -61,6 +74,10 @@ class Entrance:
             return self._log_out(request)
         if path == "/login":
             return self._show_form(request.query_params.get("next", ""))
+        if path == "/login/oidc" and self._oidc is not None:
+            return self._send_away(request, self._oidc)
+        if path == "/login/oidc/callback" and self._oidc is not None:
+            return self._come_back(request, exchange, self._oidc)
         raise NotFoundError("path", expected="a path of this service")
 
     def invite(self, request: Request) -> Response | None:
@@ -76,7 +93,8 @@ class Entrance:
 
     def _show_form(self, wanted: str, fault: str = "", status: int = 200) -> Response:
         """Return the form."""
-        page = render_login(wanted=wanted[:_MAX_NEXT], fault=fault)
+        provider = "" if self._oidc is None else self._oidc.title
+        page = render_login(wanted=wanted[:_MAX_NEXT], fault=fault, provider=provider)
         return Response(page, status, headers=_HEADERS, media_type="text/html")
 
     def _log_in(
@@ -102,6 +120,37 @@ class Entrance:
         self._set_cookie(answer, request, secret, self._logins.seconds)
         return answer
 
+    def _send_away(self, request: Request, oidc: Oidc) -> Response:
+        """Send a browser to the provider, with a cookie to know it again."""
+        secret = secrets.token_urlsafe(32)
+        wanted = quote(request.query_params.get("next", "")[:_MAX_NEXT], safe="/")
+        try:
+            place = oidc.begin(secret)
+        except UnavailableError:
+            return self._show_form("", "The provider does not answer.", 503)
+        answer = RedirectResponse(place, 303, headers=dict(HEADERS))
+        value = f"{secret}.{wanted}"
+        self._set_cookie(answer, request, value, _AWAY_S, suffix=_AWAY)
+        return answer
+
+    def _come_back(self, request: Request, exchange: Exchange, oidc: Oidc) -> Response:
+        """Let in for whom the provider vouches."""
+        kept = request.cookies.get(self._door.cookie_name(request) + _AWAY, "")
+        secret, _, wanted = kept.partition(".")
+        try:
+            person = oidc.finish(secret, read_query(request))
+            exchange.who = self._logins.admit(person)
+            answer = self._welcome(
+                request, self._logins.begin_person(person), unquote(wanted)
+            )
+        except (PermissionDeniedError, UnavailableError) as error:
+            exchange.code, exchange.fault = error.exit_code, str(error)[:500]
+            is_away = isinstance(error, UnavailableError)
+            fault = "The provider does not answer." if is_away else f"Refused: {error}."
+            answer = self._show_form("", fault, 503 if is_away else 403)
+        self._set_cookie(answer, request, "", 0, suffix=_AWAY)
+        return answer
+
     def _log_out(self, request: Request) -> Response:
         """End a login, if there is one."""
         self._door.check_origin(request)
@@ -114,11 +163,17 @@ class Entrance:
         return answer
 
     def _set_cookie(
-        self, answer: Response, request: Request, value: str, seconds: int
+        self,
+        answer: Response,
+        request: Request,
+        value: str,
+        seconds: int,
+        *,
+        suffix: str = "",
     ) -> None:
         """Give a cookie that scripts, other sites and plain HTTP do not get."""
         answer.set_cookie(
-            self._door.cookie_name(request),
+            self._door.cookie_name(request) + suffix,
             value,
             max_age=seconds,
             path=cookie_path(request) or "/",
@@ -126,6 +181,20 @@ class Entrance:
             httponly=True,
             samesite="lax",
         )
+
+
+def open_doors(logins: Logins, settings: LoginSettings) -> tuple[Door, Entrance]:
+    """Return both: where is asked who it is, and where people come and go.
+
+    Raises:
+        ConfigurationError: A file that the settings name is wrong.
+    """
+    proxy = None if settings.proxy is None else Proxy(settings.proxy)
+    door = Door(logins, settings.url, proxy)
+    oidc = None
+    if settings.oidc is not None and settings.url is not None:
+        oidc = Oidc(settings.oidc, settings.url)
+    return door, Entrance(door, logins, oidc)
 
 
 def is_own_path(text: str) -> bool:

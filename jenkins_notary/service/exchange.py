@@ -35,6 +35,7 @@ class Exchange:
         id: Its own id, which errors and the access log name.
         who: Who asks, or None.
         route: The path of its route, "" for none.
+        hides_query: Whether its query is no business of the access log.
         code: The exit code of its failure, 0 for none.
         fault: What failed, for the access log alone.
         has_ended: Whether the request's body was read to its end.
@@ -49,6 +50,7 @@ class Exchange:
         self.id = os.urandom(8).hex()
         self.who: Principal | None = None
         self.route = ""
+        self.hides_query = False
         self.code = 0
         self.fault: str | None = None
         self.has_ended = False
@@ -140,7 +142,9 @@ class Exchange:
             "role": None if who is None else who.role,
             "method": request.method[:20],
             "path": request.scope["path"][:500],
-            "query": request.scope["query_string"][:500].decode("latin-1"),
+            "query": ""
+            if self.hides_query
+            else request.scope["query_string"][:500].decode("latin-1"),
             "status": self._status,
             "code": self.code,
             "ms": round(seconds * 1000, 1),

@@ -20,6 +20,7 @@ from typing import Literal
 
 from jenkins_notary.assets.asset import printable
 from jenkins_notary.errors import PermissionDeniedError, UsageError
+from jenkins_notary.service.peers import parse_networks
 from jenkins_notary.service.rules import Principal
 from jenkins_notary.service.scopes import Scope, parse_scope
 from jenkins_notary.service.sections import Section
@@ -69,6 +70,64 @@ class Group(Section, frozen=True):
             raise ValueError(str(error)) from error
 
 
+class OidcSettings(Section, frozen=True):
+    """An OpenID provider.
+
+    Attributes:
+        issuer: Its address, as its tokens name it.
+        client_id: This service's name there.
+        client_secret_file: File of mode 0600 with its secret, or None for a public
+            client.
+        scopes: What is asked for.
+        name_claim: The claim that names a person, and does not change: records hold it.
+        groups_claim: The claim that lists the groups that he is in.
+        title: What people call it.
+        ca_file: Authorities to trust in place of the system's.
+    """
+
+    issuer: str
+    client_id: str
+    client_secret_file: str | None = None
+    scopes: tuple[str, ...] = ("openid", "profile")
+    name_claim: str = "sub"
+    groups_claim: str = "groups"
+    title: str = "single sign-on"
+    ca_file: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check what types do not tell."""
+        if "openid" not in self.scopes:
+            message = "scopes: expected openid among them"
+            raise ValueError(message)
+
+
+class ProxySettings(Section, frozen=True):
+    """A proxy that has logged people in.
+
+    Attributes:
+        peers: Addresses or networks that it asks from; none for any with the secret.
+        secret_file: File of mode 0600 with what it sends as ``Notary-Proxy-Secret``.
+        user_header: The header that names the person.
+        groups_header: The header that lists his groups.
+        separator: What stands between them.
+    """
+
+    peers: tuple[str, ...] = ()
+    secret_file: str | None = None
+    user_header: str = "X-Forwarded-User"
+    groups_header: str = "X-Forwarded-Groups"
+    separator: str = ","
+
+    def __post_init__(self) -> None:
+        """Check that not everybody is believed."""
+        if not parse_networks(self.peers) and self.secret_file is None:
+            message = "expected peers or a secret-file, or anybody is believed"
+            raise ValueError(message)
+        if not self.separator:
+            message = "separator: expected one"
+            raise ValueError(message)
+
+
 class LoginSettings(Section, frozen=True):
     """How people log in.
 
@@ -77,11 +136,15 @@ class LoginSettings(Section, frozen=True):
         hours: How long a login holds.
         groups: What people may do. The first that one is in gives the role; others of
             the same role add their folders.
+        oidc: The OpenID provider that vouches for people, or None.
+        proxy: The proxy that does, or None.
     """
 
     url: str | None = None
     hours: int = 8
     groups: tuple[Group, ...] = ()
+    oidc: OidcSettings | None = None
+    proxy: ProxySettings | None = None
 
     def __post_init__(self) -> None:
         """Check what types do not tell."""
@@ -90,6 +153,9 @@ class LoginSettings(Section, frozen=True):
             raise ValueError(message)
         if self.url is not None and not self.url.startswith(("https://", "http://")):
             message = f"url: expected https://..., got {self.url[:80]}"
+            raise ValueError(message)
+        if self.oidc is not None and self.url is None:
+            message = "url: expected the service's own address, for oidc"
             raise ValueError(message)
 
 

@@ -299,6 +299,8 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("GET", "/login", None, "Show the form to log in.", OPEN),
     Route("POST", "/login", None, "Log in with a token.", OPEN, None, 8 << 10),
+    Route("GET", "/login/oidc", None, "Log in at the OpenID provider.", OPEN),
+    Route("GET", "/login/oidc/callback", None, "Come back from there.", OPEN),
     Route("POST", "/logout", None, "Log out.", OPEN, None, 8 << 10),
     Route("GET", "/healthz", None, "Say that the process lives.", HEALTH),
     Route("GET", "/readyz", None, "Say whether requests can be served.", HEALTH),
