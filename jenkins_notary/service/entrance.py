@@ -87,7 +87,9 @@ class Entrance:
         if request.method != "GET" or not is_page or path.startswith("/api/"):
             return None
         query = request.scope["query_string"].decode("latin-1")
-        wanted = request.scope["path"] + (f"?{query}" if query else "")
+        # As it was sent: decoded, a job id's # would begin a fragment.
+        sent = request.scope["raw_path"].decode("latin-1")
+        wanted = sent + (f"?{query}" if query else "")
         place = f"{cookie_path(request)}/login?next={quote(wanted[:_MAX_NEXT])}"
         return RedirectResponse(place, 303, headers=dict(HEADERS))
 

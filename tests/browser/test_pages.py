@@ -250,6 +250,22 @@ def test_auditor_who_reads_the_log_is_told_of_with_its_size(page: Page) -> None:
     assert page.site.service.ask("GET", "/api/v1/status").json["vkey"] in text
 
 
+def test_person_signs_in_to_the_page_that_he_wanted_and_out_again(page: Page) -> None:
+    page.sign_out()
+    page.build(page.site.plain)
+    page.driver.find_element("name", "token").send_keys(page.site.reader)
+    page.driver.find_element("css selector", "form button").click()
+
+    assert page.driver.title.startswith(page.site.plain)
+    page.driver.find_element("link text", "Read the log").click()
+    page.driver.find_element("link text", "As text").click()
+    assert "compiled 12 files" in page.driver.page_source
+    page.open("/jobs")
+    page.driver.find_element("css selector", ".who button").click()
+    assert page.driver.find_elements("name", "token")
+    assert page.open("/jobs").driver.find_elements("name", "token")
+
+
 def test_keyboard_reaches_the_content_first(page: Page) -> None:
     page.open("/jobs")
     page.driver.switch_to.active_element.send_keys("\ue004")

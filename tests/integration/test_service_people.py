@@ -150,7 +150,7 @@ def test_who_wants_a_page_and_is_nobody_is_sent_to_the_form(service: Serving) ->
     program = service.ask("GET", "/jobs/a", token="")
 
     assert page.status == 303
-    assert page.headers["location"] == "/login?next=/jobs/a%23b%3Fx%3D1%26y"
+    assert page.headers["location"] == "/login?next=/jobs/a%2523b%3Fx%3D1%26y"
     assert api.status == program.status == 401
 
 

@@ -218,7 +218,7 @@ def test_page_forbids_scripts_frames_and_what_is_from_elsewhere(site: Site) -> N
         assert "default-src 'none'" in policy
         assert "script-src" not in policy
         assert "frame-ancestors 'none'" in policy
-        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["referrer-policy"] == "same-origin"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["cache-control"] == "no-store"
 
@@ -282,6 +282,7 @@ def test_stranger_is_sent_to_the_form_and_comes_back(site: Site) -> None:
 
     assert answer.status == 303
     assert answer.headers["location"].startswith("/login?next=/jobs/payments")
+    assert "%2523" in answer.headers["location"]
     assert answer.body == b""
 
 
