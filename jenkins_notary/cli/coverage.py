@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from jenkins_notary.cli.commands import Command
-from jenkins_notary.cli.options import add_all, add_jenkins, add_key, add_ledger
+from jenkins_notary.cli.options import (
+    add_all,
+    add_jenkins,
+    add_key,
+    add_ledger,
+    add_service,
+)
 from jenkins_notary.cli.output import escape
 from jenkins_notary.cli.records import show_records
-from jenkins_notary.errors import FaultsError, worst_code
+from jenkins_notary.errors import (
+    FaultsError,
+    IntegrityError,
+    NotFoundError,
+    UnavailableError,
+    UsageError,
+    worst_code,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +50,7 @@ def declare(parser: Parser) -> None:
         "seconds after its end in which a build need not be on record, 0",
         metavar="N",
     )
-    add_all(parser, add_jenkins, add_ledger, add_key)
+    add_all(parser, add_jenkins, add_ledger, add_key, add_service)
 
 
 def declare_exempt(parser: Parser) -> None:
@@ -51,6 +64,17 @@ def declare_exempt(parser: Parser) -> None:
 
 def run(context: Context) -> int:
     """Print what came of each job; 66 where a build or an artifact is missing."""
+    documents, faults = _ask(context) if context.is_remote else _count(context)
+    code = worst_code([one.exit_code for one in faults])
+    whole: dict[str, Any] = {"controllers": documents}
+    if faults:
+        whole.update(FaultsError(faults[:MAX_FAULTS]).to_dict())
+    context.output.show({**whole, "code": code}, lambda: _format(documents, faults))
+    return code
+
+
+def _count(context: Context) -> tuple[list[dict[str, Any]], list[NotaryError]]:
+    """Return (reports, faults) of a ledger on this machine."""
     faults: list[NotaryError] = []
     documents: list[dict[str, Any]] = []
     with context.notary() as notary:
@@ -62,12 +86,69 @@ def run(context: Context) -> int:
         ):
             faults += report.all_faults
             documents.append(report.to_dict())
-    code = worst_code([one.exit_code for one in faults])
-    whole: dict[str, Any] = {"controllers": documents}
-    if faults:
-        whole.update(FaultsError(faults[:MAX_FAULTS]).to_dict())
-    context.output.show({**whole, "code": code}, lambda: _format(documents, faults))
-    return code
+    return documents, faults
+
+
+def _ask(context: Context) -> tuple[list[dict[str, Any]], list[NotaryError]]:
+    """Return (reports, faults) of a service's last sweeps.
+
+    Raises:
+        UsageError: A period is given: the service's settings say which.
+        NotFoundError: It has swept no controller.
+        IntegrityError: Its answer has another form.
+    """
+    period = (context.text("since"), context.text("until"))
+    if any(period) or context.optional_integer("grace") is not None:
+        raise UsageError(
+            "--since, --until, --grace",
+            expected="none: a service accounts for the days of its settings",
+            got="one",
+        )
+    pattern = context.text("coverage-job") or "*"
+    folder = None if pattern == "*" else pattern.removesuffix("/*")
+    with context.remote_reader() as notary:
+        answer = notary.ask("/coverage", folder=folder, all="true")
+        where = notary.url
+    reports = answer.get("controllers")
+    if not isinstance(reports, list) or not all(map(_is_report, reports)):
+        raise IntegrityError(f"coverage of {where}", expected="reports")
+    if not reports:
+        raise NotFoundError(
+            f"coverage of {where}",
+            expected="a sweep of a controller",
+            got="none yet",
+            advice="see its settings, and whether it may read a controller",
+        )
+    return reports, [fault for one in reports for fault in _find_faults(one)]
+
+
+def _is_report(value: object) -> bool:
+    """Return whether a service's report has what is shown of one."""
+    if not isinstance(value, dict) or not isinstance(value.get("totals"), dict):
+        return False
+    lists = [value.get(key) for key in ("folders", "jobs", "exemptions")]
+    return all(
+        isinstance(listed, list) and all(isinstance(one, dict) for one in listed)
+        for listed in lists
+    )
+
+
+def _find_faults(report: Mapping[str, Any]) -> Iterator[NotaryError]:
+    """Yield what is wrong by a service's report."""
+    totals = report["totals"]
+    missing = totals.get("missing", 0) + totals.get("lost", 0)
+    if missing or totals.get("unrecorded"):
+        yield NotFoundError(
+            f"coverage of {report.get('instance')}",
+            expected="every build and artifact on record",
+            got=f"{missing} builds and {totals.get('unrecorded')} artifacts that "
+            "are not",
+        )
+    for job in report["jobs"]:
+        if job.get("fault"):
+            yield UnavailableError(
+                f"{job.get('job')}", got=str(job["fault"].get("message"))[:500]
+            )
 
 
 def run_exempt(context: Context) -> int:
@@ -153,6 +234,7 @@ coverage --job ci.example.com:payments/api/main -o json
         "Every number that Jenkins gave out is present, missing, lost (neither has\n"
         "it), deleted, exempt or open (it runs). Artifacts that Jenkins keeps and the\n"
         "ledger does not know are told too. Nothing is recorded: collect does that.\n"
+        "Of a service the last sweep is shown, of the folders that the token may see.\n"
         "66 if a build is missing or lost, or an artifact is not on record.",
         "0 everything is on record",
     ),

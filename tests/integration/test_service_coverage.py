@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jenkins_notary.remote.reading.notary import RemoteReader
+from tests.command import command
 from tests.parts.jenkins import TOKEN, USER, serve_jenkins
 from tests.parts.serving import Serving
 
@@ -86,3 +89,44 @@ def test_the_page_of_coverage_shows_the_same(service: Serving) -> None:
     assert ">other/app</bdi>" in text
     assert "1: #1</dd>" in text
     assert "payments" not in text
+
+
+def test_the_command_shows_a_services_last_sweep(
+    service: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = ("--role", "reader", "--folder", "payments")
+    token = service.token("command-reader", *scope)
+    for name, value in service.client(token).items():
+        monkeypatch.setenv(name, value)
+
+    done = command("coverage", "-o", "json")
+
+    assert done.code == 66, done.stderr
+    found = json.loads(done.stdout)
+    assert found["code"] == 66
+    assert found["controllers"][0]["totals"]["jobs"] == 2
+    text = command("coverage", "--job", "payments/deep/*").stdout.decode()
+    assert "payments/deep/app  #1\n" in text
+    assert "payments/app" not in text
+    assert command("coverage", "--since", "2026-01-01").code == 64
+    monkeypatch.setenv("JENKINS_NOTARY_TOKEN", "nobody.x")
+    assert command("coverage").code == 77
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ({}, 65),
+        ({"controllers": [7]}, 65),
+        ({"controllers": [{"totals": {}}]}, 65),
+        ({"controllers": []}, 66),
+    ],
+)
+def test_a_service_that_answers_something_else_is_not_believed(
+    service: Serving, monkeypatch: pytest.MonkeyPatch, answer: object, code: int
+) -> None:
+    for name, value in service.client(service.admin).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(RemoteReader, "ask", lambda *_, **__: answer)
+
+    assert command("coverage").code == code

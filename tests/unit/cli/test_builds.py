@@ -16,6 +16,8 @@ KEYS = st.sampled_from(
         *("causes", "node", "upstream", "user", "description", "name", "gitCommit"),
         *("jenkinsNotary_record", "build", "startedAt", "gaps", "tests", "event", "at"),
         *("stage", "source", "state", "body", "size", "findings", "count", "kept"),
+        *("fields", "field", "verdict", "claimed", "observed", "why", "claims"),
+        *("artifacts", "counts", "sources", "sizes", "recorder", "controller"),
     ]
 )
 JSON: st.SearchStrategy[object] = st.recursive(
@@ -23,7 +25,10 @@ JSON: st.SearchStrategy[object] = st.recursive(
     lambda one: st.lists(one, max_size=3) | st.dictionaries(KEYS, one, max_size=4),
     max_leaves=12,
 )
-TYPES = ("provenance", "log", "test-result", "attachment", "deletion", "notarization")
+TYPES = (
+    *("provenance", "log", "test-result", "attachment", "deletion", "notarization"),
+    "corroboration",
+)
 
 
 def record(index: int, kind: str, predicate: object, **facts: Any) -> dict[str, Any]:  # noqa: ANN401 - passed on
@@ -132,3 +137,33 @@ def test_trace_of_a_cut_list_does_not_claim_the_first(
 
     assert first.startswith(said)
     assert second == "then by b#2  (#2, notarization)"
+
+
+def test_what_differs_is_shown_with_both_sides_and_the_level_with_its_reasons() -> None:
+    said = {
+        "verdict": "differs",
+        "claims": [1, 2],
+        "fields": [
+            {
+                "field": "commit",
+                "verdict": "differs",
+                "claimed": ["f"],
+                "observed": ["e"],
+            },
+            {"field": "node", "verdict": "unavailable", "why": "nobody claims it"},
+        ],
+        "artifacts": [
+            {"name": f"{n}\x1b.jar", "digest": "sha256:1", "verdict": "unavailable"}
+            for n in range(25)
+        ],
+        "counts": {"unavailable": 25},
+    }
+    lines = [*format_build(describe_build([record(3, "corroboration", said)]))]
+    text = "\n".join(lines)
+
+    assert "held to the controller: #1, #2: differs  (#3)" in text
+    assert "differs: claimed ['f'], the controller says ['e']" in text
+    assert "unavailable: nobody claims it" in text
+    assert "and 5 more" in text
+    assert "no SLSA build level" in text
+    assert "  L1 not claimed: because no provenance" in text
