@@ -10,7 +10,6 @@ from jenkins_notary.cli.options import (
     add_ledger,
     add_service,
 )
-from jenkins_notary.cli.output import escape
 from jenkins_notary.cli.records import show_records
 from jenkins_notary.errors import (
     FaultsError,
@@ -169,19 +168,19 @@ def _format(
     """Yield the lines of reports: folders, what is missing, the sum."""
     for one in documents:
         for folder in one["folders"]:
-            name = f"{one['instance']}:{escape(folder['folder']) or '(root)'}"
+            name = f"{one['instance']}:{folder['folder'] or '(root)'}"
             yield f"{name}  {format_figures(folder)}"
         for job in one["jobs"]:
             yield from _format_gaps(job)
         for exemption in one["exemptions"]:
             yield (
-                f"exempt {escape(exemption['name'])} until {exemption['expires_at']}: "
-                f"{escape(exemption['reason'])} ({escape(exemption['owner'])}, "
+                f"exempt {exemption['name']} until {exemption['expires_at']}: "
+                f"{exemption['reason']} ({exemption['owner']}, "
                 f"#{exemption['index']})"
             )
         yield f"{one['instance']}  {format_figures(one['totals'])}"
     for fault in faults:
-        yield f"  {escape(str(fault))}"
+        yield f"  {fault}"
 
 
 def format_figures(figures: Mapping[str, Any]) -> str:
@@ -205,7 +204,7 @@ def format_figures(figures: Mapping[str, Any]) -> str:
 
 def _format_gaps(job: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines of what a job lacks."""
-    name = f"{job['instance']}:{escape(job['job'])}"
+    name = f"{job['instance']}:{job['job']}"
     for state in _GAPS:
         ranges = job["numbers"].get(state, ())
         if ranges:
@@ -213,7 +212,7 @@ def _format_gaps(job: Mapping[str, Any]) -> Iterator[str]:
             more = ", ..." if len(ranges) > _TOLD else ""
             yield f"  {state:<8} {name}  {listed}{more}"
     for artifact in job["unrecorded_artifacts"][:_TOLD]:
-        path = escape(artifact["path"])
+        path = artifact["path"]
         yield f"  artifact {name}#{artifact['number']}  {path} is not on record"
 
 
