@@ -83,10 +83,13 @@ class Voices:
                 session where the administrator wants one.
         """
         job = sent.job
-        if sent.claim.status in NEGATIVE or sent.claim.supersedes:
-            told = None if job is None else _describe(job, ASSERTED, WEAK)
-            return Voice(self._keys.for_person(session), told)
         if build is not None:
+            _check_own(job, build)
+        if sent.claim.status in NEGATIVE or sent.claim.supersedes:
+            known = build or ProvenBuild("", ASSERTED, WEAK)
+            told = None if job is None else _describe(job, known)
+            return Voice(self._keys.for_person(session), told)
+        if build is not None and job is not None:
             return self._of_build(session, who, job, build)
         if job is None:
             return Voice(self._keys.for_person(session), None)
@@ -121,20 +124,10 @@ class Voices:
         self,
         session: Session,
         who: Principal,
-        job: Mapping[str, Any] | None,
+        job: Mapping[str, Any],
         build: ProvenBuild,
     ) -> Voice:
         """Return with what a build's word of itself is signed."""
-        proven = parse_job_id(build.job)
-        claimed = None if job is None else parse_job_id(job["id"])
-        is_own = claimed is not None and claimed[1:] == proven[1:]
-        is_here = claimed is not None and claimed.instance in {None, proven.instance}
-        if job is None or not is_own or not is_here:
-            raise PermissionDeniedError(
-                f"session of {build.job}",
-                expected="a claim of this build",
-                got="of none" if job is None else job["id"][:200],
-            )
         node = (job.get("environment") or {}).get("NODE_NAME")
         if self._section.built_in_node == "weak" and is_built_in(node):
             # It can only say what makes its word weaker.
@@ -151,9 +144,30 @@ class Voices:
         """Return the key of a build's folder and class, and what is said of the job."""
         folder = folder_of(self._section, scopes, build.job)
         signer = self._keys.for_build(session, build.job, folder, build.kind)
-        return Voice(signer, _describe(job, build.identity, build.kind))
+        return Voice(signer, _describe(job, build))
 
 
-def _describe(job: Mapping[str, Any], identity: str, kind: str) -> dict[str, Any]:
+def _check_own(job: Mapping[str, Any] | None, build: ProvenBuild) -> None:
+    """Check that a claim is of the build that has proved that it sends it.
+
+    Raises:
+        PermissionDeniedError: It is of another, or of none.
+    """
+    proven = parse_job_id(build.job)
+    claimed = None if job is None else parse_job_id(job["id"])
+    if (
+        job is None
+        or claimed is None
+        or claimed[1:] != proven[1:]
+        or claimed.instance not in {None, proven.instance}
+    ):
+        raise PermissionDeniedError(
+            f"session of {build.job}",
+            expected="a claim of this build",
+            got="of none" if job is None else job["id"][:200],
+        )
+
+
+def _describe(job: Mapping[str, Any], build: ProvenBuild) -> dict[str, Any]:
     """Return what a record says of a job."""
-    return {**job, "identity": identity, "class": kind}
+    return {**job, "identity": build.identity, "class": build.kind}

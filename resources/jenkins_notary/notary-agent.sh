@@ -15,7 +15,7 @@ LC_ALL=C
 export LC_ALL
 VERSION=0.1.0
 MAX_ASSETS=1000
-work= is_finished=
+work= is_finished= client= session= may_lack=
 
 # Strings of JSON, text in UTF-8, and names of files, for awk. Bytes, as LC_ALL=C says.
 AWK_TEXT='
@@ -646,6 +646,7 @@ send_by_curl() {
     status=$(
         {
             [ -z "$token" ] || printf 'header = "Authorization: Bearer %s"\n' "$token"
+            [ -z "$session" ] || printf 'header = "Notary-Session: %s"\n' "$session"
             [ -z "$ca_file" ] || printf 'cacert = "%s"\n' \
                 "$(printf '%s' "$ca_file" | sed 's/[\\"]/\\&/g')"
             [ -z "$direct" ] || printf 'noproxy = "*"\n'
@@ -669,6 +670,7 @@ send_by_wget() {
     # The token stands in a file that only this user reads, never in an argument.
     {
         [ -z "$token" ] || printf 'header = Authorization: Bearer %s\n' "$token"
+        [ -z "$session" ] || printf 'header = Notary-Session: %s\n' "$session"
         [ -z "$direct" ] || printf 'use_proxy = off\n'
     } >"$work/wgetrc"
     WGETRC=$work/wgetrc wget --quiet --server-response --tries=1 --max-redirect=0 \
@@ -708,8 +710,9 @@ check_log() {
     say "the log's signature is not checked here: that needs Python"
 }
 
-# ask PATH: send, and again while the time lasts; ends the program where that fails.
-ask() {
+# What is needed to ask, found once.
+prepare() {
+    [ -z "$client" ] || return 0
     case $timeout in
         "" | *[!0-9]* | ?????*) usage --timeout "1 to 3600 seconds" "$timeout" ;;
     esac
@@ -717,6 +720,11 @@ ask() {
     read_token
     find_client
     check_log
+}
+
+# ask PATH: send, and again while the time lasts; ends the program where that fails.
+ask() {
+    prepare
     limit=$((1048576 + ${count:-0} * 16384))
     started=$(date +%s) pause=1 is_final=
     while :; do
@@ -740,8 +748,47 @@ ask() {
             "a longer one" ""
     case $status in
         200 | 201) ;;
+        404) [ -n "$may_lack" ] || refuse_answer ;;
         *) refuse_answer ;;
     esac
+}
+
+# Prove to the service that this program runs in the build that it speaks of: what it
+# prints gets into that build's log, where the service looks for it.
+open_session() {
+    [ -n "$own" ] && [ "$job" = "$own" ] || return 0
+    mv "$work/request" "$work/claim"
+    N_JOB=$job awk "$AWK_TEXT"'BEGIN {
+        id_token = ENVIRON["JENKINS_NOTARY_ID_TOKEN"]
+        printf "{\"job\": %s, \"idToken\": %s}\n", quote(ENVIRON["N_JOB"]), \
+            (id_token == "" ? "null" : quote(id_token))
+    }' >"$work/request"
+    may_lack=1
+    ask sessions
+    may_lack=
+    mv "$work/claim" "$work/request"
+    # A service of before there were sessions.
+    [ "$status" != 404 ] || return 0
+    session=$(awk "$AWK_TEXT$AWK_JSON"'
+        { whole = whole (NR > 1 ? "\n" : "") $0 }
+        END {
+            if (BROKEN) exit 3
+            scan(whole)
+            if (raw("/session") == "null") print "none"
+            else print text("/session") " " (raw("/nonce") == "null" ? "-" : text("/nonce"))
+        }' "$work/answer" 2>/dev/null)
+    nonce=${session##* } session=${session%% *}
+    if [ "$session" = none ]; then
+        session=
+        say "this build cannot prove which one it is"
+        return 0
+    fi
+    printf '%s %s\n' "$session" "$nonce" |
+        grep -Eq '^[0-9a-f]{16}\.[A-Za-z0-9_-]{20,100} ([0-9a-f]{32}|-)$' || {
+        session=
+        fail 69 unavailable "$service" "a session" "something else" ""
+    }
+    [ "$nonce" = - ] || say "session $nonce"
 }
 
 # End with what the service says, else by its status.
@@ -941,6 +988,7 @@ record() {
     check_faults
     [ -z "$claims" ] || { record_id=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n'); write_claims "$1"; }
     make_claim "$1"
+    open_session
     ask records
     check_answer "$1"
 }

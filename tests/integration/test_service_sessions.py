@@ -25,7 +25,7 @@ from tests.parts.jenkins import TOKEN, USER, serve_jenkins
 from tests.parts.serving import Answer, Serving, claim
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tests.parts.jenkins import Build, StandIn
@@ -117,6 +117,7 @@ class World(NamedTuple):
         *words: str,
         tmp: Path | None = None,
         id_token: str | None = None,
+        program: Sequence[str] = (*BARE, str(TARGET)),
     ) -> tuple[int, str]:
         """Run the agent part as a step of a build; return (exit code, what it said)."""
         environ = {
@@ -132,7 +133,7 @@ class World(NamedTuple):
         if tmp is not None:
             environ["WORKSPACE_TMP"] = str(tmp)
         process = subprocess.Popen(
-            [*BARE, str(TARGET), *words],
+            [*program, *words],
             env=environ,
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
@@ -453,6 +454,22 @@ def test_step_with_the_session_of_an_earlier_build_opens_its_own(
 
     assert code == 0, said
     assert said.count("jenkins-notary: session ") == 1
+
+
+def test_step_without_python_proves_itself(world: World) -> None:
+    (world.folder / "app.jar").write_bytes(os.urandom(20))
+    build = world.start("payments/api/main")
+    shell = ("sh", str(TARGET.with_name("notary-agent.sh")))
+    code, said = world.run_step(
+        build, "notarize", "-o", "json", "app.jar", program=shell
+    )
+
+    assert code == 0, said
+    assert said.count("jenkins-notary: session ") == 1
+    path = f"/api/v1/evidence?job={world.job_id(build).replace('#', '%23')}"
+    (record,) = world.service.ask("GET", path).json["records"]
+    job = record["predicate"]["job"]
+    assert (job["identity"], job["class"]) == ("nonce", "protected")
 
 
 # By an id token

@@ -142,5 +142,5 @@ def test_persons_have_a_key_of_their_own(desk: Desk) -> None:
     signers = {one.signer.keyid for one in (plain, bad, own, lifted)}
     assert len(signers) == 1
     assert desk.level(bad)[0] == 1
-    assert (plain.job, known(own)) == (None, ("asserted", "weak"))
+    assert (plain.job, known(own)) == (None, ("nonce", "protected"))
     assert desk.notary._session.signer().keyid not in signers
