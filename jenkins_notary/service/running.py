@@ -107,7 +107,13 @@ def start_running(
     alerts.start(tasks)
     logins = Logins(settings.login, tokens, state)
     witnesses = Witnesses(engine, state, settings.witnesses)
-    witnesses.start(tasks)
+    witnesses.start(tasks, alerts)
+    metrics.gauge(
+        "witness_size",
+        "Records that a witness has signed.",
+        "witness",
+        read=witnesses.sizes,
+    )
     return Running(
         engine,
         tokens,

@@ -23,60 +23,32 @@ Source: C2SP tlog-witness; DESIGN section 5.
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from jenkins_notary.errors import (
-    ConfigurationError,
-    IntegrityError,
-    NotaryError,
-    UnavailableError,
-)
+from jenkins_notary.errors import ConfigurationError, IntegrityError
 from jenkins_notary.keys.witness_key import load_witness_verifier
-from jenkins_notary.ledger.author import format_time
-from jenkins_notary.ledger.sequencer import read_hashes
 from jenkins_notary.ledger.view import LedgerView
-from jenkins_notary.ledger.witness import (
-    Submission,
-    format_submission,
-    read_cosignatures,
-)
-from jenkins_notary.remote.address import find_proxy, parse_service_url
-from jenkins_notary.remote.http import Request, Route, exchange
 from jenkins_notary.service.sections import Section
+from jenkins_notary.service.witness_client import (
+    AskedWitness,
+    Witness,
+    own_signatures,
+)
 from jenkins_notary.tlog.checkpoint import open_checkpoint
 from jenkins_notary.tlog.note import SignedNote, format_note, parse_note
-from jenkins_notary.tlog.proofs import consistency_proof
 
 if TYPE_CHECKING:
-    from jenkins_notary.remote.http import Answer
+    from jenkins_notary.service.alerts import Alerts
     from jenkins_notary.service.session import Engine, ServiceSession
     from jenkins_notary.service.state import ServiceState
     from jenkins_notary.service.tasks import Tasks
     from jenkins_notary.tlog.note import NoteSignature
 
-ANSWER_S = 5.0
-"""Seconds that a witness may take."""
-
-MAX_PAUSE_S = 300.0
 MAX_WITNESSES = 32
 
 _NEWEST = "newest"
 _COSIGNED = "cosigned"
-_WITNESS = "witness"
-
-
-class Witness(Section, frozen=True):
-    """One witness.
-
-    Attributes:
-        url: Its submission prefix.
-        vkey: Its verifier key.
-    """
-
-    url: str
-    vkey: str
 
 
 class WitnessSettings(Section, frozen=True):
@@ -130,18 +102,32 @@ class Witnesses:
         self._state = state
         self._settings = settings
         session = engine.session()
-        self._asked = [_Asked(one, state, session) for one in settings.ask]
+        self._asked = [AskedWitness(one, state, session) for one in settings.ask]
 
-    def start(self, tasks: Tasks) -> None:
-        """Ask them from now on, if there are any."""
-        if self._asked:
-            tasks.every(float(self._settings.every), "witnesses", self.ask)
+    def start(self, tasks: Tasks, alerts: Alerts) -> None:
+        """Ask them from now on, if there are any; tell how it goes with each."""
+        if not self._asked:
+            return
+
+        def ask() -> None:
+            try:
+                self.ask()
+            finally:
+                for one in self._asked:
+                    text = one.fault or f"{one.name} signs this log's checkpoints"
+                    alerts.tell("audit", f"witness {one.name}", one.state, text)
+
+        tasks.every(float(self._settings.every), "witnesses", ask)
+
+    def sizes(self) -> dict[tuple[str, ...], int]:
+        """Return how much of the log each has signed, by its name."""
+        found = [one.describe() for one in self._asked]
+        return {(one["name"],): one["size"] for one in found}
 
     def ask(self) -> None:
         """Have the newest checkpoint signed by all that have not signed it yet.
 
         Raises:
-            UnavailableError: Fewer than the quorum have signed it.
             IntegrityError: A witness has signed more of this log than it holds.
         """
         session = self._engine.session()
@@ -164,13 +150,6 @@ class Witnesses:
         for fault in faults:
             if isinstance(fault, IntegrityError):
                 raise fault
-        if len(known) < self._settings.quorum:
-            raise UnavailableError(
-                f"checkpoint at {view.size}",
-                expected=f"{self._settings.quorum} cosignatures",
-                got=f"{len(known)}",
-                advice="; ".join(map(str, faults)),
-            )
 
     def describe(self) -> dict[str, Any]:
         """Return what is known of each, and the newest cosigned checkpoint."""
@@ -206,139 +185,9 @@ class Witnesses:
         self, view: LedgerView, text: str, cosignatures: list[NoteSignature]
     ) -> None:
         """Keep a cosigned checkpoint; publish it if it is still the newest."""
-        own = _own_signatures(view)
+        own = own_signatures(view)
         data = format_note(SignedNote(text, (*own, *cosignatures)))
         self._state.put(_COSIGNED, _NEWEST, data.decode())
         newest = self._engine.store.checkpoint()
         if newest is not None and parse_note(newest).text == text:
             self._engine.store.publish(data, size=view.checkpoint.size)
-
-
-class _Asked:
-    """One witness, and how it went with it.
-
-    Attributes:
-        name: Its name.
-    """
-
-    def __init__(
-        self, settings: Witness, state: ServiceState, session: ServiceSession
-    ) -> None:
-        choices = session.choices
-        address = parse_service_url(settings.url, choices.plain_http)
-        proxy = find_proxy(address, session.environ)
-        self._verifier = load_witness_verifier(settings.vkey)
-        self._route = Route(address, proxy, choices.ca_file, ANSWER_S)
-        self._state = state
-        self._pause_s = 0.0
-        self._due = 0.0
-        self._fresh: tuple[str, tuple[NoteSignature, ...]] = "", ()
-        self.name = self._verifier.name
-
-    def is_due(self) -> bool:
-        """Return whether it may be asked again by now."""
-        return time.monotonic() >= self._due
-
-    def signed(self, text: str) -> dict[str, NoteSignature]:
-        """Return what it signed just now of a checkpoint's text."""
-        at, found = self._fresh
-        return {self.name: found[0]} if at == text and found else {}
-
-    def ask(self, session: ServiceSession, view: LedgerView) -> NotaryError | None:
-        """Ask it to sign a checkpoint; return why it did not."""
-        text = parse_note(view.note).text
-        try:
-            self._fresh = text, self._ask(session, view, text)
-        except NotaryError as error:
-            self._pause_s = min(max(self._pause_s * 2, 2.0), MAX_PAUSE_S)
-            self._due = time.monotonic() + self._pause_s
-            self._remember(fault=str(error)[:500])
-            return error
-        self._pause_s = self._due = 0.0
-        self._remember(size=view.checkpoint.size, at=_now(), fault=None)
-        return None
-
-    def describe(self) -> dict[str, Any]:
-        """Return what is known of it."""
-        kept = self._state.get(_WITNESS, self.name) or {}
-        return {
-            "name": self.name,
-            "url": str(self._route.address),
-            "size": kept.get("size", 0),
-            "at": kept.get("at"),
-            "fault": kept.get("fault"),
-        }
-
-    def _ask(
-        self, session: ServiceSession, view: LedgerView, text: str
-    ) -> tuple[NoteSignature, ...]:
-        """Send a checkpoint; once more if it has signed another size."""
-        kept = self._state.get(_WITNESS, self.name) or {}
-        answer = self._send(session, view, min(kept.get("size", 0), view.size))
-        if answer.status == 409:
-            answer = self._send(session, view, self._read_size(answer, view))
-        if answer.status != 200:
-            raise UnavailableError(
-                f"witness {self.name}",
-                expected="its signature",
-                got=f"HTTP {answer.status} {answer.body[:200]!r}",
-            )
-        return read_cosignatures(text, answer.body, [self._verifier])
-
-    def _send(self, session: ServiceSession, view: LedgerView, old_size: int) -> Answer:
-        """Send a checkpoint with the proof from an old size; return the answer."""
-        size = view.checkpoint.size
-        hashes = read_hashes(session.store, "main", size)
-        proof = consistency_proof(old_size, size, hashes) if old_size else ()
-        note = format_note(
-            SignedNote(parse_note(view.note).text, _own_signatures(view))
-        )
-        data = format_submission(Submission(old_size, tuple(proof), note))
-        request = Request(
-            "POST",
-            f"{self._route.address.path}/add-checkpoint",
-            (("Content-Type", "text/plain"),),
-            len(data),
-            lambda: (data,),
-        )
-        return exchange(self._route, request, time.monotonic() + ANSWER_S)
-
-    def _read_size(self, answer: Answer, view: LedgerView) -> int:
-        """Return the size that it has signed last, as it says.
-
-        Raises:
-            IntegrityError: More than the log holds.
-            UnavailableError: It does not say.
-        """
-        text = answer.body.strip()
-        if not text.isdigit() or len(text) > 18:
-            raise UnavailableError(
-                f"witness {self.name}",
-                expected="the size that it signed",
-                got=repr(answer.body[:40]),
-            )
-        if int(text) > view.checkpoint.size:
-            raise IntegrityError(
-                f"log {view.checkpoint.origin}",
-                expected=f"the {int(text)} records that {self.name} has signed",
-                got=f"{view.checkpoint.size}",
-                advice="it was rolled back: restore the newest backup, or "
-                "jenkins-notary ledger succeed",
-            )
-        return int(text)
-
-    def _remember(self, **facts: object) -> None:
-        """Keep what is known of it."""
-        kept = self._state.get(_WITNESS, self.name) or {}
-        self._state.put(_WITNESS, self.name, {**kept, **facts})
-
-
-def _own_signatures(view: LedgerView) -> tuple[NoteSignature, ...]:
-    """Return the log's own signatures of a view's checkpoint."""
-    note = parse_note(view.note)
-    return tuple(o for o in note.signatures if o.name == view.checkpoint.origin)
-
-
-def _now() -> str:
-    """Return the time, RFC 3339 UTC."""
-    return format_time(time.time_ns() // 1_000_000)

@@ -25,6 +25,7 @@ from tests.command import command
 from tests.integration.test_service_log import Auditor
 from tests.parts.build import PARTS
 from tests.parts.serving import Serving, claim
+from tests.parts.webhook import Webhook
 from tests.parts.witnesses import run_litewitness, run_witness, send
 
 if TYPE_CHECKING:
@@ -129,8 +130,13 @@ def test_a_service_that_was_rolled_back_is_not_signed_and_says_so(
         _, vkey = log_of(first)
         first.command("ledger", "backup", str(tmp_path / "backup"))
         first.stop()
-    with run_witness(tmp_path / "ours", [vkey]) as ours:
+    with run_witness(tmp_path / "ours", [vkey]) as ours, Webhook() as hook:
         file = settings(tmp_path, 1, (ours.url, ours.vkey))
+        told = {
+            **json.loads(file.read_text()),
+            "alerts": {"webhooks": [{"name": "chat", "url": hook.url}]},
+        }
+        file.write_text(json.dumps(told))
         with Serving(tmp_path, "--settings", str(file)) as service:
             service.ask("POST", "/api/v1/records", {"claims": [claim(), claim()]})
             wait_cosigned(service, 3)
@@ -143,7 +149,13 @@ def test_a_service_that_was_rolled_back_is_not_signed_and_says_so(
                     break
                 time.sleep(0.1)
 
+            came = [json.loads(one.body) for one in hook.wait(1)]
+            metrics = service.ask("GET", "/metrics").body.decode()
+
     assert "it was rolled back" in shown["witnesses"][0]["fault"]
+    assert (came[0]["kind"], came[0]["state"]) == ("audit", "integrity")
+    assert came[0]["key"] == "witness ours.example.com"
+    assert 'jenkins_notary_witness_size{witness="ours.example.com"}' in metrics
 
 
 def roll_back(service: Serving, backup: Path) -> None:

@@ -18,7 +18,8 @@ from jenkins_notary.keys.log_key import generate_log_key
 from jenkins_notary.ledger.witness import MAX_BYTES
 from jenkins_notary.service import witnessing
 from jenkins_notary.service.witness import open_witness, parse_logs
-from jenkins_notary.service.witnesses import Witness, WitnessSettings
+from jenkins_notary.service.witness_client import Witness
+from jenkins_notary.service.witnesses import WitnessSettings
 from jenkins_notary.service.witnessing import WitnessApplication
 from tests.command import command
 
