@@ -7,6 +7,7 @@ be done. The waiting between two times grows while it goes wrong.
 from __future__ import annotations
 
 import threading
+import time
 
 from jenkins_notary.errors import NotaryError
 
@@ -82,9 +83,10 @@ class Tasks:
         self._stop.set()
 
     def join(self) -> None:
-        """Wait for what is being done, after :meth:`stop`, some time."""
+        """Wait for what is being done, after :meth:`stop`, some time in all."""
+        until = time.monotonic() + STOP_S
         for one in self._threads:
-            one.join(STOP_S)
+            one.join(max(0.0, until - time.monotonic()))
 
     def _attempt(self, name: str, work: Callable[[], object]) -> bool:
         """Do something once; return whether it went well."""

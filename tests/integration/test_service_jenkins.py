@@ -16,6 +16,7 @@ from tests.parts.serving import Answer, Serving, claim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.parts.jenkins import StandIn
 
@@ -372,3 +373,24 @@ def test_a_claim_on_a_build_that_never_was_is_found(world: World) -> None:
 
 def record(world: World, value: object, token: str) -> int:
     return world.service.ask("POST", "/api/v1/records", value, token=token).status
+
+
+def test_a_controller_that_hangs_holds_up_neither_requests_nor_the_end(
+    tmp_path: Path,
+) -> None:
+    with serve_jenkins("/jenkins") as jenkins:
+        (tmp_path / "token").write_text(TOKEN)
+        (tmp_path / "token").chmod(0o600)
+        options = ("--jenkins-url", jenkins.url, "--jenkins-user", USER)
+        access = ("--jenkins-token-file", str(tmp_path / "token"))
+        with Serving(tmp_path, *options, *access) as service:
+            jenkins.fail("", hang=True)
+            instance = jenkins.url.split("/")[2].replace(":", "-")
+            value = claim(job=f"{instance}:payments/app#1")
+            assert service.ask("POST", "/api/v1/records", value).status == 200
+            # Long enough for the claim to be taken up.
+            time.sleep(4)
+            assert service.ask("GET", "/readyz").status == 200
+            began = time.monotonic()
+            assert service.stop() == 0
+            assert time.monotonic() - began < 30
