@@ -61,7 +61,7 @@ from jenkins_notary.service.routes import (
     WRITE,
     Route,
 )
-from jenkins_notary.service.rules import Principal, check_right
+from jenkins_notary.service.rules import COLLECT, Principal, check_right
 from jenkins_notary.service.static import read_checkpoint, read_tile
 from jenkins_notary.service.uploads import (
     MAX_BODY_BYTES,
@@ -136,6 +136,7 @@ class Application:
         self._running = running
         self._engine = engine = running.engine
         self._door, self._entrance = open_doors(running.logins, running.settings.login)
+        self._limits = running.limits
         self._scraping = Scraping(running.settings.metrics)
         self._requests = Requests(running.metrics)
         self._clients = Clients(running.state)
@@ -231,7 +232,12 @@ class Application:
             return Principal("", "auditor", ())
         if exchange.route == "/metrics" and self._may_scrape(request):
             return Principal("metrics", "auditor", ())
-        who = exchange.who = self._door.identify(request)
+        try:
+            who = exchange.who = self._door.identify(request)
+        except UnknownTokenError:
+            self._count_stranger(request)
+            raise
+        self._limits.callers.take(who.title, who.title)
         self._clients.note(who.name, request.headers.get("user-agent"))
         if route is None and allowed:
             raise MethodError(
@@ -242,6 +248,11 @@ class Application:
         if route.right is not None:
             check_right(who, route.right)
         return who
+
+    def _count_stranger(self, request: Request) -> None:
+        """Bound what an address asks without being known."""
+        host = "unknown" if request.client is None else request.client.host
+        self._limits.strangers.take(host, "address")
 
     def _may_scrape(self, request: Request) -> bool:
         """Return whether a request may read the figures, whoever sends it."""
@@ -266,6 +277,7 @@ class Application:
         """Let people in or out."""
         # A provider sends them back with a code in it.
         exchange.hides_query = True
+        self._count_stranger(request)
         data = b""
         if route.method == "POST":
             data = await exchange.read_all(request, route.limit)
@@ -282,6 +294,8 @@ class Application:
     ) -> Response:
         """Read the body, let the handler work, return its JSON or bytes."""
         route, path, who = place
+        if route.right == COLLECT:
+            self._limits.watermark.check()
         value: Mapping[str, Any] = {}
         if route.method == "POST":
             data = await exchange.read_all(request, route.limit)
@@ -309,7 +323,8 @@ class Application:
         """Record claims or envelopes; answer once they are durable."""
         data = await exchange.read_all(request, route.limit)
         build = await self._prove(request, who)
-        sender = Sender(who, build, self._uploads, self._running.voices)
+        quotas = self._limits.quotas
+        sender = Sender(who, build, self._uploads, self._running.voices, quotas)
         work = Recording(data, route.limit, sender)
         if len(data) > MAX_GROUPED_BYTES:
             # What takes long to sign must not hold up a group.
@@ -356,11 +371,16 @@ class Application:
         if not is_hex_digest(sha256_hex):
             raise UsageError("blob", expected="sha256: and 64 hex digits")
         exchange.check_length(request, limit)
+        self._limits.watermark.check()
+        length = request.headers.get("content-length", "0")
+        said = int(length) if length.isascii() and length.isdigit() else 0
+        self._limits.quotas.take_bytes(who.title, said)
         pieces = Pieces(exchange, asyncio.get_running_loop())
         blobs = self._engine.session().blobs
         body = await self._work(
             UPLOAD, partial(store_body, blobs, sha256_hex, pieces.read, limit)
         )
+        self._limits.quotas.take_bytes(who.title, max(0, body.size - said))
         self._uploads.add(who.name, body)
         return json_response({"body": {"sha256": body.sha256_hex, "size": body.size}})
 

@@ -12,6 +12,7 @@ status  when
 413     too many bytes (64)
 422     a policy that is none (78), a body with another digest (64)
 500     altered, or a fault of the service (65, 70)
+429     one caller asks for too much: ``Retry-After`` (69)
 503     too much to do, or what it needs is away: ``Retry-After`` (69)
 507     the disk is full (74)
 ======  ==============================================================
@@ -33,6 +34,7 @@ from jenkins_notary.errors import (
     UsageError,
 )
 from jenkins_notary.pages.site import Frame, render
+from jenkins_notary.service.limits import TooManyError
 from jenkins_notary.service.replies import HEADERS, PAGE_HEADERS
 from jenkins_notary.service.uploads import OtherBytesError, TooLargeError
 
@@ -85,6 +87,8 @@ class Failures:
             status, headers["WWW-Authenticate"] = 401, 'Bearer realm="notary"'
         elif isinstance(error, MethodError):
             status, headers["Allow"] = 405, error.expected.replace(" or ", ", ")
+        elif isinstance(error, TooManyError):
+            status, headers["Retry-After"] = 429, str(error.retry_s)
         elif isinstance(error, TooLargeError):
             status = 413
         elif isinstance(error, OtherBytesError):

@@ -213,6 +213,7 @@ _FAILURES = {
     "409": "several builds match",
     "413": "too many bytes",
     "422": "a policy that is none",
+    "429": "more than a caller may ask for",
     "500": "altered, or a fault of the service",
     "503": "too much to do, or what it needs is away",
     "507": "the disk is full",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from jenkins_notary.api.notarize import SignedAssets
     from jenkins_notary.api.session import Session
+    from jenkins_notary.service.limits import Quotas
     from jenkins_notary.service.rules import Principal
     from jenkins_notary.service.sessions import ProvenBuild
     from jenkins_notary.service.uploads import Uploads
@@ -44,12 +45,14 @@ class Sender(NamedTuple):
         build: The build that has proved that it sends it, or None.
         uploads: Bodies that were sent before.
         voices: Whose key signs what is sent.
+        quotas: What was recorded today.
     """
 
     who: Principal
     build: ProvenBuild | None
     uploads: Uploads
     voices: Voices
+    quotas: Quotas
 
 
 class Recording:
@@ -111,6 +114,9 @@ class Recording:
         named = {one.sha256_hex for one in sent.attachments}
         uploads = self._sender.uploads
         found = {one: uploads.get(self._who.name, one) for one in named}
+        size = sum(one.size for one in found.values() if one is not None)
+        job = None if sent.job is None else sent.job["id"]
+        self._sender.quotas.take_record(self._who.title, job, size)
         voice = self._sender.voices.of_claim(
             session, self._who, sent, self._sender.build
         )
@@ -142,4 +148,5 @@ class Recording:
                 "envelope", expected="a first signature by 0x...", got=signer[:80]
             )
         check_statement(self._who, session.view(), statement)
+        self._sender.quotas.take_record(self._who.title, statement.job_id, 0)
         return data

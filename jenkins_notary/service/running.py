@@ -14,6 +14,7 @@ from jenkins_notary.service.gaps import (
     tell_coverage,
     tell_difference,
 )
+from jenkins_notary.service.limits import Limits
 from jenkins_notary.service.logins import Logins
 from jenkins_notary.service.measures import Records, add_gauges
 from jenkins_notary.service.metrics import Metrics
@@ -54,6 +55,7 @@ class Running(NamedTuple):
         voices: Whose key signs what is sent.
         metrics: What is counted.
         alerts: What is told when it changes.
+        limits: What one caller may take.
     """
 
     engine: Engine
@@ -69,6 +71,7 @@ class Running(NamedTuple):
     voices: Voices
     metrics: Metrics
     alerts: Alerts
+    limits: Limits
 
     def close(self) -> None:
         """Stop what works beside the requests, commit what waits, and close."""
@@ -105,6 +108,8 @@ def start_running(
     sweeps.on_swept = partial(tell_coverage, alerts)
     sweeps.start(tasks)
     alerts.start(tasks)
+    limits = Limits(settings.limits, state, engine.places.ledger, alerts)
+    limits.start(tasks, metrics)
     logins = Logins(settings.login, tokens, state)
     witnesses = Witnesses(engine, state, settings.witnesses)
     witnesses.start(tasks, alerts)
@@ -128,6 +133,7 @@ def start_running(
         voices,
         metrics,
         alerts,
+        limits,
     )
 
 

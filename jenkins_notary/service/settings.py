@@ -15,6 +15,7 @@ from jenkins_notary.errors import ConfigurationError
 from jenkins_notary.service.alerts import AlertSettings
 from jenkins_notary.service.classes import BuildsSection
 from jenkins_notary.service.coverage import CoverageSettings
+from jenkins_notary.service.limits import LimitSettings
 from jenkins_notary.service.logins import LoginSettings
 from jenkins_notary.service.measures import MetricsSettings
 from jenkins_notary.service.sections import Section
@@ -42,6 +43,7 @@ class Settings(Section, frozen=True):
         witnesses: Who is asked to sign checkpoints.
         coverage: Which builds are accounted for.
         alerts: What is told to whom.
+        limits: What one caller may take.
         metrics: Who may read the figures.
     """
 
@@ -52,6 +54,7 @@ class Settings(Section, frozen=True):
     witnesses: WitnessSettings = WitnessSettings()
     coverage: CoverageSettings = CoverageSettings()
     alerts: AlertSettings = AlertSettings()
+    limits: LimitSettings = LimitSettings()
     metrics: MetricsSettings = MetricsSettings()
 
     def for_team(self, team: Team) -> Settings:
