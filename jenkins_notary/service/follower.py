@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from jenkins_notary.ledger.view import LedgerView
     from jenkins_notary.service.session import Engine, ServiceSession
     from jenkins_notary.service.state import ServiceState
     from jenkins_notary.service.tasks import Tasks
@@ -117,10 +118,11 @@ class Follower:
             place = cursor.load(view.size)
             try:
                 while place < view.size and not self._tasks.is_stopping:
-                    if kind is None or _is_of(
-                        kind, view.read_entries(place, place + 1)
-                    ):
-                        handler(session, view.record(place))
+                    wanted = _find_next(view, place, kind)
+                    if wanted > place:
+                        place = wanted
+                        continue
+                    handler(session, view.record(place))
                     place += 1
                     if place % MAX_STEP == 0:
                         cursor.save(place)
@@ -173,7 +175,11 @@ class _Cursor:
         self._place = place
 
 
-def _is_of(kind: str, entries: Sequence[bytes]) -> bool:
-    """Return whether an entry says that it is of a type, or there is none."""
+def _find_next(view: LedgerView, place: int, kind: str | None) -> int:
+    """Return the next index from a place on that is wanted, or a page's end."""
+    if kind is None:
+        return place
     mark = b'"type":"%b"' % kind.encode()
-    return not entries or mark in entries[0]
+    entries = view.read_entries(place, min(place + MAX_STEP, view.size))
+    found = (place + n for n, one in enumerate(entries) if mark in one)
+    return next(found, place + len(entries))
