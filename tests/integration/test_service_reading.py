@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from html import unescape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -284,6 +286,18 @@ def test_stranger_is_sent_to_the_form_and_comes_back(site: Site) -> None:
     assert answer.headers["location"].startswith("/login?next=/jobs/payments")
     assert "%2523" in answer.headers["location"]
     assert answer.body == b""
+
+
+def test_every_link_of_a_builds_page_leads_somewhere(site: Site) -> None:
+    for job in (site.plain, site.hostile):
+        text = page_of(site, f"/jobs/{quote(job, safe='')}").body.decode()
+        found = {unescape(one) for one in re.findall(r'href="(/[^"]*)"', text)}
+
+        assert any(one.startswith("/api/v1/pack") for one in found)
+        for one in found:
+            answer = page_of(site, one)
+            assert answer.status == 200, (one, answer)
+            assert answer.body
 
 
 def test_controller_may_not_read_pages(site: Site) -> None:
