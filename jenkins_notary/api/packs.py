@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
     from jenkins_notary.api.session import Choices, Session
+    from jenkins_notary.evidence.pack_check import Artifact
     from jenkins_notary.ledger.view import LedgerView
     from jenkins_notary.ports import Blobs
     from jenkins_notary.trust.record import ProvenRecord
@@ -172,7 +173,9 @@ def verify_pack(
     rule = TrustRule(org, tuple(parse_signer_id(one) for one in keys))
     checked = check_pack(reader, view, rule, progress=choices.progress or no_progress)
     _, last = view.leaf(reader.indexes[-1])
-    return PackCheck(checked, vkey, _check_texts(reader, view), last.at_ms)
+    # The report tells the verdicts of nobody's rule in particular.
+    judged = checked.artifacts if rule == TrustRule() else None
+    return PackCheck(checked, vkey, _check_texts(reader, view, judged), last.at_ms)
 
 
 def _pinned(head: PackHead, environ: Mapping[str, str]) -> str:
@@ -192,9 +195,11 @@ def _pinned(head: PackHead, environ: Mapping[str, str]) -> str:
     return pin.vkey
 
 
-def make_texts(view: LedgerView, head: PackHead) -> dict[str, bytes]:
+def make_texts(
+    view: LedgerView, head: PackHead, judged: Sequence[Artifact] | None = None
+) -> dict[str, bytes]:
     """Return what is in a pack for a person, and the verifier, by name."""
-    report = make_report(view, head.selection, head.selected)
+    report = make_report(view, head.selection, head.selected, judged=judged)
     said = describe_pack(head.left_out, len(head.withheld))
     source = files("jenkins_notary.standalone").joinpath(VERIFIER)
     return {
@@ -204,7 +209,9 @@ def make_texts(view: LedgerView, head: PackHead) -> dict[str, bytes]:
     }
 
 
-def _check_texts(reader: PackReader, view: LedgerView) -> bool:
+def _check_texts(
+    reader: PackReader, view: LedgerView, judged: Sequence[Artifact] | None
+) -> bool:
     """Check that a pack tells a person what it proves; return whether it could be.
 
     Another version writes another report: it cannot be made again here.
@@ -214,7 +221,7 @@ def _check_texts(reader: PackReader, view: LedgerView) -> bool:
     """
     if reader.head.made_by != VERSION:
         return False
-    for name, text in make_texts(view, reader.head).items():
+    for name, text in make_texts(view, reader.head, judged).items():
         if reader.read(name, len(text)) != text:
             raise IntegrityError(
                 f"pack: {name}",

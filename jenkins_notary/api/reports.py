@@ -30,7 +30,11 @@ MAX_ROWS = 2000
 
 
 def make_report(
-    view: LedgerView, selection: Selection, selected: Sequence[int]
+    view: LedgerView,
+    selection: Selection,
+    selected: Sequence[int],
+    *,
+    judged: Sequence[Artifact] | None = None,
 ) -> dict[str, Any]:
     """Return the facts of a report.
 
@@ -38,6 +42,7 @@ def make_report(
         view: A ledger, or a pack of it.
         selection: What was asked for.
         selected: The records that this is, in order; at least one.
+        judged: The verdicts of this view on its artifacts, if they were made already.
 
     Returns:
         Plain values: ``title``, ``log``, ``root``, ``tree_size``, ``first`` and
@@ -48,7 +53,9 @@ def make_report(
     Raises:
         IntegrityError: A record was altered.
     """
-    artifacts = list(judge_artifacts(view, selected, TrustRule()))
+    artifacts = judged
+    if artifacts is None:
+        artifacts = list(judge_artifacts(view, selected, TrustRule()))
     groups, others = _group(view, selection, selected)
     by_digest = {f"sha256:{one.sha256_hex}": one for one in artifacts}
     builds = [

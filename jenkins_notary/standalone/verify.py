@@ -159,12 +159,29 @@ def hash_leaf(data: bytes) -> bytes:
     return sha256(b"\0" + data)
 
 
-def tree_root(row: list[bytes]) -> bytes:
-    """Return the root of RFC 6962 over leaf hashes."""
-    while len(row) > 1:
-        pairs = [sha256(b"\1" + a + b) for a, b in zip(row[::2], row[1::2])]
-        row = pairs + row[len(row) & ~1 :]
-    return row[0] if row else sha256(b"")
+class Tree:
+    """The right edge of a tree that grows: its root in constant memory."""
+
+    def __init__(self) -> None:
+        """Start with no leaf."""
+        self.edge: list[tuple[int, bytes]] = []
+
+    def add(self, node: bytes) -> None:
+        """Add a leaf hash; two subtrees of one height become one."""
+        height = 0
+        while self.edge and self.edge[-1][0] == height:
+            node = sha256(b"\1" + self.edge.pop()[1] + node)
+            height += 1
+        self.edge.append((height, node))
+
+    def root(self) -> bytes:
+        """Return the root."""
+        if not self.edge:
+            return sha256(b"")
+        node = self.edge[-1][1]
+        for _, left in self.edge[-2::-1]:
+            node = sha256(b"\1" + left + node)
+        return node
 
 
 def root_by_proof(
@@ -531,7 +548,10 @@ def verify(file: BinaryIO, vkey_text: str) -> Iterator[str]:
     need(len(origins) == 1, f"the log: {head.origin!r}, not {vkey.name!r}")
     need(head.size == said["treeSize"], "treeSize")
     entries = pack.read("trust.jsonl").split(b"\n")[:-1]
-    root = base64.b64encode(tree_root([hash_leaf(one) for one in entries])).decode()
+    tree = Tree()
+    for one in entries:
+        tree.add(hash_leaf(one))
+    root = base64.b64encode(tree.root()).decode()
     need(head.trust == [f"trust {len(entries)} {root}"], "the trust log")
     listed = [load(one, "trust.jsonl") for one in entries]
     records = read_records(pack, head)
@@ -641,11 +661,11 @@ def check_bodies(
     need(named == there, f"{sorted(named ^ there)[:1]}: missing, or named by no record")
     for sha256_hex, size, chunk_size, root_hex in wanted:
         name, whole = f"bodies/{sha256_hex}", hashlib.sha256()
-        leaves = []
+        tree = Tree()
         for chunk in pack.chunks(name, chunk_size):
             whole.update(chunk)
-            leaves.append(hash_leaf(chunk))
-        got = (whole.hexdigest(), pack.members[name][1], tree_root(leaves).hex())
+            tree.add(hash_leaf(chunk))
+        got = (whole.hexdigest(), pack.members[name][1], tree.root().hex())
         need(
             got == (sha256_hex, size, root_hex),
             f"{name}: not the bytes that were signed",

@@ -6,16 +6,19 @@ import json
 import subprocess
 import sys
 import tarfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests.command import command
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 JOB = "ci.example.com:payments/api/main#42"
+ROOT = Path(__file__).parents[2]
+MEASURE = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
 NAME = "build-ci.example.com-payments-api-main-42.pack.tar"
 
 
@@ -125,6 +128,28 @@ def test_verifier_in_the_pack_needs_nothing_of_this_project(
     assert verify("none.tar", vkey).returncode == 66
     assert verify("a.tar").returncode == 64
     assert verify("a.tar", "x+y").returncode == 65
+
+
+def test_long_log_takes_little_memory(vkey: str, tmp_path: Path) -> None:
+    with (tmp_path / "long.txt").open("wb") as file:
+        for number in range(96):
+            file.write((b"%06d line of a long log\n" % number) * 40_000)
+    assert command("log", "put", JOB, "long.txt").code == 0
+    program = [sys.executable, "-m", "jenkins_notary"]
+    script = str(ROOT / "jenkins_notary/standalone/verify.py")
+    for argv in (
+        [*program, "pack", JOB, "--file", "a.tar"],
+        [*program, "verify-pack", "a.tar", "--log", vkey],
+        [sys.executable, script, "a.tar", vkey],
+    ):
+        measured = subprocess.run(
+            [sys.executable, "-c", MEASURE, *argv],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        assert int(measured.stdout.split()[-1]) < 100 << 10
+    assert (tmp_path / "a.tar").stat().st_size > 96_000_000
 
 
 def test_report_is_written_for_a_person(vkey: str, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import io
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -131,6 +133,16 @@ def test_auditor_gets_a_period_that_is_proven_to_be_complete(world: World) -> No
     assert found.checked.is_complete is True
     assert found.checked.body_bytes == 0
     assert len(found.checked.head.selected) == found.checked.head.tree_size
+
+
+def test_page_of_a_build_links_to_its_pack(world: World) -> None:
+    job = JOB.replace("#", "%23")
+    page = world.service.ask("GET", f"/jobs/{job}", token=world.reader)
+
+    link = re.search(r'href="(/api/v1/pack[^"]*)"', page.body.decode())
+    assert link is not None
+    answer = world.service.ask("GET", html.unescape(link[1]), token=world.reader)
+    assert world.check(answer.body)
 
 
 def test_nobody_gets_a_pack_without_a_token(world: World) -> None:
