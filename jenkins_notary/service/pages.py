@@ -242,7 +242,7 @@ def page(
         call.has_login,
         call.root,
     )
-    body = render(template, frame, **facts)
+    body = render(template, frame, status=status, **facts)
     return Reply(body, HTML, status, PAGE_HEADERS)
 
 

@@ -12,10 +12,12 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from jenkins_notary.api.receipts import verify_receipt
+from jenkins_notary.values.statement import Subject
 from tests.parts.site import HOSTILE, HOSTILE_JOB, LOG, Site, serve_site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from tests.parts.serving import Answer
 
@@ -298,6 +300,42 @@ def test_every_link_of_a_builds_page_leads_somewhere(site: Site) -> None:
             answer = page_of(site, one)
             assert answer.status == 200, (one, answer)
             assert answer.body
+
+
+def test_log_that_is_held_back_is_told_of_and_not_shown(
+    site: Site, tmp_path: Path
+) -> None:
+    job = "ci.example.com:payments/held#1"
+    secret = b"AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYzEXAMPLEKQ\n"
+    (tmp_path / "log").write_bytes(b"+ env\n" + secret)
+    with site.service.notary() as notary:
+        notary.put_log(job, str(tmp_path / "log"))
+
+    path = f"/jobs/{quote(job, safe='')}"
+    log, build = page_of(site, f"{path}/log"), page_of(site, path)
+    assert (log.status, build.status) == (200, 200)
+    assert b"The text is not shown" in log.body
+    assert b"wJalr" not in log.body + build.body
+    assert log_of(site, job).status == 403
+
+
+def test_id_of_several_builds_leads_to_each_of_them(site: Site) -> None:
+    job = "ci.example.com:payments/again#1"
+    starts = ("2026-01-02T03:04:05.006Z", "2026-02-03T04:05:06.007Z")
+    with site.service.notary() as notary:
+        session = notary._session  # what signs as the ledger's administrator
+        for started in starts:
+            facts = {"job": {"id": job}, "build": {"number": 1, "startedAt": started}}
+            author = session.author()
+            subjects = [Subject("x", hashlib.sha256(started.encode()).hexdigest())]
+            session.append([author.sign("attachment", subjects, facts)])
+
+    answer = page_of(site, f"/jobs/{quote(job, safe='')}")
+    assert answer.status == 409
+    found = re.findall(r'href="([^"]*started=[^"]*)"', answer.body.decode())
+    assert len(found) == 2
+    for path in found:
+        assert page_of(site, unescape(path)).status == 200
 
 
 def test_controller_may_not_read_pages(site: Site) -> None:
