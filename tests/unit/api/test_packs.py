@@ -403,6 +403,56 @@ def test_pack_is_checked_with_a_key_that_was_rotated_out(built: Person) -> None:
     assert found.checked.artifacts[0].status is Status.TRUSTED
 
 
+def test_pack_of_a_log_that_follows_another_is_checked(
+    built: Person, tmp_path: Path
+) -> None:
+    new = tmp_path / "data" / "new.db"
+    built.notary().ledger.succeed(str(new), origin="ci.example.com/new")
+    opened = built.notary(at=new)
+
+    found = check(pack(opened), built, log=opened.ledger.status().vkey)
+
+    assert found.checked.artifacts[0].status is Status.TRUSTED
+
+
+def test_record_by_a_key_of_another_kind_that_was_revoked_is_not_trusted(
+    built: Person,
+) -> None:
+    other = built.notary(key=str(built.home / "other.pem"))
+    signer = other.generate_key(kind="ecdsa-p256").signer
+    other.notarize([digest("theirs")], name="theirs", job=JOB)
+    built.notary().signers.enrol(signer)
+    built.notary().signers.revoke(signer, from_index=4)
+
+    found = check(pack(built.notary()), built)
+
+    assert {one.name: one.status for one in found.checked.artifacts} == {
+        "app.jar": Status.TRUSTED,
+        "theirs": Status.REVOKED,
+    }
+
+
+def test_record_of_many_artifacts_is_packed_whole(
+    built: Person, tmp_path: Path
+) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for place in range(60):
+        (folder / f"{place}.txt").write_text(str(place))
+    built.notary().notarize([f"{folder}/*.txt"], job=JOB)
+
+    assert len(check(pack(built.notary()), built).checked.artifacts) == 61
+
+
+def test_negative_record_that_was_lifted_does_not_stand(built: Person) -> None:
+    built.notary().untrust([digest("app.jar")], reason="CVE-2026-1")
+    built.record("app.jar", job=JOB, supersedes=[4], reason="not affected")
+
+    (artifact,) = check(pack(built.notary()), built).checked.artifacts
+
+    assert artifact.status is Status.TRUSTED
+
+
 # Hostile packs
 
 
