@@ -8,6 +8,7 @@ from itertools import islice
 from jenkins_notary.api.bodies import body_of, check_readable
 from jenkins_notary.api.log_reading import list_stages, read_lines
 from jenkins_notary.errors import NotFoundError, PermissionDeniedError
+from jenkins_notary.pages.text import MAX_TEXT
 from jenkins_notary.service.asks import check_known, parse_number, text_of
 from jenkins_notary.service.listings import find_readable
 from jenkins_notary.service.pages import page
@@ -27,6 +28,7 @@ MAX_LINES = 1000
 MAX_TAIL_BYTES = 64 << 20
 """The longest log whose end is looked for: it is read from its beginning."""
 
+_KEPT_BYTES = 4 * MAX_TEXT + 4
 _MARK = b"[Pipeline]"
 _ASKED = ("stage", "grep", "started")
 
@@ -79,7 +81,9 @@ def _read(
     call: Call, extract: LogExtract, grep: str, first: int
 ) -> list[tuple[int, bytes]]:
     """Return the lines of a page, and one more where there are more."""
-    lines = read_lines(call.session, extract, grep=grep or None, lines=(first, 1 << 62))
+    found = read_lines(call.session, extract, grep=grep or None, lines=(first, 1 << 62))
+    # A thousand of the longest lines would be 64 MiB; a page shows less of each.
+    lines = ((number, line[:_KEPT_BYTES]) for number, line in found)
     if call.query.get("at") == "end" and _size(extract) <= MAX_TAIL_BYTES:
         return list(deque(lines, MAX_LINES))
     return list(islice(lines, MAX_LINES + 1))
