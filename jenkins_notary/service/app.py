@@ -48,6 +48,7 @@ from jenkins_notary.service.replies import HEADERS, dump, json_response, respond
 from jenkins_notary.service.routes import (
     DESCRIBE,
     DOWNLOAD,
+    EVENTS,
     HEALTH,
     LONG,
     OPEN,
@@ -218,6 +219,8 @@ class Application:
             return await self._upload(request, exchange, path, who)
         if route.lane == DOWNLOAD:
             return await self._download(path, who)
+        if route.lane == EVENTS:
+            return await self._listen(request, who)
         return await self._handle(request, exchange, place)
 
     def _let_in(
@@ -383,6 +386,25 @@ class Application:
         self._limits.quotas.take_bytes(who.title, max(0, body.size - said))
         self._uploads.add(who.name, body)
         return json_response({"body": {"sha256": body.sha256_hex, "size": body.size}})
+
+    async def _listen(self, request: Request, who: Principal) -> Response:
+        """Return a stream of new records."""
+        events = self._running.events
+        last_id = request.headers.get("last-event-id")
+        place = await self._work(READ, partial(events.begin, last_id))
+        waker = events.enter(who)
+
+        async def read(place: int) -> tuple[list[bytes], int, int]:
+            page: tuple[list[bytes], int, int] = await self._work(
+                READ, partial(events.read, place, who)
+            )
+            return page
+
+        return StreamingResponse(
+            events.follow(waker, place, read, lambda: self._door.identify(request)),
+            media_type="text/event-stream",
+            headers={**HEADERS, "X-Accel-Buffering": "no"},
+        )
 
     async def _download(self, path: Mapping[str, str], who: Principal) -> Response:
         """Return a body, each piece proven before it is sent."""

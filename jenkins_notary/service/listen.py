@@ -141,6 +141,7 @@ def run(
     *,
     certificate: tuple[str, str] | None,
     on_ready: Callable[[], None],
+    on_stop: Callable[[], object] = lambda: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was begun.
 
@@ -149,6 +150,7 @@ def run(
         listener: The bound socket.
         certificate: Files of the certificate's chain and its key, or None.
         on_ready: Called once connections are taken.
+        on_stop: Called when it is to stop, in the event loop.
 
     Raises:
         ConfigurationError: The certificate cannot be used.
@@ -184,15 +186,16 @@ def run(
     async def serve() -> None:
         loop = asyncio.get_running_loop()
         for one in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(one, _stop, server)
+            loop.add_signal_handler(one, _stop, server, on_stop)
         await server.serve([listener])
 
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(serve())
 
 
-def _stop(server: uvicorn.Server) -> None:
+def _stop(server: uvicorn.Server, on_stop: Callable[[], object]) -> None:
     """Stop gracefully; told twice, at once."""
+    on_stop()
     if server.should_exit:
         server.force_exit = True
     server.should_exit = True

@@ -21,6 +21,7 @@ from jenkins_notary.errors import (
 )
 from jenkins_notary.service.routes import (
     DOWNLOAD,
+    EVENTS,
     HEALTH,
     OPEN,
     ROUTES,
@@ -224,7 +225,7 @@ def describe_api() -> dict[str, Any]:
     """Return the OpenAPI document."""
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
-        if route.is_page or route.lane in {OPEN, STATIC}:
+        if route.is_page or route.lane in {OPEN, STATIC, EVENTS}:
             # For browsers; programs have tokens.
             continue
         path = route.path.replace(":path}", "}")

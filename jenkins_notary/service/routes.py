@@ -39,7 +39,7 @@ API = "/api/v1"
 WRITE, READ, LONG, PROVE = "write", "read", "long", "prove"
 """Lanes: threads are kept apart, so that what takes long holds up nothing else."""
 
-RECORDS, UPLOAD, DOWNLOAD, TILES, HEALTH, DESCRIBE, OPEN, STATIC = (
+RECORDS, UPLOAD, DOWNLOAD, TILES, HEALTH, DESCRIBE, OPEN, STATIC, EVENTS = (
     "records",
     "upload",
     "download",
@@ -48,6 +48,7 @@ RECORDS, UPLOAD, DOWNLOAD, TILES, HEALTH, DESCRIBE, OPEN, STATIC = (
     "describe",
     "open",
     "static",
+    "events",
 )
 """What the application does itself; ``open`` is where people come in."""
 
@@ -288,6 +289,13 @@ ROUTES: tuple[Route, ...] = (
         AUDIT,
         "Return a tile of the trust log.",
         TILES,
+    ),
+    Route(
+        "GET",
+        f"{API}/events",
+        EVIDENCE,
+        "Send new records as they come.",
+        EVENTS,
     ),
     Route(
         "GET",

@@ -7,6 +7,7 @@ from functools import partial
 from jenkins_notary.service.alerts import Alerts
 from jenkins_notary.service.corroborating import Corroboration
 from jenkins_notary.service.coverage import CoverageSweeps
+from jenkins_notary.service.events import Events
 from jenkins_notary.service.follower import Follower
 from jenkins_notary.service.gaps import (
     add_coverage_gauges,
@@ -56,6 +57,7 @@ class Running(NamedTuple):
         metrics: What is counted.
         alerts: What is told when it changes.
         limits: What one caller may take.
+        events: Who listens to the log.
     """
 
     engine: Engine
@@ -72,6 +74,7 @@ class Running(NamedTuple):
     metrics: Metrics
     alerts: Alerts
     limits: Limits
+    events: Events
 
     def close(self) -> None:
         """Stop what works beside the requests, commit what waits, and close."""
@@ -134,6 +137,7 @@ def start_running(
         metrics,
         alerts,
         limits,
+        Events(engine, follower, metrics),
     )
 
 

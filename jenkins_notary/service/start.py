@@ -18,7 +18,7 @@ from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import BinaryIO
 
     from starlette.types import ASGIApp
@@ -93,7 +93,7 @@ def serve(
     with ExitStack() as stack:
         log = AccessLog(access_log)
         stack.callback(log.close)
-        house = _House(stack, environ, log, ephemeral_ok=how.ephemeral_ok)
+        house = _House(stack, environ, log, [], ephemeral_ok=how.ephemeral_ok)
         root = house.open(ledger, choices, settings, is_public=how.is_public)
         teams = {
             one.name: house.open(
@@ -110,6 +110,7 @@ def serve(
             listener,
             certificate=how.certificate,
             on_ready=lambda: say(choices, _describe(how, listener.getsockname()[1])),
+            on_stop=lambda: [one() for one in house.stops],
         )
 
 
@@ -120,12 +121,14 @@ class _House(NamedTuple):
         stack: Closes them.
         environ: The environment.
         log: The access log.
+        stops: What ends their streams, called in the event loop.
         ephemeral_ok: Whether one may be made on a host that goes away.
     """
 
     stack: ExitStack
     environ: Mapping[str, str]
     log: AccessLog
+    stops: list[Callable[[], object]]
     ephemeral_ok: bool
 
     def open(
@@ -147,6 +150,7 @@ class _House(NamedTuple):
         engine = Engine(ledger, quiet, self.environ)
         running = start_running(engine, tokens, settings, self.log)
         self.stack.callback(running.close)
+        self.stops.append(running.events.stop)
         app = Application(running, Options(public_log=is_public))
         return VcnFront(app) if settings.vcn else app
 
