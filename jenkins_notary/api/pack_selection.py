@@ -13,6 +13,7 @@ from jenkins_notary.errors import AmbiguousError, NotFoundError, UsageError
 from jenkins_notary.evidence.pack_check import find_period
 from jenkins_notary.evidence.pack_head import BUILD, MAX_SELECTED, RELEASE, Selection
 from jenkins_notary.ledger.author import format_time
+from jenkins_notary.ledger.view import parse_as_of
 from jenkins_notary.values.query import Query
 
 TYPE_CHECKING = False
@@ -87,6 +88,10 @@ def _check(selection: Selection) -> None:
         raise UsageError(
             "--release", expected="NAME=VALUE", got=f"{selection.release}"[:80]
         )
+    for option in ("since", "until"):
+        text = selection._asdict()[option]
+        if text is not None and parse_as_of(str(text))[1] is None:
+            raise UsageError(option, expected="an RFC 3339 time", got=str(text)[:60])
     if selection.kind not in {BUILD, RELEASE} and not has_time:
         raise UsageError(
             "selection",

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import hashlib
 
-from jenkins_notary.errors import IntegrityError, NotFoundError
+from jenkins_notary.errors import IntegrityError, NotFoundError, UsageError
 from jenkins_notary.evidence.bodies import list_bodies
 from jenkins_notary.evidence.pack_archive import ENVELOPE, body_name, record_name
 from jenkins_notary.evidence.pack_head import PERIOD
@@ -177,9 +177,12 @@ def time_ms(text: str) -> int:
     Raises:
         IntegrityError: It is none.
     """
-    _, at_ms = parse_as_of(text)
+    try:
+        _, at_ms = parse_as_of(text)
+    except UsageError:
+        at_ms = None
     if at_ms is None:
-        raise IntegrityError("time", expected="RFC 3339", got=text[:60])
+        raise IntegrityError("pack: time", expected="RFC 3339", got=repr(text[:60]))
     return at_ms
 
 
