@@ -16,6 +16,8 @@ from jenkins_notary.service.failures import UnknownTokenError
 from jenkins_notary.service.rules import Principal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.requests import Request
 
     from jenkins_notary.service.logins import Logins
@@ -23,13 +25,19 @@ if TYPE_CHECKING:
 
 _SAFE = frozenset({"GET", "HEAD"})
 _NAME = "notary"
+COMMON_NAME = "notary.common_name"
+"""Where a scope has the common name of the client's certificate, if it showed one."""
 
 
 class Door:
     """Where a request is asked who it is."""
 
     def __init__(
-        self, logins: Logins, url: str | None, proxy: Proxy | None = None
+        self,
+        logins: Logins,
+        url: str | None,
+        proxy: Proxy | None = None,
+        certificates: Mapping[str, str] | None = None,
     ) -> None:
         """Know who may come in.
 
@@ -37,10 +45,12 @@ class Door:
             logins: Tokens, and who has logged in.
             url: The service's own address, or None for what a request says.
             proxy: Who is believed about people, or None.
+            certificates: Tokens that hold with a certificate of that common name alone.
         """
         self._logins = logins
         self._url = url
         self._proxy = proxy
+        self._certificates = certificates or {}
 
     def identify(self, request: Request) -> Principal:
         """Return who asks.
@@ -60,9 +70,14 @@ class Door:
             who = self._find_person(request) or self._find_login(request)
             if who is not None and request.method not in _SAFE:
                 self.check_origin(request)
-        if who is None:
+        if who is None or not self.has_certificate(request, who):
             raise UnknownTokenError("token", expected="one of this service")
         return who
+
+    def has_certificate(self, request: Request, who: Principal) -> bool:
+        """Return whether a connection shows the certificate that a token needs."""
+        needed = self._certificates.get(who.name) if who.kind == "token" else None
+        return needed is None or request.scope.get(COMMON_NAME) == needed
 
     def check_origin(self, request: Request) -> None:
         """Check that a page of this service has the browser ask.

@@ -105,7 +105,9 @@ class Entrance:
         """Take a token."""
         self._door.check_origin(request)
         token = self._logins.find_token(form.get("token", "").strip())
-        if token is None:
+        if token is None or not self._door.has_certificate(
+            request, Principal.of(token)
+        ):
             exchange.code = 77
             return self._show_form(
                 form.get("next", ""), "This token does not hold.", 401
@@ -192,7 +194,9 @@ def open_doors(logins: Logins, settings: LoginSettings) -> tuple[Door, Entrance]
         ConfigurationError: A file that the settings name is wrong.
     """
     proxy = None if settings.proxy is None else Proxy(settings.proxy)
-    door = Door(logins, settings.url, proxy)
+    certificates = settings.certificates
+    bound = None if certificates is None else certificates.tokens
+    door = Door(logins, settings.url, proxy, bound)
     oidc = None
     if settings.oidc is not None and settings.url is not None:
         oidc = Oidc(settings.oidc, settings.url)

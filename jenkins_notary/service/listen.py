@@ -12,6 +12,7 @@ import asyncio
 import logging
 import signal
 import socket
+import ssl
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from jenkins_notary.errors import ConfigurationError, UnavailableError
+from jenkins_notary.service.door import COMMON_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,6 +69,7 @@ class ImpatientProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Expect the headers of another request."""
         super().on_message_begin()
+        self.scope[COMMON_NAME] = _common_name(self.transport)  # type: ignore[literal-required]  # of this service
         if self._timer is None:
             self._expect_headers()
 
@@ -142,6 +145,8 @@ def run(
     certificate: tuple[str, str] | None,
     on_ready: Callable[[], None],
     on_stop: Callable[[], object] = lambda: None,
+    client_ca: str | None = None,
+    needs_client: bool = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was begun.
 
@@ -151,6 +156,8 @@ def run(
         certificate: Files of the certificate's chain and its key, or None.
         on_ready: Called once connections are taken.
         on_stop: Called when it is to stop, in the event loop.
+        client_ca: File of the authorities of clients' certificates, or None.
+        needs_client: Whether nobody gets in without one.
 
     Raises:
         ConfigurationError: The certificate cannot be used.
@@ -170,6 +177,8 @@ def run(
         timeout_graceful_shutdown=STOP_S,
         ssl_certfile=None if certificate is None else certificate[0],
         ssl_keyfile=None if certificate is None else certificate[1],
+        ssl_ca_certs=client_ca,
+        ssl_cert_reqs=_wanted_of_clients(client_ca, is_needed=needs_client),
     )
     # A line for each request that is none would be a way to fill a disk.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
@@ -191,6 +200,25 @@ def run(
 
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(serve())
+
+
+def _wanted_of_clients(client_ca: str | None, *, is_needed: bool) -> int:
+    """Return whether certificates are asked for, and whether one is needed."""
+    if client_ca is None:
+        return ssl.CERT_NONE
+    return ssl.CERT_REQUIRED if is_needed else ssl.CERT_OPTIONAL
+
+
+def _common_name(transport: asyncio.Transport) -> str | None:
+    """Return the common name of a peer's certificate; None for none, or several."""
+    found = transport.get_extra_info("peercert") or {}
+    names = [
+        value
+        for part in found.get("subject", ())
+        for key, value in part
+        if key == "commonName"
+    ]
+    return names[0] if len(names) == 1 else None
 
 
 def _stop(server: uvicorn.Server, on_stop: Callable[[], object]) -> None:

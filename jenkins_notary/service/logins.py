@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
+from collections.abc import Mapping  # noqa: TC003 - msgspec reads it
 from typing import Literal
 
 from jenkins_notary.assets.asset import printable
@@ -29,7 +30,7 @@ from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
     from typing import Any
 
     from jenkins_notary.service.state import ServiceState
@@ -128,6 +129,21 @@ class ProxySettings(Section, frozen=True):
             raise ValueError(message)
 
 
+class CertificateSettings(Section, frozen=True):
+    """Certificates that clients show under TLS, beside their tokens.
+
+    Attributes:
+        ca_file: PEM file of the authorities that issue them.
+        required: Whether nobody gets in without one.
+        tokens: Names of tokens, each with the common name of the one certificate with
+            which it holds.
+    """
+
+    ca_file: str
+    required: bool = False
+    tokens: Mapping[str, str] = {}
+
+
 class LoginSettings(Section, frozen=True):
     """How people log in.
 
@@ -138,6 +154,7 @@ class LoginSettings(Section, frozen=True):
             the same role add their folders.
         oidc: The OpenID provider that vouches for people, or None.
         proxy: The proxy that does, or None.
+        certificates: Those of clients, or None.
     """
 
     url: str | None = None
@@ -145,6 +162,7 @@ class LoginSettings(Section, frozen=True):
     groups: tuple[Group, ...] = ()
     oidc: OidcSettings | None = None
     proxy: ProxySettings | None = None
+    certificates: CertificateSettings | None = None
 
     def __post_init__(self) -> None:
         """Check what types do not tell."""

@@ -90,6 +90,11 @@ def serve(
 
     settings = load_settings(how.settings)
     check_teams(ledger, settings.ledgers, environ)
+    clients = settings.login.certificates
+    if clients is not None and how.certificate is None:
+        raise ConfigurationError(
+            "login: certificates", expected="--tls-cert and --tls-key", got="neither"
+        )
     with ExitStack() as stack:
         log = AccessLog(access_log)
         stack.callback(log.close)
@@ -111,6 +116,8 @@ def serve(
             certificate=how.certificate,
             on_ready=lambda: say(choices, _describe(how, listener.getsockname()[1])),
             on_stop=lambda: [one() for one in house.stops],
+            client_ca=None if clients is None else clients.ca_file,
+            needs_client=clients is not None and clients.required,
         )
 
 
