@@ -165,6 +165,7 @@ def _describe(check: dict[str, Any]) -> Iterator[str]:
             ("these are", complete[check["complete"]]),
             ("bodies", f"{check['bodies']}, of {check['body_bytes']} bytes"),
             ("withheld", check["withheld"] or None),
+            ("report", _describe_texts(check)),
         )
     )
     rows = [(o["status"], o["name"], o["digest"]) for o in check["assets"]]
@@ -175,6 +176,13 @@ def _describe(check: dict[str, Any]) -> Iterator[str]:
         yield f"not in it: sha256:{one['sha256']} of #{one['index']}: {one['why']}"
     if len(check["left_out"]) > _TOLD:
         yield f"and {len(check['left_out']) - _TOLD} more bodies: -o json"
+
+
+def _describe_texts(check: dict[str, Any]) -> str:
+    """Return whether what a person reads in the pack was checked."""
+    if check["report"] == "proven":
+        return "page and report say what the records say"
+    return f"NOT compared: version {check['made_by']} wrote it; do not rely on it"
 
 
 COMMANDS = {

@@ -55,6 +55,7 @@ def test_auditor_checks_a_pack_with_no_ledger(
     assert done.code == 0
     assert done.text.startswith("OK the pack is whole")
     assert "TRUSTED  app.jar" in done.text
+    assert "page and report say what the records say" in done.text
     found = json.loads(command("verify-pack", NAME, "--log", vkey, "-o", "json").stdout)
     assert (found["selected"], found["bodies"], found["complete"]) == (2, 1, None)
 
