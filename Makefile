@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The agent runs these without the package, on Python 3.8.
 AGENT := $(wildcard $(addprefix jenkins_notary/,config.py errors.py shapes.py version.py \
+	whole_file.py \
 	agent assets remote tlog values $(addprefix cli/,$(addsuffix .py,attach authenticate builds \
 	commands context deliver evidence files gate main notarize options output progress receipts \
 	records)) evidence/build_view.py evidence/slsa.py \

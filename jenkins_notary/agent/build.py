@@ -27,7 +27,7 @@ TARGET = PACKAGE.parent / "resources" / "jenkins_notary" / "notary-agent.pyz"
 SHEBANG = b"#!/usr/bin/env python3\n"
 
 MODULES = (
-    *("__init__", "config", "errors", "shapes", "version"),
+    *("__init__", "config", "errors", "shapes", "version", "whole_file"),
     *("agent/__init__", "agent/collect", "agent/importer", "agent/main"),
     "assets/*",
     *("cli/__init__", "cli/attach", "cli/authenticate", "cli/builds", "cli/commands"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from jenkins_notary.errors import PermissionDeniedError, StorageError, UsageError
+from jenkins_notary.whole_file import replace_file
 
 _READ_LIMIT = 32 << 20
 """A bundle of 256 entries of 65,535 bytes is the longest file of an export."""
@@ -44,19 +45,10 @@ class FolderTarget:
             StorageError: The disk is full or read-only.
         """
         place = self._place(path)
-        temporary = f"{place}.{os.urandom(6).hex()}"
         try:
             os.makedirs(os.path.dirname(place), exist_ok=True)
-            try:
-                with open(temporary, "xb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(temporary, place)
-            except BaseException:
-                if os.path.lexists(temporary):
-                    os.unlink(temporary)
-                raise
+            # What is exported is for everybody.
+            replace_file(place, [data], mode=0o666)
         except OSError as error:
             raise StorageError(
                 f"export {place}",

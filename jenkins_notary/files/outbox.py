@@ -25,6 +25,7 @@ from jenkins_notary.evidence.events import (
     parse_outbox,
 )
 from jenkins_notary.files.locks import FileLock
+from jenkins_notary.whole_file import replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,9 +125,7 @@ class OutboxFolder:
         """Note that an event is taken, so that a later reader misses those before."""
         if number > self.last_taken():
             target = os.path.join(self._path, _TAKEN)
-            with open(f"{target}.tmp", "w", encoding="ascii") as file:
-                file.write(f"{number}\n")
-            os.replace(f"{target}.tmp", target)
+            replace_file(target, [b"%d\n" % number], sync=False)
 
     def _name(self, number: int) -> str:
         """Return the path of an event."""

@@ -19,6 +19,7 @@ from jenkins_notary.errors import (
 )
 from jenkins_notary.files.locks import FileLock
 from jenkins_notary.ledger.pins import MAX_BYTES, format_pin, parse_pin
+from jenkins_notary.whole_file import replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,7 +84,6 @@ def save_pin_file(path: str, pin: Pin) -> None:
         IntegrityError: What is kept there is damaged, or another log's.
         StorageError: The file cannot be written.
     """
-    temporary = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
     new = _read_checkpoint(pin)
     try:
         os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
@@ -95,7 +95,7 @@ def save_pin_file(path: str, pin: Pin) -> None:
                     f"pin {path}", expected=f"one of {new.origin}", got=old.origin
                 )
             if old.size <= new.size:
-                _replace_file(path, temporary, format_pin(pin))
+                replace_file(path, [format_pin(pin)])
     except OSError as error:
         raise StorageError(
             f"pin {path}",
@@ -110,18 +110,3 @@ def _read_checkpoint(pin: Pin) -> Checkpoint:
     from jenkins_notary.tlog.note import parse_note
 
     return parse_checkpoint(parse_note(pin.note).text)
-
-
-def _replace_file(path: str, temporary: str, data: bytes) -> None:
-    """Write a file beside a path, durably, and put it in its place."""
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise

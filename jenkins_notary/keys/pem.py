@@ -26,6 +26,7 @@ from jenkins_notary.errors import (
 )
 from jenkins_notary.keys.ed25519 import generate, load_private
 from jenkins_notary.keys.signatures import EcdsaSigner, Ed25519Signer
+from jenkins_notary.whole_file import sync_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -185,29 +186,12 @@ def write_private_file(path: str, data: bytes) -> None:
             os.link(temporary, path)
         finally:
             os.unlink(temporary)
-        _sync_folder(folder)
+        # Records signed by a lost key could never be repeated.
+        sync_folder(folder)
     except FileExistsError:
         raise
     except OSError as error:
         raise StorageError(f"key file {path}", got=str(error.strerror)) from error
-
-
-def _sync_folder(folder: str) -> None:
-    """Make a new name durable, where the file system can do it for a folder.
-
-    Records signed by a lost key could never be repeated.
-    """
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        # Windows opens no folder; the file itself is durable already.
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        return
-    finally:
-        os.close(descriptor)
 
 
 def _read_plain_ed25519(text: bytes) -> bytes | None:

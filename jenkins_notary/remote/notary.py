@@ -28,6 +28,7 @@ from jenkins_notary.values.claim import (
     describe_job,
 )
 from jenkins_notary.values.status import Status
+from jenkins_notary.whole_file import replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -685,18 +686,8 @@ def _write_file(path: str, data: bytes) -> None:
     """Write a file whole or not at all."""
     if not path.strip():
         raise UsageError("--claims", expected="a file", got="an empty path")
-    stage = f"{path}.{os.urandom(4).hex()}.part"
     try:
-        try:
-            with open(stage, "xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(stage, path)
-        except BaseException:
-            if os.path.exists(stage):
-                os.remove(stage)
-            raise
+        replace_file(path, [data], mode=0o666)
     except OSError as error:
         raise StorageError(
             f"--claims {path}", got=error.strerror or "an error"

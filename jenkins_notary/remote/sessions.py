@@ -20,6 +20,7 @@ import stat
 
 from jenkins_notary.errors import NotFoundError, PermissionDeniedError, UnavailableError
 from jenkins_notary.values.claim import describe_job
+from jenkins_notary.whole_file import replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -153,11 +154,7 @@ def _read(path: str) -> str | None:
 
 def _write(path: str, text: str) -> None:
     """Keep a session in a file of this user alone; else each step has its own."""
-    stage = f"{path}.{os.urandom(4).hex()}"
     try:
-        descriptor = os.open(stage, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode("ascii"))
-        os.replace(stage, path)
+        replace_file(path, [text.encode("ascii")], sync=False)
     except OSError:
         return

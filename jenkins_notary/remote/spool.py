@@ -31,6 +31,7 @@ from jenkins_notary.errors import IntegrityError, StorageError, UsageError
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.canonical import load_json
 from jenkins_notary.values.digest import is_hex_digest
+from jenkins_notary.whole_file import replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,10 +106,10 @@ class Spool:
         with self._disk(), self._locked("lock"):
             self._check_room()
             for one, pieces in bodies:
-                self._write(os.path.join(self._bodies, one.sha256_hex), pieces())
+                replace_file(os.path.join(self._bodies, one.sha256_hex), pieces())
             last = max([*self.names(), *self.names(refused=True)], default="0.json")
             kept = entry._replace(name=f"{int(last[:-5]) + 1:012}.json")
-            self._write(os.path.join(self.path, kept.name), [_format(kept)])
+            replace_file(os.path.join(self.path, kept.name), [_format(kept)])
             _sync_folder(self._bodies)
             _sync_folder(self.path)
         return kept
@@ -147,7 +148,7 @@ class Spool:
         told = entry._replace(error=error.to_dict())
         with self._disk(), self._locked("lock"):
             place = self._place(entry.name, refused=True)
-            self._write(place, [_format(told)])
+            replace_file(place, [_format(told)])
             _sync_folder(self._refused)
             os.remove(self._place(entry.name))
             _sync_folder(self.path)
@@ -203,23 +204,6 @@ class Spool:
         for sha256, _ in entry.bodies:
             if sha256 not in needed and os.path.exists(self.body_path(sha256)):
                 os.remove(self.body_path(sha256))
-
-    @staticmethod
-    def _write(path: str, pieces: Iterable[bytes]) -> None:
-        """Write a file whole and synced, or not at all."""
-        stage = f"{path}.{os.urandom(4).hex()}.part"
-        try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-            with os.fdopen(os.open(stage, flags, 0o600), "wb") as file:
-                for piece in pieces:
-                    file.write(piece)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(stage, path)
-        except BaseException:
-            if os.path.exists(stage):
-                os.remove(stage)
-            raise
 
     @contextmanager
     def _disk(self) -> Iterator[None]:

@@ -22,7 +22,6 @@ import os
 import re
 import secrets
 import stat
-from contextlib import suppress
 
 from jenkins_notary.errors import (
     ConfigurationError,
@@ -38,6 +37,7 @@ from jenkins_notary.service.scopes import format_scope, parse_scope
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.canonical import load_json
 from jenkins_notary.values.digest import is_hex_digest
+from jenkins_notary.whole_file import replace_file, sync_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -312,24 +312,9 @@ def write_private(path: str, data: bytes) -> None:
     Raises:
         StorageError: It cannot be written.
     """
-    stage = f"{path}.{os.urandom(4).hex()}.tmp"
     try:
-        descriptor = os.open(stage, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(descriptor)
-            os.replace(stage, path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(stage)
-            raise
-        folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_file(path, [data])
+        sync_folder(os.path.dirname(path) or ".")
     except OSError as error:
         raise StorageError(f"file {path}", got=f"{error.strerror}") from error
 

@@ -36,6 +36,7 @@ from jenkins_notary.ledger.author import format_time
 from jenkins_notary.remote.address import find_proxy, parse_service_url
 from jenkins_notary.remote.http import Request, Route, exchange
 from jenkins_notary.shapes import NamedTuple
+from jenkins_notary.whole_file import replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -178,11 +179,9 @@ def write_metrics(path: str, standing: Standing) -> None:
     Raises:
         StorageError: It cannot be written.
     """
-    stage = f"{path}.{os.getpid()}.tmp"
     try:
-        with open(stage, "w", encoding="utf-8") as file:
-            file.write(format_metrics(standing))
-        os.replace(stage, path)
+        # Another user's collector reads it.
+        replace_file(path, [format_metrics(standing).encode()], sync=False, mode=0o644)
     except OSError as error:
         raise StorageError(
             f"metrics file {path}", got=error.strerror or "an error"

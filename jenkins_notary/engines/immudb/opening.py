@@ -17,12 +17,12 @@ from jenkins_notary.engines.immudb.proofs import State
 from jenkins_notary.engines.immudb.sealing import (
     EnvelopeKeys,
     create_keys,
-    write_private,
 )
 from jenkins_notary.engines.immudb.store import ImmudbStore
 from jenkins_notary.engines.immudb.trail import Trail
 from jenkins_notary.errors import IntegrityError, StorageError
 from jenkins_notary.shapes import NamedTuple
+from jenkins_notary.whole_file import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,4 +133,11 @@ class StateFile:
                 "tx": state.tx,
                 "alh": state.alh.hex(),
             }
-            write_private(self._path, json.dumps(value).encode() + b"\n", sync=False)
+            data = json.dumps(value).encode() + b"\n"
+            try:
+                # An older state is as good after a power cut: no sync.
+                replace_file(self._path, [data], sync=False)
+            except OSError as error:
+                raise StorageError(
+                    f"immudb state {self._path}", got=error.strerror or "an error"
+                ) from error

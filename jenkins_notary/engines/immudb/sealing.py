@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from jenkins_notary.engines.immudb.erasable import KEY_SIZE, MAX_BYTES, KeyTree
 from jenkins_notary.errors import IntegrityError, NotFoundError, StorageError
+from jenkins_notary.whole_file import replace_file, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -118,28 +118,14 @@ def _nonce(digest: bytes) -> bytes:
     return digest[8:20]
 
 
-def write_private(path: str, data: bytes, *, sync: bool = True) -> None:
-    """Write a file of mode 0600, whole or not at all, and durably if it must be."""
-    stage = f"{path}.{os.urandom(4).hex()}.tmp"
+def write_private(path: str, data: bytes) -> None:
+    """Write a file of mode 0600, durably, whole or not at all.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
     try:
-        descriptor = os.open(stage, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                if sync:
-                    os.fsync(descriptor)
-            os.replace(stage, path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(stage)
-            raise
-        if not sync:
-            return
-        folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_file(path, [data])
+        sync_folder(os.path.dirname(path) or ".")
     except OSError as error:
         raise StorageError(f"file {path}", got=error.strerror or "an error") from error
