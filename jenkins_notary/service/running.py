@@ -96,36 +96,25 @@ def start_running(
     state = ServiceState(state_path(engine.places.ledger))
     tasks = Tasks(log.report)
     follower = Follower(engine, state, tasks)
+    tasks.every(FORGET_S, "forget", state.forget_ended)
     sessions = Sessions(state, settings.builds)
     keys = ClassKeys(keys_path(engine.places.ledger), settings.builds, log.report)
     voices = Voices(settings.builds, keys, sessions)
     engine.use_voices(voices)
     Corroboration(engine, state, log.report).start(follower, tasks)
-    tasks.every(FORGET_S, "forget", state.forget_ended)
     metrics = Metrics()
     add_gauges(metrics, engine, tasks, follower)
     alerts = _start_alerts(engine, settings, state=state, metrics=metrics)
     _follow(follower, metrics, alerts)
-    add_coverage_gauges(metrics, state)
-    sweeps = CoverageSweeps(engine, state, settings.coverage, log.report)
-    sweeps.on_swept = partial(tell_coverage, alerts)
-    sweeps.start(tasks)
     alerts.start(tasks)
+    _start_sweeps(engine, settings, state, (tasks, metrics, alerts, log))
     limits = Limits(settings.limits, state, engine.places.ledger, alerts)
     limits.start(tasks, metrics)
-    logins = Logins(settings.login, tokens, state)
-    witnesses = Witnesses(engine, state, settings.witnesses)
-    witnesses.start(tasks, alerts)
-    metrics.gauge(
-        "witness_size",
-        "Records that a witness has signed.",
-        "witness",
-        read=witnesses.sizes,
-    )
+    witnesses = _start_witnesses(engine, settings, state, (tasks, metrics, alerts))
     return Running(
         engine,
         tokens,
-        logins,
+        Logins(settings.login, tokens, state),
         settings,
         state,
         tasks,
@@ -147,6 +136,39 @@ def _start_alerts(
     """Return who tells the webhooks."""
     origin = engine.session().view().checkpoint.origin
     return Alerts(settings.alerts, origin, state, metrics)
+
+
+def _start_sweeps(
+    engine: Engine,
+    settings: Settings,
+    state: ServiceState,
+    beside: tuple[Tasks, Metrics, Alerts, AccessLog],
+) -> None:
+    """Account for the builds of folders now and then, and tell what is missing."""
+    tasks, metrics, alerts, log = beside
+    add_coverage_gauges(metrics, state)
+    sweeps = CoverageSweeps(engine, state, settings.coverage, log.report)
+    sweeps.on_swept = partial(tell_coverage, alerts)
+    sweeps.start(tasks)
+
+
+def _start_witnesses(
+    engine: Engine,
+    settings: Settings,
+    state: ServiceState,
+    beside: tuple[Tasks, Metrics, Alerts],
+) -> Witnesses:
+    """Have witnesses sign each new checkpoint, and show how far they are."""
+    tasks, metrics, alerts = beside
+    witnesses = Witnesses(engine, state, settings.witnesses)
+    witnesses.start(tasks, alerts)
+    metrics.gauge(
+        "witness_size",
+        "Records that a witness has signed.",
+        "witness",
+        read=witnesses.sizes,
+    )
+    return witnesses
 
 
 def _follow(follower: Follower, metrics: Metrics, alerts: Alerts) -> None:
