@@ -38,6 +38,19 @@ def find_bodies(statement: Statement) -> dict[str, Body]:
     return found
 
 
+def find_described(statement: Statement) -> list[Body]:
+    """Return every body that a statement describes, also one that is not kept.
+
+    Raises:
+        IntegrityError: A descriptor is malformed.
+    """
+    return [
+        parse_body(value)
+        for value, parent in walk_objects(statement.predicate)
+        if parent.get("body") is value and value.keys() >= _KEYS
+    ]
+
+
 def find_labelled_bodies(statement: Statement) -> list[tuple[str, Body]]:
     """Return (label, body) of each body; "" for one without a label.
 

@@ -11,7 +11,8 @@ from jenkins_notary.api.claims import sign_claim
 from jenkins_notary.api.evidence import show_record
 from jenkins_notary.api.notarize import show_assets
 from jenkins_notary.assets.claims import parse_claim
-from jenkins_notary.errors import IntegrityError, UsageError
+from jenkins_notary.errors import IntegrityError, NotFoundError, UsageError
+from jenkins_notary.ledger.bodies import find_described
 from jenkins_notary.service.asks import list_of, parse_object
 from jenkins_notary.service.rules import check_claim, check_statement
 from jenkins_notary.shapes import NamedTuple
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from jenkins_notary.service.sessions import ProvenBuild
     from jenkins_notary.service.uploads import Uploads
     from jenkins_notary.service.voices import Voices
+    from jenkins_notary.values.body import Body
 
 MAX_RECORDS = 100
 """Claims or envelopes of one request."""
@@ -137,6 +139,7 @@ class Recording:
             envelope = parse_envelope(data)
             statement = parse_statement(envelope.payload)
             check_author(envelope, statement, session.signatures, subject="envelope")
+            bodies = find_described(statement)
         except IntegrityError as error:
             # The request is wrong; nothing that is kept was altered.
             raise UsageError(
@@ -148,5 +151,21 @@ class Recording:
                 "envelope", expected="a first signature by 0x...", got=signer[:80]
             )
         check_statement(self._who, session.view(), statement)
-        self._sender.quotas.take_record(self._who.title, statement.job_id, 0)
+        self._check_bodies(bodies)
+        size = sum(one.size for one in bodies)
+        self._sender.quotas.take_record(self._who.title, statement.job_id, size)
         return data
+
+    def _check_bodies(self, bodies: Sequence[Body]) -> None:
+        """Check that this token has sent the bodies that a client's record names.
+
+        Else it could read the body of others through a record of its own, and name one
+        that nobody holds.
+        """
+        for one in bodies:
+            if self._sender.uploads.get(self._who.name, one.sha256_hex) != one:
+                raise NotFoundError(
+                    f"body sha256:{one.sha256_hex}",
+                    expected="one that this token sent before, as it is described",
+                    got="none",
+                )

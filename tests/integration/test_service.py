@@ -634,6 +634,35 @@ def test_who_knows_a_digest_alone_gets_no_body_by_it(
     assert record(service, people.other, value).status == 404
 
 
+@pytest.mark.parametrize("place", ["body", "attachments"])
+def test_signed_record_names_no_body_that_its_sender_did_not_send(
+    service: Serving, people: People, tmp_path: Path, place: str
+) -> None:
+    data = b"another secret report of payments " + os.urandom(8)
+    put(service, people.writer, data)
+    attached = attach(service, people.writer, data, OURS)
+    body = attached.json["records"][0]["predicate"]["body"]
+    one = {"body": body, "kept": "digest"}
+    facts = one if place == "body" else {"attachments": [one]}
+    signer = generate_signer(str(tmp_path / "key.pem"))
+
+    def send(token: str, job: str) -> int:
+        author = Author((signer,), os.urandom(16).hex(), 0)
+        subject = Subject("report", str(body["sha256"]))
+        signed = author.sign("attachment", [subject], {"job": {"id": job}, **facts})
+        return record(service, token, {"envelopes": [signed.decode()]}).status
+
+    assert send(people.other, EVIL) == 404
+    address = f"/api/v1/blobs/sha256:{body['sha256']}"
+    assert service.ask("GET", address, token=people.other).status == 404
+    # Who has sent it may name it, as it is.
+    assert send(people.writer, OURS) == 200
+    body["root"] = "0" * 64
+    assert send(people.writer, OURS) == 404
+    body["size"] = -1
+    assert send(people.writer, OURS) == 400
+
+
 # The log
 
 
