@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import TYPE_CHECKING
 
 from jenkins_notary.api.evidence import show_record
@@ -115,8 +116,13 @@ class Events:
         """
         try:
             yield b"retry: 5000\n\n"
+            checked_s = time.monotonic()
             while not self._is_over:
                 waker.clear()
+                # A log that is never quiet is no reason not to look.
+                if time.monotonic() - checked_s >= HEARTBEAT_S:
+                    check()
+                    checked_s = time.monotonic()
                 events, place, size = await read(place)
                 for one in events:
                     yield one
@@ -127,6 +133,7 @@ class Events:
                         await waker.wait()
                 except TimeoutError:
                     check()
+                    checked_s = time.monotonic()
                     yield f"id: {place - 1}\n\n".encode()
         except NotaryError:
             # The answer has begun: all that can be said is that it ends.

@@ -1,0 +1,43 @@
+"""Whoever may listen no more hears no more, however much there is to hear."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from jenkins_notary.errors import PermissionDeniedError
+from jenkins_notary.service import events as module
+from jenkins_notary.service.events import Events
+from jenkins_notary.service.metrics import Metrics
+from jenkins_notary.service.rules import Principal
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def test_listener_of_a_log_that_is_never_quiet_is_looked_at_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "HEARTBEAT_S", 0.05)
+    follower: Any = SimpleNamespace(subscribe=lambda *_, **__: None)
+    engine: Any = None
+    events = Events(engine, follower, Metrics())
+    heard: list[bytes] = []
+
+    async def read(place: int) -> tuple[list[bytes], int, int]:
+        await asyncio.sleep(0.001)
+        return [b"one"], place + 1, place + 2
+
+    def refuse() -> None:
+        raise PermissionDeniedError("token", got="revoked")
+
+    async def listen() -> None:
+        waker = events.enter(Principal("ci", "reader", ()))
+        heard.extend([one async for one in events.follow(waker, 0, read, refuse)])
+
+    async def run() -> None:
+        await asyncio.wait_for(listen(), 5)
+
+    asyncio.run(run())
+    assert heard[1] == b"one"
