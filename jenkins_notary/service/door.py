@@ -90,7 +90,9 @@ class Door:
         own = {request.headers.get("host", "")}
         if self._url is not None:
             own.add(urlsplit(self._url).netloc)
-        is_own = origin.partition("://")[2] in own if site is None else False
+        place = origin.partition("://")[2]
+        # Without a host, no origin would be one's own.
+        is_own = site is None and place != "" and place in own
         if site != "same-origin" and not is_own:
             raise PermissionDeniedError(
                 "origin", expected="a page of this service", got="another, or none"

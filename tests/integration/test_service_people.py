@@ -81,6 +81,7 @@ def test_logging_out_ends_the_login_at_the_service(service: Serving) -> None:
         pytest.param({"Origin": "null"}, id="null"),
         pytest.param({"Origin": "http://evil.example.com"}, id="other"),
         pytest.param({"Origin": "http://"}, id="empty"),
+        pytest.param({"Host": ""}, id="no-host"),
     ],
 )
 def test_page_of_another_site_has_a_browser_change_nothing(
