@@ -373,10 +373,8 @@ class Application:
         sha256_hex, limit = path["sha256"], self._options.max_body_bytes
         if not is_hex_digest(sha256_hex):
             raise UsageError("blob", expected="sha256: and 64 hex digits")
-        exchange.check_length(request, limit)
+        said = exchange.check_length(request, limit)
         self._limits.watermark.check()
-        length = request.headers.get("content-length", "0")
-        said = int(length) if length.isascii() and length.isdigit() else 0
         self._limits.quotas.take_bytes(who.title, said)
         pieces = Pieces(exchange, asyncio.get_running_loop())
         blobs = self._engine.session().blobs

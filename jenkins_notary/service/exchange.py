@@ -110,13 +110,21 @@ class Exchange:
         piece: bytes = message.get("body", b"")
         return piece
 
-    def check_length(self, request: Request, limit: int) -> None:
-        """Refuse a body that says itself that it is too large, or is encoded."""
+    def check_length(self, request: Request, limit: int) -> int:
+        """Return how long a body says that it is, 0 if it does not.
+
+        Raises:
+            UsageError: That is too large, or it is encoded.
+        """
         length = request.headers.get("content-length", "0")
-        if length.isascii() and length.isdigit() and int(length[:19]) > limit:
+        # Python refuses a number of thousands of digits, zeros too.
+        digits = length.lstrip("0")[:19] if length.isascii() else ""
+        said = int(digits) if digits.isdigit() else 0
+        if said > limit:
             raise too_large(limit)
         if request.headers.get("content-encoding", "identity") != "identity":
             raise UsageError("body", expected="no Content-Encoding")
+        return said
 
     async def drain(self) -> None:
         """Read what is left of a small body, so that the client gets its answer.

@@ -817,6 +817,13 @@ def test_body_that_is_too_large_is_413(service: Serving) -> None:
     assert chunked.status == 413
 
 
+def test_length_of_many_digits_is_a_number_like_any_other(service: Serving) -> None:
+    path = f"/api/v1/blobs/sha256:{hashlib.sha256(b'abc').hexdigest()}"
+    length = {"Content-Length": "0" * 5000 + "3"}
+
+    assert service.ask("PUT", path, b"abc", headers=length).status == 200
+
+
 def test_encoded_body_is_refused(service: Serving) -> None:
     answer = service.ask(
         "POST", "/api/v1/collect", b"x", headers={"Content-Encoding": "gzip"}
