@@ -105,9 +105,12 @@ class Door:
 
     def cookie_name(self, request: Request) -> str:
         """Return the name of the cookie; a browser holds its prefix to its word."""
+        path = cookie_path(request)
+        # A browser sends the cookie of the root to a team too: it has another name.
+        name = f"{_NAME}-{path.rpartition('/')[2]}" if path else _NAME
         if not self.is_secure(request):
-            return _NAME
-        return f"__Host-{_NAME}" if not cookie_path(request) else f"__Secure-{_NAME}"
+            return name
+        return f"__Secure-{name}" if path else f"__Host-{name}"
 
     def _find_login(self, request: Request) -> Principal | None:
         """Return who the cookie is of."""

@@ -199,6 +199,26 @@ def test_pages_of_a_team_lead_to_its_own_pages_alone(world: World) -> None:
     assert asked.headers["location"].startswith("/teams/mobile/login?next=")
 
 
+def test_who_is_logged_in_at_the_root_too_reads_a_teams_pages(world: World) -> None:
+    ask = world.service.ask
+
+    def log_in(root: str, token: str) -> str:
+        headers = {"Origin": world.service.url}
+        answer = ask(
+            "POST", f"{root}/login", f"token={token}", token="", headers=headers
+        )
+        return answer.headers["set-cookie"].partition(";")[0]
+
+    # A browser sends that of the longer path first.
+    own, root = log_in("/teams/mobile", world.mobile), log_in("", world.service.admin)
+    both = {"Cookie": f"{own}; {root}"}
+    about = "/api/v1/about"
+    assert ask("GET", f"/teams/mobile{about}", token="", headers=both).status == 200
+    assert ask("GET", about, token="", headers=both).status == 200
+    alone = {"Cookie": root}
+    assert ask("GET", f"/teams/mobile{about}", token="", headers=alone).status == 401
+
+
 def test_settings_name_every_fault_of_the_ledgers(tmp_path: Path) -> None:
     path = tmp_path / "settings.yaml"
     for wrong in (
