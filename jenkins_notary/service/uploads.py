@@ -34,21 +34,28 @@ class Uploads:
         """Start with none."""
         self._clock = clock
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, str], tuple[float, Body]] = OrderedDict()
+        self._kept: dict[str, OrderedDict[str, tuple[float, Body]]] = {}
+        self._count = 0
 
     def add(self, token: str, body: Body) -> None:
-        """Remember that a token has sent a body."""
-        key = (token, body.sha256_hex)
+        """Remember that a token has sent a body.
+
+        Where there are too many, the oldest of the token with the most is forgotten: so
+        nobody drives out those of others.
+        """
         with self._lock:
-            self._kept.pop(key, None)
-            self._kept[key] = (self._clock() + KEPT_S, body)
-            if len(self._kept) > MAX_KEPT:
-                self._kept.popitem(last=False)
+            own = self._kept.setdefault(token, OrderedDict())
+            self._count += body.sha256_hex not in own
+            own.pop(body.sha256_hex, None)
+            own[body.sha256_hex] = (self._clock() + KEPT_S, body)
+            if self._count > MAX_KEPT:
+                max(self._kept.values(), key=len).popitem(last=False)
+                self._count -= 1
 
     def get(self, token: str, sha256_hex: str) -> Body | None:
         """Return a body that a token has sent, None for none."""
         with self._lock:
-            until, body = self._kept.get((token, sha256_hex), (0.0, None))
+            until, body = self._kept.get(token, {}).get(sha256_hex, (0.0, None))
             return body if self._clock() < until else None
 
 
