@@ -42,7 +42,7 @@ from jenkins_notary.service.handlers import Call
 from jenkins_notary.service.measures import Requests, Scraping
 from jenkins_notary.service.openapi import describe_api
 from jenkins_notary.service.pages import read_page_file
-from jenkins_notary.service.peers import is_loopback
+from jenkins_notary.service.peers import is_loopback, name_stranger
 from jenkins_notary.service.recording import Recording, Sender
 from jenkins_notary.service.replies import HEADERS, dump, json_response, respond
 from jenkins_notary.service.routes import (
@@ -254,8 +254,8 @@ class Application:
 
     def _count_stranger(self, request: Request) -> None:
         """Bound what an address asks without being known."""
-        host = "unknown" if request.client is None else request.client.host
-        self._limits.strangers.take(host, "address")
+        host = "" if request.client is None else request.client.host
+        self._limits.strangers.take(name_stranger(host), "address")
 
     def _may_scrape(self, request: Request) -> bool:
         """Return whether a request may read the figures, whoever sends it."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 
+_HOST_BITS = 64
+"""What a provider gives one customer, at the least."""
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,6 +24,25 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def name_stranger(host: str) -> str:
+    """Return by what a host is counted: of IPv6 a whole network is one host's.
+
+    >>> name_stranger("192.0.2.7"), name_stranger("2001:db8::1:2:3:4")
+    ('192.0.2.7', '2001:db8::/64')
+    >>> name_stranger("::ffff:192.0.2.7"), name_stranger("fe80::1%eth0")
+    ('192.0.2.7', 'fe80::/64')
+    """
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((address, _HOST_BITS), strict=False))
+    return host
 
 
 def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
