@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-
-import pytest
+from typing import TYPE_CHECKING
 
 from jenkins_notary.service import uploads as module
 from jenkins_notary.service.uploads import KEPT_S, Uploads
 from jenkins_notary.values.body import Body
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def make_body(number: int) -> Body:
