@@ -55,8 +55,10 @@ class Uploads:
     def get(self, token: str, sha256_hex: str) -> Body | None:
         """Return a body that a token has sent, None for none."""
         with self._lock:
-            until, body = self._kept.get(token, {}).get(sha256_hex, (0.0, None))
-            return body if self._clock() < until else None
+            found = self._kept.get(token, OrderedDict()).get(sha256_hex)
+        if found is None or self._clock() >= found[0]:
+            return None
+        return found[1]
 
 
 class HashedStream:
