@@ -1,8 +1,9 @@
 """Read builds while they run, and the ends of their logs, within a short time.
 
 A request waits for the answer, so a controller that hangs must not hold it: each
-request of a controller has seconds, all of them together have :data:`LIMIT_S`, and only
-:data:`MAX_AT_ONCE` ask one controller at a time.
+request of a controller has seconds, all of them together have :data:`LIMIT_S`. Only
+:data:`MAX_AT_ONCE` ask one controller at a time, :data:`MAX_OF_ONE` with one token:
+builds that never print their line hold up those of their own folder alone.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 LIMIT_S = 9.0
 MAX_AT_ONCE = 8
+MAX_OF_ONE = 4
 MAX_SEARCHED = 32 << 20
 """Bytes of a log that one request looks through."""
 
@@ -86,7 +88,7 @@ class RunningBuilds:
     def __init__(self) -> None:
         """Ask nothing yet."""
         self._lock = threading.Lock()
-        self._turns: dict[str, threading.Semaphore] = {}
+        self._turns: dict[tuple[str, str | None], threading.Semaphore] = {}
 
     def resolve(self, session: Session, job: JobId) -> JobId | None:
         """Return a job id with its controller; None for one that cannot be read."""
@@ -96,20 +98,15 @@ class RunningBuilds:
         return job if job.instance in known else None
 
     @contextmanager
-    def ask(self, session: Session, job: JobId) -> Iterator[RunningBuild]:
+    def ask(self, session: Session, job: JobId, token: str) -> Iterator[RunningBuild]:
         """Give a build to a block, which may ask of it for a short time.
 
         Raises:
-            BusyError: Too many ask its controller.
+            BusyError: Too many ask its controller, or do so with this token.
         """
         instance = str(job.instance)
-        with self._lock:
-            turn = self._turns.setdefault(instance, threading.Semaphore(MAX_AT_ONCE))
-        if not turn.acquire(timeout=_WAIT_S):
-            raise BusyError(
-                f"Jenkins {instance}", expected="time for another question", got="none"
-            )
-        try:
+        own = self._turn(instance, token, MAX_OF_ONE)
+        with own, self._turn(instance, None, MAX_AT_ONCE):
             client = session.controllers().open(
                 instance, HttpSettings(_CONNECT_S, _READ_S, _make_pause(instance))
             )
@@ -117,6 +114,18 @@ class RunningBuilds:
                 yield RunningBuild(client, job)
             finally:
                 client.close()
+
+    @contextmanager
+    def _turn(self, instance: str, token: str | None, most: int) -> Iterator[None]:
+        """Wait until fewer than so many ask, with one token or with any."""
+        with self._lock:
+            turn = self._turns.setdefault((instance, token), threading.Semaphore(most))
+        if not turn.acquire(timeout=_WAIT_S):
+            raise BusyError(
+                f"Jenkins {instance}", expected="time for another question", got="none"
+            )
+        try:
+            yield
         finally:
             turn.release()
 

@@ -129,7 +129,7 @@ class Sessions:
         if job is None:
             return _without("the service has no access to this build's controller")
         try:
-            with self._builds.ask(session, job) as asked:
+            with self._builds.ask(session, job, who.name) as asked:
                 info = asked.read()
                 offset = asked.log_end() if info.is_running else 0
         except (NotFoundError, PermissionDeniedError) as error:
@@ -178,7 +178,7 @@ class Sessions:
             raise _no_session("one that is over, or of another token")
         job = parse_job_id(value["job"])
         try:
-            with self._builds.ask(session, job) as asked:
+            with self._builds.ask(session, job, who.name) as asked:
                 if value["identity"] is None:
                     self._find_line(ident, value, asked)
                 info = asked.read()
