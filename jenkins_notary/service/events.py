@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 MAX_LISTENERS = 200
 MAX_OF_ONE = 10
 PAGE = 100
+PAGE_BYTES = 256 << 10
+"""A page ends with the record that reaches so many: each listener holds one."""
+
 HEARTBEAT_S = 15.0
 
 
@@ -90,13 +93,16 @@ class Events:
         """Return (events that somebody may see, index behind them, size of the log)."""
         view = self._engine.session().followed_view()
         stop = min(view.size, place + PAGE)
-        found = []
+        found, size = [], 0
         for index in range(place, stop):
             record = view.record(index)
             if who.sees(record):
                 shown = show_record(view, record, receipt=False).to_dict()
                 text = json.dumps(shown, separators=(",", ":"))
                 found.append(f"id: {index}\nevent: record\ndata: {text}\n\n".encode())
+                size += len(text)
+            if size >= PAGE_BYTES:
+                return found, index + 1, view.size
         return found, stop, view.size
 
     async def follow(

@@ -41,3 +41,20 @@ def test_listener_of_a_log_that_is_never_quiet_is_looked_at_too(
 
     asyncio.run(run())
     assert heard[1] == b"one"
+
+
+def test_page_of_large_records_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = SimpleNamespace(to_dict=lambda: {"name": "x" * 1000})
+    monkeypatch.setattr(module, "show_record", lambda *_, **__: shown)
+    monkeypatch.setattr(module, "PAGE_BYTES", 3000)
+    view = SimpleNamespace(size=10, record=lambda index: index)
+    session = SimpleNamespace(followed_view=lambda: view)
+    engine: Any = SimpleNamespace(session=lambda: session)
+    follower: Any = SimpleNamespace(subscribe=lambda *_, **__: None)
+    events = Events(engine, follower, Metrics())
+    who = Principal("ci", "reader", ())
+
+    found, place, size = events.read(2, who)
+    assert (len(found), place, size) == (3, 5, 10)
+    found, place, _ = events.read(8, who)
+    assert (len(found), place) == (2, 10)
