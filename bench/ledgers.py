@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from jenkins_notary.ledger.view import LedgerView
+    from jenkins_notary.ports import Store
+    from jenkins_notary.tlog.note import Ed25519Verifier
 
 ORIGIN = "bench.example.com/00000000"
 JOBS = 1000
@@ -76,8 +78,7 @@ class Bench(NamedTuple):
 
     def open_view(self, store: SqliteStore) -> LedgerView:
         """Return a new view on the newest checkpoint, whose signature it checks."""
-        verifiers = [load_log_verifier(_log_signer().vkey)]
-        return open_view(store, verifiers, KeyVerifier())
+        return open_view(store, verifiers(), KeyVerifier())
 
     def open_notary(self) -> Notary:
         """Return the public API on the ledger, with pins of its own."""
@@ -156,13 +157,7 @@ def _fill(folder: str, records: int, smaller: Bench | None) -> None:
         shutil.copytree(smaller.folder, folder)
     store = SqliteStore.open(os.path.join(folder, "ledger.db"))
     size = 1 if smaller is None else smaller.records
-    log_signer = _log_signer()
-    sequencer = Sequencer(
-        store,
-        log_signer,
-        [load_log_verifier(log_signer.vkey)],
-        _FixedClock(_STARTED_AT_MS + size * 1000),
-    )
+    sequencer = make_sequencer(store, size)
     started = time.perf_counter()
     for envelopes in _sign_ahead(size, records):
         sequencer.append(envelopes)
@@ -187,11 +182,25 @@ def _begin(folder: str) -> None:
     store = SqliteStore.create(path)
     store.put_setting("origin", ORIGIN.encode())
     store.put_setting("vkey", log_signer.vkey.encode())
-    verifiers = [load_log_verifier(log_signer.vkey)]
-    sequencer = Sequencer(store, log_signer, verifiers, _FixedClock(_STARTED_AT_MS))
-    author = Author((_signer(),), _hex("call", 0)[:32], _STARTED_AT_MS)
-    append_genesis(sequencer, author, ORIGIN)
+    append_genesis(make_sequencer(store), make_author(), ORIGIN)
     store.close()
+
+
+def make_sequencer(store: Store, size: int = 0) -> Sequencer:
+    """Return the writer of a ledger of these records, of which it has so many."""
+    signer = _log_signer()
+    clock = _FixedClock(_STARTED_AT_MS + size * 1000)
+    return Sequencer(store, signer, verifiers(), clock)
+
+
+def verifiers() -> list[Ed25519Verifier]:
+    """Return the checks of checkpoints of these ledgers."""
+    return [load_log_verifier(_log_signer().vkey)]
+
+
+def make_author() -> Author:
+    """Return who signs the genesis."""
+    return Author((_signer(),), _hex("call", 0)[:32], _STARTED_AT_MS)
 
 
 def _sign_ahead(start: int, stop: int) -> Iterator[list[bytes]]:

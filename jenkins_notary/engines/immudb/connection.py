@@ -166,7 +166,13 @@ class Connection:
         """Make the database, unless it is there."""
         admin = Connection(self.server._replace(database="defaultdb"))
         try:
-            admin.write("CreateDatabaseV2", name=self.server.database, ifNotExists=True)
+            number = MESSAGES["Number"](value=MAX_TX_ENTRIES)
+            admin.write(
+                "CreateDatabaseV2",
+                name=self.server.database,
+                settings=MESSAGES["Settings"](maxTxEntries=number),
+                ifNotExists=True,
+            )
         finally:
             admin.close()
 
