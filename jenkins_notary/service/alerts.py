@@ -252,7 +252,7 @@ def sign_alert(key: bytes, at_s: int, body: bytes) -> str:
     """Return the value of ``Notary-Signature``.
 
     >>> sign_alert(b"key", 1767323045, b"{}")[:21]
-    't=1767323045,sha256=5'
+    't=1767323045,sha256=1'
     """
     digest = hmac.new(key, b"%d." % at_s + body, hashlib.sha256).hexdigest()
     return f"t={at_s},sha256={digest}"

@@ -8,6 +8,8 @@ from urllib.parse import quote
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.expected_conditions import staleness_of
+from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.parts import require_part
 from tests.parts.site import Site, serve_site
@@ -54,6 +56,15 @@ class Page(NamedTuple):
     def build(self, job: str, rest: str = "") -> Self:
         """Go to the page of a build, or below it."""
         return self.open(f"/jobs/{quote(job, safe='')}{rest}")
+
+    def follow(self, by: str, value: str) -> Self:
+        """Click on what leads to another page, and wait until that is there."""
+        before = self.driver.find_element("tag name", "html")
+        self.driver.find_element(by, value).click()
+        wait = WebDriverWait(self.driver, 20)
+        wait.until(staleness_of(before))
+        wait.until(lambda _: self.run("return document.readyState") == "complete")
+        return self
 
     @property
     def text(self) -> str:

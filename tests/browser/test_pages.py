@@ -113,22 +113,22 @@ def test_build_is_reached_from_a_search_and_leads_to_log_artifact_and_record(
 ) -> None:
     page.open("/")
     page.driver.find_element("id", "q").send_keys(page.site.plain)
-    page.driver.find_element("css selector", "main button").click()
+    page.follow("css selector", "main button")
     assert page.driver.title.startswith(page.site.plain)
     for word in ("SUCCESS", "4.3 s", "8 passed", "TRUSTED", "Started by plain"):
         assert word in page.text
 
-    page.driver.find_element("link text", "Read the log").click()
+    page.follow("link text", "Read the log")
     assert "Tests run: 9" in page.text
     assert "proven" in page.text
     page.driver.back()
-    page.driver.find_element("link text", "Build").click()
+    page.follow("link text", "Build")
     assert "compiled 12 files" in page.text
     assert "Tests run" not in page.text
     page.driver.back()
-    page.driver.find_element("css selector", "#artifacts + table a").click()
+    page.follow("css selector", "#artifacts + table a")
     assert "First recorded by" in page.text
-    page.driver.find_element("css selector", "#history + table a").click()
+    page.follow("css selector", "#history + table a")
     assert page.text.startswith("Record #")
     assert '"recordId"' in page.text
 
@@ -138,17 +138,17 @@ def test_long_log_is_read_a_page_at_a_time_to_its_end(page: Page) -> None:
     lines = page.driver.find_elements("css selector", ".log li")
     assert (len(lines), lines[0].get_attribute("id")) == (1000, "L1")
 
-    page.driver.find_element("link text", "Lines after").click()
+    page.follow("link text", "Lines after")
     assert page.run("return document.querySelector('.log li').id") == "L1001"
-    page.driver.find_element("link text", "End").click()
+    page.follow("link text", "End")
     assert page.run("return [...document.querySelectorAll('.log li')].at(-1).id") == (
         "L2514"
     )
     assert "line 2499 of the noise" in page.text
-    page.driver.find_element("link text", "Begin").click()
+    page.follow("link text", "Begin")
     assert "Started by user admin" in page.text
     page.driver.find_element("name", "grep").send_keys("line 77")
-    page.driver.find_element("css selector", "main button").click()
+    page.follow("css selector", "main button")
     found = [one.text for one in page.driver.find_elements("css selector", ".log li")]
     assert found[0].split() == ["92", "line", "77", "of", "the", "noise"]
     assert len(found) == 11
@@ -254,14 +254,14 @@ def test_person_signs_in_to_the_page_that_he_wanted_and_out_again(page: Page) ->
     page.sign_out()
     page.build(page.site.plain)
     page.driver.find_element("name", "token").send_keys(page.site.reader)
-    page.driver.find_element("css selector", "form button").click()
+    page.follow("css selector", "form button")
 
     assert page.driver.title.startswith(page.site.plain)
-    page.driver.find_element("link text", "Read the log").click()
-    page.driver.find_element("link text", "As text").click()
+    page.follow("link text", "Read the log")
+    page.follow("link text", "As text")
     assert "compiled 12 files" in page.driver.page_source
     page.open("/jobs")
-    page.driver.find_element("css selector", ".who button").click()
+    page.follow("css selector", ".who button")
     assert page.driver.find_elements("name", "token")
     assert page.open("/jobs").driver.find_elements("name", "token")
 
