@@ -66,6 +66,7 @@ OPTIONS: Mapping[str, Kind] = {
     "attach-digest": "list",
     "attr": "list",
     "audit-state": "text",
+    "bandwidth": "integer",
     "before": "time",
     "bodies": "flag",
     "body": "flag",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jenkins_notary.api.resend import Resent
     from jenkins_notary.api.results import LedgerStatus
     from jenkins_notary.api.session import Session
+    from jenkins_notary.api.sync import Source, Synced
     from jenkins_notary.ledger.audit import AuditResult
     from jenkins_notary.ledger.erase import ErasureResult
     from jenkins_notary.ledger.export import ExportResult
@@ -248,6 +249,27 @@ class LedgerKeeper:
             return LedgerKeeper(target).status()
         finally:
             target.close()
+
+    def sync(
+        self, source: str | Source, *, log: str | None = None, rate: int | None = None
+    ) -> Synced:
+        """Import what another ledger has more than was imported before.
+
+        Args:
+            source: The other ledger: a path or URL as of ``Notary``; or what reads one
+                elsewhere.
+            log: The verifier key that must have signed it, for a path or URL.
+            rate: Bytes a second that may be read; None for no limit.
+        """
+        from jenkins_notary.api.sync import SessionSource, sync
+
+        if not isinstance(source, str):
+            return sync(self._session, source, rate=rate)
+        other = self._session.reopen(source, log=log)
+        try:
+            return sync(self._session, SessionSource(other), rate=rate)
+        finally:
+            other.close()
 
     def rotate_key(self) -> None:
         """Give the ledger a new key of its own; readers with a pin follow."""

@@ -117,9 +117,9 @@ class Session:
         self._controllers: Controllers | None = None
         self._pins = PinFiles(self.places.pins)
 
-    def reopen(self, ledger: str) -> Session:
-        """Return a session on another ledger, with the same choices."""
-        return Session(ledger, self.choices._replace(log=None), self.environ)
+    def reopen(self, ledger: str, *, log: str | None = None) -> Session:
+        """Return a session on another ledger, with the same choices but its key."""
+        return Session(ledger, self.choices._replace(log=log), self.environ)
 
     def notify(self, notice: str) -> None:
         """Say something to the person, if anyone listens."""

@@ -228,6 +228,27 @@ class Context:
         choices = self.choices()
         return Notary(self.text("ledger"), environ=self.environ, **choices._asdict())
 
+    def service_at(self, url: str) -> RemoteNotary:
+        """Return the API on a service that is only read; the key signs elsewhere.
+
+        Raises:
+            ConfigurationError: The URL is wrong.
+        """
+        from jenkins_notary.remote.notary import RemoteNotary
+
+        return RemoteNotary(self._choose_remote(url, is_read=True))
+
+    def notary_at(self, ledger: str) -> Notary:
+        """Return the API on a ledger on this machine or in immudb.
+
+        Raises:
+            ConfigurationError: The passphrase file cannot be read.
+        """
+        from jenkins_notary.api.notary import Notary
+
+        choices = self.choices()._replace(log=None)
+        return Notary(ledger, environ=self.environ, **choices._asdict())
+
     def session(self) -> Session:
         """Return what the commands that administer a service work on.
 
@@ -282,11 +303,13 @@ class Context:
 
         return RemoteNotary(self._choose_remote(ledger))
 
-    def _choose_remote(self, ledger: str | None) -> RemoteChoices:
+    def _choose_remote(
+        self, ledger: str | None, *, is_read: bool = False
+    ) -> RemoteChoices:
         """Return what the caller chose of a service."""
         from jenkins_notary.remote.notary import RemoteChoices
 
-        for name in _LOCAL:
+        for name in () if is_read else _LOCAL:
             source = self._settings.sources.get(name)
             if source == "flag":
                 raise UsageError(

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jenkins_notary.api.keeper import LedgerKeeper
+    from jenkins_notary.api.notary import Notary
     from jenkins_notary.cli.context import Context
+    from jenkins_notary.remote.notary import RemoteNotary
     from jenkins_notary.watch.distant import DistantLedger
 
 
@@ -23,14 +25,20 @@ def open_kept_ledger(context: Context) -> Iterator[LedgerKeeper | DistantLedger]
         NotaryError: It cannot be opened.
     """
     if is_service_url(context.text("ledger")):
-        yield open_distant_ledger(context)
+        yield open_distant_ledger(context, context.client())
         return
     with context.notary() as notary:
         yield notary.ledger
 
 
-def open_distant_ledger(context: Context) -> DistantLedger:
-    """Return the log of the chosen service; nothing is read yet.
+def open_distant_ledger(
+    context: Context, remote: Notary | RemoteNotary
+) -> DistantLedger:
+    """Return the log of a service; nothing is read yet.
+
+    Args:
+        context: What the caller chose.
+        remote: The service.
 
     Raises:
         NotaryError: Its URL, the proxy's or the token is wrong.
@@ -42,7 +50,6 @@ def open_distant_ledger(context: Context) -> DistantLedger:
     from jenkins_notary.watch.distant import DistantChoices, DistantLedger
     from jenkins_notary.watch.log import ServiceLog
 
-    remote = context.client()
     assert isinstance(remote, RemoteNotary)  # noqa: S101 - of a service's URL
     remote.connect()
     named = context.text("log")

@@ -33,6 +33,7 @@ from jenkins_notary.tlog.proofs import (
     verify_consistency,
     verify_inclusion,
 )
+from jenkins_notary.trust.imports import TYPE as IMPORT
 from jenkins_notary.trust.record import ProvenRecord, check_signature, claimed_key
 from jenkins_notary.trust.signers import Trust
 from jenkins_notary.trust.verdict import TrustRule, decide, find_links, linked_digests
@@ -649,7 +650,8 @@ def _find_subjects(entry: bytes) -> list[bytes]:
 
 def _settles(leaf: Leaf, index: int, trust: Trust, rule: TrustRule) -> bool:
     """Return whether a record's word stands, whatever older records on it say."""
-    if leaf.counts_for_trust:
+    # Whether an import counts hangs on who said it, which its leaf does not tell.
+    if leaf.counts_for_trust or leaf.type == IMPORT:
         return False
     if rule.org is not None:
         joined = trust.is_member(leaf.signer, rule.org, index)

@@ -4,7 +4,8 @@ Input is every proven record that gives the digest, or one linked to it, a statu
 :func:`decide` is pure and total: it answers or raises, and never skips a record that
 it cannot judge.
 
-1. A record counts only if its signer is enrolled, or named in ``trust.keys``.
+1. A record counts only if its signer is enrolled, or named in ``trust.keys``. One that
+   was imported has two (``imports``): all that is asked of a signer is asked of both.
 2. ``trust.org`` set: only signers of that org count. Else ``trust.keys`` set: only
    those. Else only the signers with the highest level among those that count. The
    signature of a record that counts is then checked; a bad one ends in IntegrityError.
@@ -31,6 +32,7 @@ from __future__ import annotations
 
 from jenkins_notary.errors import IntegrityError
 from jenkins_notary.shapes import NamedTuple
+from jenkins_notary.trust.imports import voices
 from jenkins_notary.trust.record import ProvenRecord, check_signature, claimed_key
 from jenkins_notary.values.status import NEGATIVE, Status
 
@@ -212,26 +214,34 @@ def _split(
     own = [one for one in known if digest_hex in one.leaf.subjects]
     others = [one for one in known if digest_hex not in one.leaf.subjects]
     if rule.org is None and not rule.keys:
-        highest = max((trust.level(one.leaf.signer) for one in own), default=0)
-        own = [one for one in own if trust.level(one.leaf.signer) == highest]
-        others = [one for one in others if trust.level(one.leaf.signer) >= highest]
+        highest = max((_level(one, trust) for one in own), default=0)
+        own = [one for one in own if _level(one, trust) == highest]
+        others = [one for one in others if _level(one, trust) >= highest]
     return own, others
 
 
 def _is_known(record: ProvenRecord, trust: Trust, rule: TrustRule) -> bool:
     """Return whether a record's signer can count at all (1, 2)."""
-    signer = record.leaf.signer
     if record.leaf.status is None:
         return False
+    return all(_counts(one, record.index, trust, rule) for one in voices(record))
+
+
+def _counts(signer: str, index: int, trust: Trust, rule: TrustRule) -> bool:
+    """Return whether a signer's word counts at an index (1, 2)."""
     if rule.org is not None:
-        joined = trust.is_member(signer, rule.org, record.index)
-        return joined and signer in trust.signers
+        return trust.is_member(signer, rule.org, index) and signer in trust.signers
     return signer in rule.keys if rule.keys else signer in trust.signers
+
+
+def _level(record: ProvenRecord, trust: Trust) -> int:
+    """Return how much a record weighs: no more than any of its signers."""
+    return min(trust.level(one) for one in voices(record))
 
 
 def _is_revoked(record: ProvenRecord, trust: Trust) -> bool:
     """Return whether a record's signer was revoked where it stands."""
-    return trust.is_revoked(record.leaf.signer, record.index)
+    return any(trust.is_revoked(one, record.index) for one in voices(record))
 
 
 def _check(record: ProvenRecord, trust: Trust, verifier: Verifier) -> None:
@@ -296,7 +306,7 @@ def _read_positive(record: ProvenRecord, digest_hex: str) -> tuple[Status, str]:
 def _lifts(positive: ProvenRecord, negative: ProvenRecord, trust: Trust) -> bool:
     """Return whether a TRUSTED record lifts a negative one (3a)."""
     return negative.index in positive.leaf.supersedes and (
-        trust.level(positive.leaf.signer) >= trust.level(negative.leaf.signer)
+        _level(positive, trust) >= _level(negative, trust)
     )
 
 
@@ -335,14 +345,16 @@ def _explain_nothing(
     if not own:
         return "no record names this digest", "notarize it, or check the ledger in use"
     last = own[-1]
-    signer = last.leaf.signer or "a key of another kind"
-    if signer not in trust.signers:
+    strangers = [one for one in voices(last) if one not in trust.signers]
+    if strangers:
+        who = strangers[0] or "a key of another kind"
         return (
-            f"record #{last.index} is by {signer}, which is not enrolled",
-            f"jenkins-notary signer enrol {signer}"
-            if last.leaf.signer
+            f"record #{last.index} is by {who}, which is not enrolled",
+            f"jenkins-notary signer enrol {who}"
+            if strangers[0]
             else "notarize it with a key that can be enrolled",
         )
+    signer = last.leaf.signer
     whose = f"org {rule.org}" if rule.org is not None else "trust.keys"
     return f"record #{last.index} is by {signer}, which is not of {whose}", (
         "ask for another org or key, or let an administrator add the signer"

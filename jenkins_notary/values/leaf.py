@@ -29,7 +29,11 @@ from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.canonical import canonical_json, load_json
 from jenkins_notary.values.digest import is_hex_digest
 from jenkins_notary.values.envelope import parse_envelope
-from jenkins_notary.values.statement import MAX_SUBJECTS, is_index, parse_statement
+from jenkins_notary.values.statement import (
+    MAX_IMPORT_SUBJECTS,
+    is_index,
+    parse_statement,
+)
 from jenkins_notary.values.status import NEGATIVE, RECORDED, Status
 
 TYPE_CHECKING = False
@@ -291,7 +295,7 @@ def _is_subject_list(value: object) -> bool:
     """Return whether a value is a sorted list of unique hex digests."""
     return (
         isinstance(value, list)
-        and len(value) <= MAX_SUBJECTS
+        and len(value) <= MAX_IMPORT_SUBJECTS
         and all(is_hex_digest(one) for one in value)
         and all(left < right for left, right in zip(value, value[1:]))
     )

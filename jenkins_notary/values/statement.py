@@ -42,6 +42,8 @@ PREDICATE_PREFIX = "urn:jenkins-notary:"
 EXTENSION = "jenkinsNotary_record"
 MAX_SUBJECTS = 500
 """Subjects a record; a larger batch is split, so that a leaf fits into a tile entry."""
+MAX_IMPORT_SUBJECTS = MAX_SUBJECTS + 1
+"""An import names, beside what its record names, the log that it comes from."""
 MAX_SUPERSEDES = 1000
 """Superseded records a record; with the subjects they fit into a leaf."""
 
@@ -181,9 +183,10 @@ def parse_statement(payload: bytes, *, subject: str = "statement") -> Statement:
     listed = value.get("subject")
     if not isinstance(predicate_type, str) or not isinstance(predicate, dict):
         raise IntegrityError(subject, expected="predicateType and a predicate object")
-    if not isinstance(listed, list) or len(listed) > MAX_SUBJECTS:
-        raise IntegrityError(subject, expected=f"at most {MAX_SUBJECTS} subjects")
     word = type_of(predicate_type)
+    most = MAX_IMPORT_SUBJECTS if word == "import" else MAX_SUBJECTS
+    if not isinstance(listed, list) or len(listed) > most:
+        raise IntegrityError(subject, expected=f"at most {most} subjects")
     facts = predicate if word in OWN_TYPES else predicate.get(EXTENSION, {})
     if not isinstance(facts, dict):
         raise IntegrityError(subject, expected=f"{EXTENSION} to be an object")
