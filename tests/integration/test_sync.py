@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import os
+import re
+import shutil
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,18 +20,27 @@ from jenkins_notary.errors import (
     UnavailableError,
     UsageError,
 )
-from jenkins_notary.keys.pem import format_public_pem, generate_signer
-from jenkins_notary.ledger.verify import verify_ledger
+from jenkins_notary.keys.log_key import load_log_verifier
+from jenkins_notary.keys.pem import format_public_pem, generate_signer, load_signer
+from jenkins_notary.ledger.receipts import check_receipt
 from tests.command import command
-from tests.parts.serving import Serving, claim
-from tests.parts.build import PARTS
+from tests.parts.immudb import HOST, USER, serve_immudb
+from tests.parts.serving import Serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from jenkins_notary.ledger.view import LedgerView
+
 JOB = "ci.example.com:payments/api/main#42"
 APP, LIB, BAD = (f"sha256:{one * 32}" for one in ("aa", "bb", "cc"))
+
+
+def elsewhere(folder: Path) -> dict[str, str]:
+    """Return the environment of somebody who has seen nothing yet."""
+    kinds = ("DATA", "STATE", "CONFIG", "CACHE")
+    return {f"XDG_{one}_HOME": str(folder / "other" / one.lower()) for one in kinds}
 
 
 class World:
@@ -58,13 +70,12 @@ class World:
         return found.status.name
 
     def imports(self) -> list[dict[str, Any]]:
-        found = []
-        for record in self.centre._session.view().records(
-            range(self.centre.ledger.status().tree_size)
-        ):
-            if record.leaf.type == "import" and record.statement is not None:
-                found.append(record.statement.facts["imported"])
-        return found
+        size = self.centre.ledger.status().tree_size
+        return [
+            record.statement.facts["imported"]
+            for record in self.centre._session.view().records(range(size))
+            if record.leaf.type == "import" and record.statement is not None
+        ]
 
 
 @pytest.fixture
@@ -73,3 +84,291 @@ def world(tmp_path: Path) -> Iterator[World]:
     yield made
     made.edge.close()
     made.centre.close()
+
+
+def test_each_record_arrives_once_in_order_and_proves_itself(world: World) -> None:
+    world.edge.notarize([APP], job=JOB, name="app")
+    world.edge.untrust([BAD], reason="CVE-2026-0001")
+    first = world.sync()
+    again = world.sync()
+    world.edge.notarize([LIB], job=JOB, name="lib")
+    world.edge.close()
+    more = world.sync()
+
+    size = world.edge.ledger.status().tree_size
+    assert (first.first, first.size) == (0, size - 1)
+    assert (again.first, again.size) == (size - 1, size - 1)
+    assert (more.first, more.size) == (size - 1, size)
+    imports = world.imports()
+    assert [one["index"] for one in imports] == list(range(size))
+    key = world.edge.ledger.status().vkey
+    for one in imports:
+        parsed = check_receipt(
+            one["receipt"].encode(),
+            [load_log_verifier(key)],
+            envelope=one["envelope"]["text"].encode(),
+        )
+        assert parsed.index == one["index"]
+    assert not world.centre.ledger.verify().findings
+
+
+def test_an_import_counts_once_its_signer_is_enrolled_at_the_centre(
+    world: World,
+) -> None:
+    world.edge.notarize([APP], job=JOB, name="app")
+    done = world.sync()
+    before = world.status(APP)
+    world.centre.signers.enrol(world.edge_pub)
+
+    assert before == "UNKNOWN"
+    assert len(done.unenrolled) == 1
+    assert world.status(APP) == "TRUSTED"
+    found = command("evidence", JOB, "--ledger", str(world.folder / "centre.db"))
+    assert "import" in found.text
+
+
+def test_an_import_never_lifts_what_the_centre_holds_against_it(world: World) -> None:
+    world.centre.signers.enrol(world.edge_pub)
+    negative = world.centre.untrust([APP], reason="CVE-2026-0001")
+    assert negative
+    world.edge.untrust([APP], reason="a test")
+    index = world.edge.ledger.status().tree_size - 1
+    world.edge.notarize([APP], name="app", supersedes=[index], reason="again")
+    world.sync()
+
+    assert world.status(APP) == "UNTRUSTED"
+
+
+def test_what_the_edge_distrusts_is_distrusted_at_the_centre(world: World) -> None:
+    world.centre.signers.enrol(world.edge_pub)
+    world.centre.notarize([APP], name="app")
+    world.edge.untrust([APP], reason="CVE-2026-0001")
+    world.sync()
+
+    assert world.status(APP) == "UNTRUSTED"
+
+
+def test_who_the_edge_enrols_is_nobody_at_the_centre(world: World) -> None:
+    other, public = world._person("other")
+    world.edge.signers.enrol(public)
+    with Notary(str(world.folder / "edge.db"), key=other) as edge:
+        edge.notarize([APP], name="app")
+    world.sync()
+
+    assert world.status(APP) == "UNKNOWN"
+    assert len(world.centre.signers.list()) == 1
+
+
+def test_a_revocation_at_the_centre_reaches_imports(world: World) -> None:
+    enrolled = world.centre.signers.enrol(world.edge_pub)
+    assert enrolled
+    world.centre.signers.revoke(load_signer(world.edge_key, passphrase=None).keyid)
+    world.edge.notarize([APP], name="app")
+    world.sync()
+
+    assert world.status(APP) == "REVOKED"
+
+
+def test_a_fork_of_the_edge_is_refused_and_nothing_comes(
+    world: World, tmp_path: Path
+) -> None:
+    world.edge.ledger.backup(str(tmp_path / "old"), with_key=True)
+    world.edge.notarize([APP], name="app")
+    world.sync()
+    size = world.centre.ledger.status().tree_size
+    fork = str(tmp_path / "old" / "ledger.db")
+    shutil.copy(f"{world.folder}/edge.db.key", f"{fork}.key")
+    with Notary(fork, key=world.edge_key, environ=elsewhere(tmp_path)) as forked:
+        forked.notarize([BAD], name="bad")
+        forked.notarize([BAD], name="bad")
+    # Another user, without a pin: what was imported itself tells.
+    with (
+        Notary(
+            str(tmp_path / "centre.db"),
+            key=world.centre_key,
+            environ=elsewhere(tmp_path),
+        ) as centre,
+        pytest.raises(IntegrityError),
+    ):
+        centre.ledger.sync(fork)
+
+    assert world.centre.ledger.status().tree_size == size
+
+
+def test_a_log_is_not_synced_with_itself_nor_by_a_stranger(world: World) -> None:
+    with pytest.raises(UsageError, match="two different logs"):
+        world.centre.ledger.sync(str(world.folder / "centre.db"))
+    with (
+        Notary(str(world.folder / "centre.db"), key=world.edge_key) as stranger,
+        pytest.raises(PermissionDeniedError, match="enrolled"),
+    ):
+        stranger.ledger.sync(str(world.folder / "edge.db"))
+
+
+def test_an_erased_record_keeps_its_place_at_both_ends(world: World) -> None:
+    world.centre.signers.enrol(world.edge_pub)
+    world.edge.untrust([BAD], reason="CVE-2026-0001")
+    world.edge.notarize([APP], name="app")
+    size = world.edge.ledger.status().tree_size
+    world.edge.ledger.erase([size - 2, size - 1], reason="a request")
+    world.edge.close()
+    done = world.sync()
+    kept = world.centre.ledger.status().tree_size
+    world.centre.ledger.erase([kept - 1], reason="a request")
+    again = world.sync()
+
+    assert done.size == again.size == again.first == size + 1
+    assert world.status(BAD) == "UNTRUSTED"
+    assert world.status(APP) == "UNKNOWN"
+    assert not world.centre.ledger.verify().findings
+
+
+class Breaking:
+    """A TCP relay that breaks every connection in the middle, as often as it is told.
+
+    Attributes:
+        port: Where it listens.
+        broken: Connections that were broken.
+    """
+
+    def __init__(self, port: int, every: int) -> None:
+        self._target, self._every = port, every
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.broken = self._seen = 0
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            self._seen += 1
+            with client, socket.create_connection(("127.0.0.1", self._target)) as there:
+                self._relay(client, there, is_whole=self._seen % self._every == 0)
+
+    def _relay(
+        self, client: socket.socket, there: socket.socket, *, is_whole: bool
+    ) -> None:
+        request = client.recv(1 << 16)
+        there.sendall(request)
+        head, _, rest = request.partition(b"\r\n\r\n")
+        found = re.search(rb"Content-Length: (\d+)", head)
+        left = (int(found[1]) if found else 0) - len(rest)
+        while left > 0:
+            piece = client.recv(left)
+            there.sendall(piece)
+            left -= len(piece)
+        answer = b""
+        while piece := there.recv(1 << 16):
+            answer += piece
+        if not is_whole:
+            self.broken += 1
+            answer = answer[: len(answer) // 2]
+        client.sendall(answer)
+
+
+def test_a_service_is_synced_over_a_connection_that_breaks(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(syncing, "PAGE", 4)
+    with Serving(tmp_path) as service:
+        with service.notary() as edge:
+            for number in range(10):
+                edge.notarize([f"sha256:{number:064x}"], job=JOB, name="app")
+        auditor = service.token("auditor", "--role", "auditor")
+        proxy = Breaking(service.port, every=3)
+        environ = {**os.environ, "JENKINS_NOTARY_TOKEN": auditor}
+        words = ("ledger", "sync", f"http://127.0.0.1:{proxy.port}")
+        to = (str(tmp_path / "centre.db"), "--key", world.centre_key)
+        done = command(*words, *to, "-o", "json", environ=environ)
+        again = command(*words, *to, "-o", "json", environ=environ)
+        proxy.close()
+
+    assert done.code == 77, done.stderr
+    assert again.code == 0
+    assert proxy.broken > 3
+    assert [one["index"] for one in world.imports()] == list(range(done.json["size"]))
+    assert again.json["first"] == again.json["size"] == done.json["size"]
+    assert not world.centre.ledger.verify().findings
+
+
+def test_a_source_that_stays_away_is_given_up_in_bounded_time(world: World) -> None:
+    waited: list[float] = []
+
+    class Away:
+        reader = world.edge._session.store
+
+        def open_view(self) -> LedgerView:
+            raise UnavailableError("edge", expected="an answer", got="none")
+
+    with pytest.raises(UnavailableError):
+        syncing.sync(world.centre._session, Away(), pause=waited.append)
+
+    assert len(waited) == syncing.ATTEMPTS - 1
+    assert max(waited) <= 30
+
+
+def test_bandwidth_is_held(world: World) -> None:
+    for number in range(5):
+        world.edge.notarize([f"sha256:{number:064x}"], job=JOB, name="app")
+    begun = time.monotonic()
+    done = world.centre.ledger.sync(str(world.folder / "edge.db"), rate=10_000)
+
+    assert time.monotonic() - begun >= done.bytes / 10_000 * 0.9
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        pytest.param(["edge.db", "https://notary.example.com"], 64, id="service"),
+        pytest.param(["edge.db", "centre.db", "--bandwidth", "0"], 64, id="bandwidth"),
+        pytest.param(["none.db", "centre.db"], 66, id="no-source"),
+        pytest.param(["edge.db", "none.db"], 66, id="no-target"),
+        pytest.param(["edge.db", "centre.db"], 77, id="text"),
+    ],
+)
+def test_command_line(
+    world: World, words: list[str], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.edge.notarize([APP], name="app")
+    monkeypatch.chdir(world.folder)
+    done = command("ledger", "sync", *words, "--key", world.centre_key)
+
+    assert done.code == code, done.stderr
+
+
+@pytest.mark.real("immudb")
+def test_between_a_file_and_immudb_both_ways(world: World, tmp_path: Path) -> None:
+    world.edge.notarize([APP], job=JOB, name="app")
+    home = {"HOME": str(tmp_path), **elsewhere(tmp_path)}
+    with serve_immudb(tmp_path) as port:
+        environ = {
+            **home,
+            "JENKINS_NOTARY_IMMUDB_USER": USER,
+            "JENKINS_NOTARY_IMMUDB_PASSWORD": USER,
+        }
+        centre = f"immudb://{HOST}:{port}/centre"
+        key = ("--key", world.centre_key)
+        edge = str(tmp_path / "edge.db")
+        made = command("ledger", "init", "--ledger", centre, *key, environ=environ)
+        assert made.code == 0, made.stderr
+        one = command("ledger", "sync", edge, centre, *key, environ=environ)
+        two = command("ledger", "sync", edge, centre, *key, environ=environ)
+        back = command(
+            *("ledger", "sync", centre, str(tmp_path / "centre.db"), *key),
+            *("-o", "json"),
+            environ=environ,
+        )
+        checked = command("ledger", "verify", "--ledger", centre, environ=environ)
+
+    assert (one.code, two.code) == (77, 0), one.stderr + two.stderr
+    assert back.code == 0, back.stderr
+    assert checked.code == 0, checked.stderr
+    assert back.json["size"] == 3
+    # What another log had imported is evidence, and no word of that log.
+    assert world.status(APP) == "UNKNOWN"

@@ -24,7 +24,7 @@ from jenkins_notary.values.leaf import (
     project_leaf,
 )
 from jenkins_notary.values.statement import (
-    MAX_SUBJECTS,
+    MAX_IMPORT_SUBJECTS,
     Subject,
     format_statement,
     parse_statement,
@@ -137,7 +137,8 @@ def test_a_job_id_that_is_no_unicode_has_a_hash_too() -> None:
         pytest.param(make(subjects=["x"]), id="subject no digest"),
         pytest.param(make(subjects=[[A]]), id="subject a list"),
         pytest.param(
-            make(subjects=[f"{n:064x}" for n in range(MAX_SUBJECTS + 1)]), id="too many"
+            make(subjects=[f"{n:064x}" for n in range(MAX_IMPORT_SUBJECTS + 1)]),
+            id="too many",
         ),
         pytest.param(make(at=-1), id="time before the epoch"),
         pytest.param(make(at=1.0), id="time a float"),

@@ -183,6 +183,16 @@ def test_subjects_are_bounded() -> None:
     assert most.subjects == (Subject("", HEX),) * MAX_SUBJECTS
 
 
+def test_an_import_may_have_one_subject_more() -> None:
+    one = {"digest": {"sha256": HEX}}
+    kind = "urn:jenkins-notary:import:v1"
+    most = parse_statement(make(subject=[one] * (MAX_SUBJECTS + 1), predicateType=kind))
+    with pytest.raises(IntegrityError, match=f"at most {MAX_SUBJECTS + 1} subjects"):
+        parse_statement(make(subject=[one] * (MAX_SUBJECTS + 2), predicateType=kind))
+
+    assert len(most.subjects) == MAX_SUBJECTS + 1
+
+
 @pytest.mark.parametrize(
     ("value", "is_one"),
     [(0, True), ((1 << 53) - 1, True), (1 << 53, False), (-1, False), (True, False)],
