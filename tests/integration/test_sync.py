@@ -346,7 +346,7 @@ def test_command_line(
 def test_between_a_file_and_immudb_both_ways(world: World, tmp_path: Path) -> None:
     world.edge.notarize([APP], job=JOB, name="app")
     home = {"HOME": str(tmp_path), **elsewhere(tmp_path)}
-    with serve_immudb(tmp_path) as port:
+    with serve_immudb(str(tmp_path)) as port:
         environ = {
             **home,
             "JENKINS_NOTARY_IMMUDB_USER": USER,
