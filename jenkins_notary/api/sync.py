@@ -18,6 +18,7 @@ from __future__ import annotations
 import time
 
 from jenkins_notary.errors import (
+    IntegrityError,
     PermissionDeniedError,
     UnavailableError,
     UsageError,
@@ -216,6 +217,13 @@ class _Run:
             seen = parse_checkpoint(parse_note(found.note).text)
             view.check_consistent(seen.size, seen.root)
             view.check_trust_consistent(seen.trust)
+        if found.size > view.size:
+            raise IntegrityError(
+                f"imports from {view.checkpoint.origin}",
+                expected=f"at most its {view.size} records",
+                got=f"{found.size}: an import claims more than there is",
+                advice="find who signed it, and revoke that signer",
+            )
         self.size = found.size
         if self._first is None:
             self._first = found.size

@@ -22,7 +22,9 @@ from jenkins_notary.errors import (
 )
 from jenkins_notary.keys.log_key import load_log_verifier
 from jenkins_notary.keys.pem import format_public_pem, generate_signer, load_signer
+from jenkins_notary.ledger.imports import hash_origin
 from jenkins_notary.ledger.receipts import check_receipt
+from jenkins_notary.values.statement import Subject
 from tests.command import command
 from tests.parts.immudb import HOST, USER, serve_immudb
 from tests.parts.serving import Serving
@@ -203,6 +205,17 @@ def test_a_log_is_not_synced_with_itself_nor_by_a_stranger(world: World) -> None
         pytest.raises(PermissionDeniedError, match="enrolled"),
     ):
         stranger.ledger.sync(str(world.folder / "edge.db"))
+
+
+def test_an_import_that_claims_more_than_there_is_stops_the_sync(world: World) -> None:
+    world.sync()
+    last = {**world.imports()[-1], "index": 1 << 40}
+    centre = world.centre._session
+    origin = last["origin"]
+    named = [Subject(origin, hash_origin(origin))]
+    centre.append([centre.author().sign("import", named, {"imported": last})])
+    with pytest.raises(IntegrityError, match="claims more"):
+        world.sync()
 
 
 def test_an_erased_record_keeps_its_place_at_both_ends(world: World) -> None:
