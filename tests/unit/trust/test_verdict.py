@@ -260,6 +260,29 @@ def test_an_erased_lift_lifts_nothing(log: Records) -> None:
     assert log.status("app") == "UNTRUSTED"
 
 
+def test_what_a_change_request_records_is_unknown_and_lifts_nothing(
+    log: Records,
+) -> None:
+    job = {"id": "ci.example.com:payments/PR-7#1", "class": "change"}
+    log.note("TRUSTED", "app", job=job)
+    index = log.note("UNTRUSTED", "lib")
+    log.note("TRUSTED", "lib", job=job, supersedes=[index])
+
+    assert log.decide("app").status is Status.UNKNOWN
+    assert "change request" in log.decide("app").reason
+    assert log.decide("lib").status is Status.UNTRUSTED
+
+
+def test_what_says_nothing_hides_no_record_before_it(log: Records) -> None:
+    job = {"id": "ci.example.com:payments/PR-7#1", "class": "change"}
+    index = log.note("TRUSTED", "app")
+    log.note("TRUSTED", "app", job=job)
+    verdict = log.decide("app")
+
+    assert verdict.status is Status.TRUSTED
+    assert verdict.reason == f"record #{index}"
+
+
 def test_a_dirty_tree_is_never_trusted_and_lifts_nothing(log: Records) -> None:
     dirty = [{"kind": "git", "subjects": [0], "dirty": True}]
     log.note("TRUSTED", "app", assets=dirty)
