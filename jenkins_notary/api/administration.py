@@ -4,13 +4,18 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from jenkins_notary.api.session import Session
+    from jenkins_notary.ports import Signer
 
 
 def record_administration(
-    session: Session, action: str, facts: Mapping[str, object]
+    session: Session,
+    action: str,
+    facts: Mapping[str, object],
+    *,
+    co_signers: Sequence[Signer] = (),
 ) -> int:
     """Record an act, signed by the session's key; return its index, once durable.
 
@@ -18,7 +23,10 @@ def record_administration(
         session: An open ledger, with the key that signs.
         action: A word, such as ``token-create``.
         facts: What it was about; no secret.
+        co_signers: Further administrators' keys.
     """
-    envelope = session.author().sign("administration", [], {"action": action, **facts})
+    envelope = session.author(*co_signers).sign(
+        "administration", [], {"action": action, **facts}
+    )
     (index,) = session.append([envelope])
     return index

@@ -244,7 +244,12 @@ class LedgerKeeper:
         """
         from jenkins_notary.api.migration import migrate
 
-        target = migrate(self._session, url, progress=self._session.report)
+        target = migrate(
+            self._session,
+            url,
+            co_signers=self._session.co_signers(),
+            progress=self._session.report,
+        )
         try:
             return LedgerKeeper(target).status()
         finally:

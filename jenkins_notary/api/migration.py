@@ -20,6 +20,7 @@ from jenkins_notary.blobs.files import FileBlobs
 from jenkins_notary.engines.companions import copy_companions
 from jenkins_notary.engines.new_file import new_file
 from jenkins_notary.errors import NotFoundError, UsageError
+from jenkins_notary.keys.pem import read_private_file
 from jenkins_notary.keys.signatures import KeyVerifier
 from jenkins_notary.ledger.backup import copy_bodies
 from jenkins_notary.ledger.mirror import Mirror
@@ -28,38 +29,45 @@ from jenkins_notary.ledger.verify import verify_ledger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jenkins_notary.api.session import Session
     from jenkins_notary.ledger.findings import Progress
     from jenkins_notary.ledger.view import LedgerView
+    from jenkins_notary.ports import Signer
 
 
-def migrate(session: Session, url: str, *, progress: Progress) -> Session:
+def migrate(
+    session: Session, url: str, *, co_signers: Sequence[Signer], progress: Progress
+) -> Session:
     """Move the session's ledger; return a session on where it goes on.
 
     Args:
         session: The ledger, with its key and an administrator's.
         url: Where it goes; there must be no other ledger.
+        co_signers: Further administrators' keys.
         progress: Called with (phase, done, total).
 
     Raises:
-        UsageError: Another ledger is there, or this one has moved elsewhere.
+        UsageError: Another ledger is there, or its key, or this one has moved
+            elsewhere.
         PermissionDeniedError: The signer is no administrator.
         FaultsError: The source is altered: what was found.
     """
     target = session.reopen(url)
     _check_target(session, target)
     session.check_can_write()
-    session.check_administrators(())
+    session.check_administrators(co_signers)
     report = verify_ledger(
         session.store, session.followed_verifiers(), KeyVerifier, progress=progress
     )
     report.raise_findings()
     place = target.places.ledger_url
-    moved = read_seal(session.store, session.view().size)
+    moved = read_seal(session.store, session.view().size, session.is_administered)
     if moved not in {None, place}:
         raise UsageError(f"URL {place}", expected=f"{moved}, where it was sealed for")
     if moved is None:
-        record_administration(session, SEAL, {"to": place})
+        record_administration(session, SEAL, {"to": place}, co_signers=co_signers)
     view = session.refresh()
     _copy_log(session, target, view, progress)
     for source, kept in (
@@ -68,8 +76,9 @@ def migrate(session: Session, url: str, *, progress: Progress) -> Session:
     ):
         copy_bodies(view, source, FileBlobs(kept), progress=progress)
     copy_companions(session.places.ledger, target.places.ledger)
-    if read_seal(target.store, target.view().size) is not None:
-        record_administration(target, OPEN, {"sealed": view.size - 1})
+    if read_seal(target.store, target.view().size, target.is_administered) is not None:
+        opened = {"sealed": view.size - 1}
+        record_administration(target, OPEN, opened, co_signers=co_signers)
     session.notify(
         f"{view.checkpoint.origin} goes on at {place}; "
         f"{session.places.ledger_url} is sealed and can only be read"
@@ -81,6 +90,16 @@ def _check_target(session: Session, target: Session) -> None:
     """Check that the target is empty, or this ledger's copy so far."""
     if target.places.ledger_url == session.places.ledger_url:
         raise UsageError(f"URL {target.places.ledger_url}", expected="another place")
+    key = target.places.log_key
+    if os.path.exists(key) and read_private_file(key) != read_private_file(
+        session.places.log_key
+    ):
+        raise UsageError(
+            f"key file {key}",
+            expected="none yet",
+            got="the key of another ledger",
+            advice="move it away, if no ledger needs it",
+        )
     try:
         origin = target.store.get_setting("origin")
     except NotFoundError:

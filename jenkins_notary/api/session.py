@@ -24,7 +24,7 @@ from jenkins_notary.files.locks import FileLock
 from jenkins_notary.files.pins import PinFiles
 from jenkins_notary.ledger.author import Author
 from jenkins_notary.ledger.pins import Pin, check_pin, size_of
-from jenkins_notary.ledger.seal import read_seal, sealed_error
+from jenkins_notary.ledger.seal import Seals, read_seal, sealed_error
 from jenkins_notary.ledger.sequencer import Sequencer
 from jenkins_notary.ledger.view import LedgerView, open_view
 from jenkins_notary.shapes import NamedTuple
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from jenkins_notary.keys.signatures import KeyVerifier
     from jenkins_notary.ports import Signer, Store
     from jenkins_notary.tlog.note import Ed25519Verifier
+    from jenkins_notary.values.envelope import Envelope
     from jenkins_notary.values.jobid import JobId
 
 
@@ -378,8 +379,19 @@ class Session:
             # must not sign beyond the rotation.
             verifiers = [load_log_verifier(signer.vkey)]
             self._check_current(signer, verifiers)
-            self._sequencer = Sequencer(self.store, signer, verifiers, self.clock)
+            self._sequencer = Sequencer(
+                self.store,
+                signer,
+                verifiers,
+                self.clock,
+                seals=Seals(self.is_administered, self.places.ledger_url),
+            )
         return self._sequencer
+
+    def is_administered(self, envelope: Envelope) -> bool:
+        """Return whether enough of the administrators, as of now, have signed."""
+        view = self.view()
+        return view.trust().has_quorum(envelope, view.size)
 
     @property
     def waiting_key(self) -> str:
@@ -472,9 +484,12 @@ class Session:
             newer.check_consistent(view.checkpoint.size, view.checkpoint.root)
             return newer
         # Who has seen it go on elsewhere is told where, not that it was rolled back.
-        place = read_seal(self.store, view.size)
+        trust = view.trust()
+        place = read_seal(
+            self.store, view.size, lambda one: trust.has_quorum(one, view.size)
+        )
         if place is not None:
-            raise sealed_error(view.checkpoint.origin, view.size, place)
+            raise sealed_error(view.size, place)
         return view
 
     def remember(self, origin: str, pin: Pin) -> None:

@@ -72,7 +72,7 @@ def declare_succeed(parser: Parser) -> None:
 def declare_migrate(parser: Parser) -> None:
     """Add the options of ``ledger migrate``."""
     parser.argument("URL", "where the ledger goes")
-    add_all(parser, add_ledger, add_key)
+    add_all(parser, add_co_keys, add_ledger, add_key)
 
 
 def declare_upgrade(parser: Parser) -> None:

@@ -29,7 +29,7 @@ from jenkins_notary.errors import (
     UnavailableError,
 )
 from jenkins_notary.ledger.rows import derive_keys
-from jenkins_notary.ledger.seal import OPEN, action_of, read_seal, sealed_error
+from jenkins_notary.ledger.seal import check_open
 from jenkins_notary.ports import Appended, Batch, Head, Row
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.checkpoint import (
@@ -58,6 +58,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from jenkins_notary.ledger.seal import Seals
     from jenkins_notary.ports import (
         Clock,
         LogName,
@@ -122,6 +123,7 @@ class Sequencer:
         clock: Clock,
         *,
         authors: Verifier | None = None,
+        seals: Seals | None = None,
     ) -> None:
         """Hold the store and the ledger's key.
 
@@ -133,12 +135,14 @@ class Sequencer:
             authors: Checks that each envelope is by the signer that its leaf names
                 (``trust.record.check_author``). None: the caller made the envelopes,
                 or has checked them. A ledger that takes in what others made needs it.
+            seals: Who may seal the log here and open it; None: nobody.
         """
         self._store = store
         self._signer = signer
         self._verifiers = verifiers
         self._clock = clock
         self._authors = authors
+        self._seals = seals
         self._commit_lock = allocate_lock()
         self._queue_lock = allocate_lock()
         self._queue: list[_Waiting] = []
@@ -266,7 +270,11 @@ class Sequencer:
         if not entries:
             self._publish(main, trust)
             return results
-        self._check_open(main.size, prepared)
+        added = [*envelopes.values()]
+        if all(one.leaf.type != "administration" for one in prepared):
+            # Only such an act seals or opens, so the others need not be looked at.
+            added = added[:1]
+        check_open(self._store, main.size, added, self._seals)
         grown, main_after = _grow(self._store, "main", main, entries)
         trust_grown, trust_after = _grow(self._store, "trust", trust, trust_entries)
         batch = Batch(
@@ -292,16 +300,6 @@ class Sequencer:
                 "free space, and the next write publishes them",
             ) from error
         return results
-
-    def _check_open(self, size: int, prepared: Sequence[_Prepared]) -> None:
-        """Check that the log goes on here, or is opened by what is appended.
-
-        Raises:
-            ConfigurationError: It was sealed.
-        """
-        place = read_seal(self._store, size)
-        if place is not None and action_of(prepared[0].data) != OPEN:
-            raise sealed_error(self.origin, size, place)
 
     def _find_known(self, prepared: Sequence[_Prepared]) -> dict[bytes, Appended]:
         """Return where statements stand that were recorded before."""

@@ -108,7 +108,7 @@ class Spool:
             for one, pieces in bodies:
                 replace_file(os.path.join(self._bodies, one.sha256_hex), pieces())
             last = max([*self.names(), *self.names(refused=True)], default="0.json")
-            kept = entry._replace(name=f"{int(last[:-5]) + 1:012}.json")
+            kept = entry._replace(name=self._next_name(last))
             replace_file(os.path.join(self.path, kept.name), [_format(kept)])
             _sync_folder(self._bodies)
             _sync_folder(self.path)
@@ -173,6 +173,22 @@ class Spool:
         """Return an entry's file."""
         return os.path.join(self._refused if refused else self.path, name)
 
+    def _next_name(self, last: str) -> str:
+        """Return the name behind the last one; longer names would not be found again.
+
+        Raises:
+            StorageError: There is none.
+        """
+        name = f"{int(last[:-5]) + 1:012}.json"
+        if not _ENTRY.fullmatch(name):
+            raise StorageError(
+                f"--spool {self.path}",
+                expected="an entry below 999999999999.json",
+                got=last,
+                advice="move that file away",
+            )
+        return name
+
     def _check_room(self) -> None:
         """Check that the spool is not full."""
         names = [*self.names(), *self.names(refused=True)]
@@ -195,12 +211,16 @@ class Spool:
         """Remove the bodies of an entry that no other entry needs."""
         if not entry.bodies:
             return
-        needed = {
-            sha256
-            for refused in (False, True)
-            for name in self.names(refused=refused)
-            for sha256, _ in self.load(name, refused=refused).bodies
-        }
+        try:
+            needed = {
+                sha256
+                for refused in (False, True)
+                for name in self.names(refused=refused)
+                for sha256, _ in self.load(name, refused=refused).bodies
+            }
+        except IntegrityError:
+            # An entry that cannot be read may need any of them; its own turn tells.
+            return
         for sha256, _ in entry.bodies:
             if sha256 not in needed and os.path.exists(self.body_path(sha256)):
                 os.remove(self.body_path(sha256))

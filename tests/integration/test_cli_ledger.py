@@ -223,3 +223,17 @@ def test_migrate_moves_a_ledger_to_another_file(tmp_path: Path) -> None:
     assert command("notarize", str(app), "--ledger", old).code == 78
     same = command("ledger", "migrate", new, "--ledger", new)
     assert same.code == 64
+
+
+def test_migrate_seals_nothing_where_another_key_is_in_the_way(tmp_path: Path) -> None:
+    app = tmp_path / "kept.jar"
+    app.write_bytes(b"kept")
+    old, new = str(tmp_path / "old.db"), tmp_path / "new.db"
+    assert command("notarize", str(app), "--ledger", old).code == 0
+    (tmp_path / "new.db.key").write_bytes(b"another ledger's key")
+    (tmp_path / "new.db.key").chmod(0o600)
+    done = command("ledger", "migrate", str(new), "--ledger", old)
+
+    assert done.code == 64
+    assert "new.db.key" in done.stderr
+    assert command("notarize", str(app), "--ledger", old).code == 0

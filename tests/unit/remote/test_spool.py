@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jenkins_notary.assets.claims import Attachment
 from jenkins_notary.errors import (
     IntegrityError,
     NotaryError,
@@ -297,3 +299,32 @@ def test_a_body_stays_as_long_as_an_entry_needs_it(client: Client) -> None:
 def test_no_spool_is_a_usage_error(client: Client) -> None:
     with pytest.raises(UsageError, match="--spool"):
         client.open().open_keeper()
+
+
+def test_a_number_that_would_not_be_found_again_is_not_given(tmp_path: Path) -> None:
+    spool = Spool(str(tmp_path / "spool"))
+    last = tmp_path / "spool" / "999999999999.json"
+    last.write_bytes(b"{}")
+
+    with pytest.raises(StorageError) as caught:
+        spool.keep(ENTRY, [])
+    assert "999999999999.json" in str(caught.value)
+    last.unlink()
+    assert spool.keep(ENTRY, []).name in spool.names()
+
+
+def test_what_was_delivered_is_removed_though_another_entry_is_damaged(
+    tmp_path: Path,
+) -> None:
+    spool = Spool(str(tmp_path / "spool"))
+    body = hashlib.sha256(b"body").hexdigest()
+    attachment = Attachment("report.xml", "tests", "text/xml", body, 4)
+    entry = ENTRY._replace(bodies=((body, 4),))
+    first = spool.keep(entry, [(attachment, lambda: [b"body"])])
+    second = spool.keep(ENTRY, [])
+    (tmp_path / "spool" / second.name).write_bytes(b"{}")
+
+    spool.remove(first)
+    assert spool.names() == [second.name]
+    # The damaged one may need it.
+    assert os.path.exists(spool.body_path(body))
