@@ -66,7 +66,7 @@ def hash_origin(origin: str) -> str:
     """Return the digest that all imports from a log name, as hex.
 
     >>> hash_origin("edge.example.com/1a2b3c4d")[:16]
-    '0fbeb3f2d3fd5c4f'
+    'd5e85411b5d1b0d0'
     """
     return hashlib.sha256(_CONTEXT + origin.encode()).hexdigest()
 
