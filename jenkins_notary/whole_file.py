@@ -48,16 +48,15 @@ def replace_file(
 
 
 def sync_folder(folder: str) -> None:
-    """Make the names in a folder durable, where the system can do that."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        # Windows opens no folders.
+    """Make the names in a folder durable, on systems that open folders.
+
+    Raises:
+        OSError: It cannot be done.
+    """
+    if os.name != "posix":
         return
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
-    except OSError:
-        # Some file systems sync no folders; the name is as durable as they make it.
-        return
     finally:
         os.close(descriptor)

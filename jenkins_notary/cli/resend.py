@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jenkins_notary.cli.commands import Command
 from jenkins_notary.cli.options import add_all, add_key, add_ledger
+from jenkins_notary.cli.signer import tell_unenrolled
 from jenkins_notary.errors import PermissionDeniedError
 
 TYPE_CHECKING = False
@@ -34,11 +35,7 @@ def run(context: Context) -> int:
         )
         for one in done.left:
             yield f"  {one.where}: {one.why}"
-        for signer in done.unenrolled:
-            yield (
-                f"  {signer} is not enrolled here: its records do not count, an "
-                f"UNTRUSTED neither: jenkins-notary signer enrol {signer}"
-            )
+        yield from tell_unenrolled(done.unenrolled)
 
     context.output.show(done.to_dict(), text)
     return PermissionDeniedError.exit_code if done.unenrolled else 0

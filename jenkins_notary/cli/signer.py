@@ -17,6 +17,8 @@ from jenkins_notary.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from jenkins_notary.cli.context import Context
     from jenkins_notary.cli.options import Parser
 
@@ -132,6 +134,15 @@ def run_administrators(context: Context) -> int:
             context.words("SIGNER"), threshold=context.optional_integer("threshold")
         )
     return show_records(context, [record])
+
+
+def tell_unenrolled(signers: Iterable[str]) -> Iterator[str]:
+    """Yield what a person is told of signers whose records came and do not count."""
+    for signer in signers:
+        yield (
+            f"  {signer} is not enrolled here: its records do not count, an "
+            f"UNTRUSTED neither: jenkins-notary signer enrol {signer}"
+        )
 
 
 COMMANDS = {

@@ -6,6 +6,7 @@ from jenkins_notary.cli.commands import Command
 from jenkins_notary.cli.context import is_service_url
 from jenkins_notary.cli.kept import open_distant_ledger
 from jenkins_notary.cli.options import add_all, add_key, add_registry, add_service
+from jenkins_notary.cli.signer import tell_unenrolled
 from jenkins_notary.errors import PermissionDeniedError, UsageError
 
 TYPE_CHECKING = False
@@ -57,11 +58,7 @@ def run(context: Context) -> int:
             f"{done.size - done.first} records of {done.origin} imported, "
             f"{done.size} are here; {done.bytes} bytes were read"
         )
-        for signer in done.unenrolled:
-            yield (
-                f"  {signer} is not enrolled here: its records do not count, an "
-                f"UNTRUSTED neither: jenkins-notary signer enrol {signer}"
-            )
+        yield from tell_unenrolled(done.unenrolled)
 
     context.output.show(done.to_dict(), text)
     return PermissionDeniedError.exit_code if done.unenrolled else 0

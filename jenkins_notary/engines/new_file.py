@@ -6,6 +6,7 @@ import os
 from contextlib import contextmanager
 
 from jenkins_notary.errors import PermissionDeniedError, StorageError, UsageError
+from jenkins_notary.whole_file import sync_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def new_file(path: str) -> Iterator[str]:
         finally:
             os.close(descriptor)
         os.link(temporary, path)
-        _sync_folder(folder)
+        sync_folder(folder)
     except FileExistsError as error:
         raise UsageError(
             path, expected="a new file", got="it exists", advice="name another"
@@ -54,15 +55,6 @@ def _check_absent(path: str) -> None:
     """Raise early what making the link would raise late."""
     if os.path.lexists(path):
         raise FileExistsError(path)
-
-
-def _sync_folder(folder: str) -> None:
-    """Make a new name in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _is_refused(error: OSError) -> bool:

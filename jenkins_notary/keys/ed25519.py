@@ -43,6 +43,17 @@ def load_public(raw: bytes) -> Ed25519PublicKey:
     return _load_public(raw)
 
 
+def is_signed(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Return whether a signature by the key of 32 raw bytes is good."""
+    try:
+        load_public(public).verify(signature, message)
+    except Exception as error:
+        if is_bad_signature(error):
+            return False
+        raise
+    return True
+
+
 def generate() -> Ed25519PrivateKey:
     """Return a new private key."""
     return _generate()

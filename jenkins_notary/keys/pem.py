@@ -17,6 +17,7 @@ import binascii
 import os
 import stat
 from base64 import b64encode
+from contextlib import suppress
 
 from jenkins_notary.errors import (
     ConfigurationError,
@@ -186,8 +187,10 @@ def write_private_file(path: str, data: bytes) -> None:
             os.link(temporary, path)
         finally:
             os.unlink(temporary)
-        # Records signed by a lost key could never be repeated.
-        sync_folder(folder)
+        # Records signed by a lost key could never be repeated; yet some file systems
+        # sync no folder, and the file itself is durable already.
+        with suppress(OSError):
+            sync_folder(folder)
     except FileExistsError:
         raise
     except OSError as error:

@@ -28,7 +28,7 @@ from jenkins_notary.errors import (
     StorageError,
     UnavailableError,
 )
-from jenkins_notary.ledger.rows import derive_keys
+from jenkins_notary.ledger.rows import OTHER_KEYS, derive_keys
 from jenkins_notary.ledger.seal import check_open
 from jenkins_notary.ports import Appended, Batch, Head, Row
 from jenkins_notary.shapes import NamedTuple
@@ -75,10 +75,6 @@ DEADLINE_S = 60.0
 
 MAX_TIME_MS = (1 << 53) - 1
 """The latest commit time that a leaf can hold."""
-
-
-_OTHER_KEYS = 4
-"""Keys of a record beside its rows: two entries, an envelope, a row in two forms."""
 
 
 class _Prepared(NamedTuple):
@@ -215,7 +211,7 @@ class Sequencer:
         part: list[_Prepared] = []
         left = room
         for one in prepared:
-            need = len(one.keys) + _OTHER_KEYS
+            need = len(one.keys) + OTHER_KEYS
             if part and need > left:
                 yield part
                 part, left = [], room

@@ -8,7 +8,7 @@ copy of a log (``mirror``).
 from __future__ import annotations
 
 from jenkins_notary.errors import UsageError
-from jenkins_notary.ledger.rows import derive_rows
+from jenkins_notary.ledger.rows import OTHER_KEYS, derive_rows
 from jenkins_notary.ports import Batch, Head, Row
 from jenkins_notary.tlog.merkle import Frontier, hash_leaf
 from jenkins_notary.tlog.tiles import grow_tiles
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     """An entry and its envelope; None for one that was erased."""
 
 
-_OTHER_KEYS = 4
-"""Keys of a record beside its rows: two entries, an envelope, a row in two forms."""
-
-
 class _Part:
     """What one commit takes."""
 
@@ -42,7 +38,7 @@ class _Part:
     @property
     def keys(self) -> int:
         """Return how many keys it has so far."""
-        return len(self.rows) + _OTHER_KEYS * len(self.entries)
+        return len(self.rows) + OTHER_KEYS * len(self.entries)
 
 
 class Transfer:
@@ -88,7 +84,7 @@ class Transfer:
                 envelope, statement = check_agreement(leaf, data, subject=where)
                 rows.append(Row("statement", idempotency_key(envelope), index))
             rows += derive_rows(index, leaf, statement)
-            if part.keys + len(rows) + _OTHER_KEYS > self._store.max_keys:
+            if part.keys + len(rows) + OTHER_KEYS > self._store.max_keys:
                 self._commit(part)
                 part = _Part()
             if data is not None:

@@ -31,7 +31,7 @@ from jenkins_notary.errors import IntegrityError, StorageError, UsageError
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.canonical import load_json
 from jenkins_notary.values.digest import is_hex_digest
-from jenkins_notary.whole_file import replace_file
+from jenkins_notary.whole_file import replace_file, sync_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,8 +110,8 @@ class Spool:
             last = max([*self.names(), *self.names(refused=True)], default="0.json")
             kept = entry._replace(name=self._next_name(last))
             replace_file(os.path.join(self.path, kept.name), [_format(kept)])
-            _sync_folder(self._bodies)
-            _sync_folder(self.path)
+            sync_folder(self._bodies)
+            sync_folder(self.path)
         return kept
 
     def names(self, *, refused: bool = False) -> list[str]:
@@ -140,7 +140,7 @@ class Spool:
         """Remove an entry that was delivered, and bodies that no other names."""
         with self._disk(), self._locked("lock"):
             os.remove(self._place(entry.name))
-            _sync_folder(self.path)
+            sync_folder(self.path)
             self._drop_bodies(entry)
 
     def refuse(self, entry: Entry, error: NotaryError) -> None:
@@ -149,9 +149,9 @@ class Spool:
         with self._disk(), self._locked("lock"):
             place = self._place(entry.name, refused=True)
             replace_file(place, [_format(told)])
-            _sync_folder(self._refused)
+            sync_folder(self._refused)
             os.remove(self._place(entry.name))
-            _sync_folder(self.path)
+            sync_folder(self.path)
 
     def take_back(self) -> int:
         """Let what was refused wait again, each in its place; return how many."""
@@ -159,8 +159,8 @@ class Spool:
         with self._disk(), self._locked("lock"):
             for one in names:
                 os.replace(self._place(one, refused=True), self._place(one))
-            _sync_folder(self.path)
-            _sync_folder(self._refused)
+            sync_folder(self.path)
+            sync_folder(self._refused)
         return len(names)
 
     @contextmanager
@@ -265,16 +265,6 @@ def _lock(descriptor: int, *, wait: bool) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _sync_folder(path: str) -> None:
-    """Make what a folder names durable, where the system can."""
-    if os.name == "posix":
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _format(entry: Entry) -> bytes:

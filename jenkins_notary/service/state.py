@@ -14,23 +14,25 @@ One SQLite file of mode 0600 beside the ledger. Any thread may ask.
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
-import stat
-import threading
 import time
-from contextlib import contextmanager
 
 from jenkins_notary.engines.companions import LASTING, STATE
-from jenkins_notary.errors import ConfigurationError, StorageError, UsageError
+from jenkins_notary.errors import UsageError
+from jenkins_notary.files.private_database import PrivateDatabase
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
 MAX_VALUE_BYTES = 1 << 20
 _VERSION = 1
+_SCHEMA = """
+PRAGMA journal_mode=WAL;
+PRAGMA synchronous=NORMAL;
+CREATE TABLE IF NOT EXISTS state (kind TEXT, key TEXT, value TEXT NOT NULL,
+ends INTEGER NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
+"""
 
 
 class ServiceState:
@@ -43,43 +45,13 @@ class ServiceState:
             ConfigurationError: Others may read it, or it is of a newer version.
             StorageError: It cannot be used.
         """
-        self._path = path
-        self._lock = threading.Lock()
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        try:
-            mode = os.fstat(descriptor).st_mode
-        finally:
-            os.close(descriptor)
-        if not stat.S_ISREG(mode) or mode & 0o077:
-            raise ConfigurationError(
-                f"service state {path}",
-                expected="a file of mode 0600",
-                got=stat.filemode(mode),
-            )
-        self._database = sqlite3.connect(
-            path, timeout=10, isolation_level=None, check_same_thread=False
+        self._database = PrivateDatabase(
+            path, "service state", schema=_SCHEMA, version=_VERSION
         )
-        with self._use() as database:
-            database.execute("PRAGMA journal_mode=WAL")
-            database.execute("PRAGMA synchronous=NORMAL")
-            (version,) = database.execute("PRAGMA user_version").fetchone()
-            if version not in {0, _VERSION}:
-                raise ConfigurationError(
-                    f"service state {path}",
-                    expected=f"version {_VERSION}",
-                    got=str(version),
-                    advice="use the program that wrote it, or a newer one",
-                )
-            database.execute(
-                "CREATE TABLE IF NOT EXISTS state (kind TEXT, key TEXT, value TEXT "
-                "NOT NULL, ends INTEGER NOT NULL, PRIMARY KEY (kind, key)) "
-                "WITHOUT ROWID"
-            )
-            database.execute(f"PRAGMA user_version={_VERSION}")
 
     def get(self, kind: str, key: str) -> Any:  # noqa: ANN401 - as it was put
         """Return a value, None for none."""
-        with self._use() as database:
+        with self._database.use() as database:
             row = database.execute(
                 "SELECT value FROM state WHERE kind=? AND key=? AND ends>?",
                 (kind, key, _now_ms()),
@@ -97,7 +69,7 @@ class ServiceState:
             value: What JSON can hold.
             ends_ms: When it ends, ms UTC; None for never.
         """
-        with self._use() as database:
+        with self._database.use() as database:
             database.execute(
                 "INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?)",
                 (kind, key, _encode(value), ends_ms or LASTING),
@@ -108,7 +80,7 @@ class ServiceState:
     ) -> bool:
         """Keep a value unless there is one; return whether there was none."""
         now_ms = _now_ms()
-        with self._use() as database:
+        with self._database.use() as database:
             done = database.execute(
                 "INSERT INTO state VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
                 "value=excluded.value, ends=excluded.ends WHERE ends<=?",
@@ -118,7 +90,7 @@ class ServiceState:
 
     def take(self, kind: str, key: str) -> Any:  # noqa: ANN401 - as it was put
         """Return a value and forget it: of several that ask, one gets it."""
-        with self._use() as database:
+        with self._database.use() as database:
             row = database.execute(
                 "DELETE FROM state WHERE kind=? AND key=? RETURNING value, ends",
                 (kind, key),
@@ -127,7 +99,7 @@ class ServiceState:
 
     def delete(self, kind: str, key: str) -> None:
         """Forget a value."""
-        with self._use() as database:
+        with self._database.use() as database:
             database.execute("DELETE FROM state WHERE kind=? AND key=?", (kind, key))
 
     def scan(
@@ -141,7 +113,7 @@ class ServiceState:
             after: Behind which key; the last one of the page before.
             limit: The most of them.
         """
-        with self._use() as database:
+        with self._database.use() as database:
             rows = database.execute(
                 "SELECT key, value FROM state WHERE kind=? AND key>? AND key>=? "
                 "AND substr(key, 1, ?)=? AND ends>? ORDER BY key LIMIT ?",
@@ -151,25 +123,13 @@ class ServiceState:
 
     def forget_ended(self) -> int:
         """Delete what has ended; return how many."""
-        with self._use() as database:
+        with self._database.use() as database:
             done = database.execute("DELETE FROM state WHERE ends<=?", (_now_ms(),))
             return done.rowcount
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._database.close()
-
-    @contextmanager
-    def _use(self) -> Iterator[sqlite3.Connection]:
-        """Give the database to one thread at a time."""
-        with self._lock:
-            try:
-                yield self._database
-            except sqlite3.Error as error:
-                raise StorageError(
-                    f"service state {self._path}", got=str(error)
-                ) from error
+        self._database.close()
 
 
 def state_path(ledger: str) -> str:

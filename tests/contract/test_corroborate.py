@@ -6,7 +6,6 @@ The real one as in `test_jenkins.py`.
 from __future__ import annotations
 
 import hashlib
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,10 +15,10 @@ from jenkins_notary.api.corroborate import Corroborator
 from jenkins_notary.api.coverage import Coverage, Period
 from jenkins_notary.api.notary import Notary
 from jenkins_notary.values.jobid import parse_job_id
-from tests.contract.jenkins_worlds import FILES, make_client, open_world
+from tests.contract.jenkins_worlds import FILES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from jenkins_notary.api.coverage import CoverageReport
@@ -28,28 +27,6 @@ if TYPE_CHECKING:
 
 PATH, DATA = next(iter(FILES.items()))
 DIGEST = f"sha256:{hashlib.sha256(DATA).hexdigest()}"
-
-
-@pytest.fixture(scope="module", params=["stand-in", "real"])
-def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    if request.param == "real" and "JENKINS_NOTARY_TEST_JENKINS_URL" not in os.environ:
-        pytest.skip("no real Jenkins: JENKINS_NOTARY_TEST_JENKINS_URL is not set")
-    with open_world(request.param, os.environ) as world:
-        yield world
-
-
-@pytest.fixture
-def client(world: World) -> Iterator[JenkinsClient]:
-    client = make_client(world)
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def notary(tmp_path: Path) -> Iterator[Notary]:
-    with Notary(environ={"HOME": str(tmp_path)}) as notary:
-        notary.ledger.init()
-        yield notary
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ what Jenkins does.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,11 +21,9 @@ from jenkins_notary.errors import (
 from jenkins_notary.jenkins.client import JenkinsClient
 from jenkins_notary.ports import JobSummary
 from jenkins_notary.values.jobid import format_job_id, parse_job_id
-from tests.contract.jenkins_worlds import FILES, make_client, open_world
+from tests.contract.jenkins_worlds import FILES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.contract.jenkins_worlds import World
 
 BRANCH = "feature%2Fx"
@@ -42,21 +39,6 @@ NOTE = (
 
 RAW = b"a\r\nb\xff\xe2\x82\n\rc\n\x1b[31mred\x1b[0m\nlast"
 """Line ends of each kind, no UTF-8, colours, and a last line without an end."""
-
-
-@pytest.fixture(scope="module", params=["stand-in", "real"])
-def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    if request.param == "real" and "JENKINS_NOTARY_TEST_JENKINS_URL" not in os.environ:
-        pytest.skip("no real Jenkins: JENKINS_NOTARY_TEST_JENKINS_URL is not set")
-    with open_world(request.param, os.environ) as world:
-        yield world
-
-
-@pytest.fixture
-def client(world: World) -> Iterator[JenkinsClient]:
-    client = make_client(world)
-    yield client
-    client.close()
 
 
 @pytest.fixture(scope="module")

@@ -49,14 +49,16 @@ def test_a_folder_that_is_not_there_is_the_callers_fault(tmp_path: Path) -> None
         replace_file(str(tmp_path / "none" / "file"), [b"x"])
 
 
-def test_a_folder_that_cannot_be_synced_is_left(
+def test_a_folder_that_cannot_be_synced_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sync_folder(str(tmp_path))
-    sync_folder(str(tmp_path / "none"))
+    with pytest.raises(FileNotFoundError):
+        sync_folder(str(tmp_path / "none"))
 
     def refuse(_: int) -> None:
         raise OSError
 
     monkeypatch.setattr(os, "fsync", refuse)
-    sync_folder(str(tmp_path))
+    with pytest.raises(OSError):  # noqa: PT011 - any
+        sync_folder(str(tmp_path))

@@ -88,11 +88,6 @@ class Trail:
         self._lock = threading.Lock()
         self._state = keeper.load()
 
-    @property
-    def state(self) -> State | None:
-        """Return the newest verified state."""
-        return self._state
-
     def set(
         self, entries: Sequence[tuple[bytes, bytes]], preconditions: Sequence[Any]
     ) -> int:
@@ -160,12 +155,6 @@ class Trail:
                 raise IntegrityError(subject, expected="a proof in its transaction")
             verify_entry(digest, header, where.leaf, tuple(where.terms))
             return Found(entry.value, entry.tx)
-
-    def check(self) -> State | None:
-        """Ask for the newest state and verify it; None for an empty database."""
-        with self._lock:
-            self._check()
-            return self._state
 
     def _check(self) -> None:
         """Verify the newest state."""

@@ -54,7 +54,8 @@ def test_sessions_that_wait_for_their_proof_are_bounded_by_token(
 def test_secret_is_kept_by_its_hash_alone(sessions: Sessions, tmp_path: Path) -> None:
     text = sessions._keep_opened(opened())["session"]
     secret = text.partition(".")[2].encode()
-    sessions._state._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with sessions._state._database.use() as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     for path in tmp_path.iterdir():
         assert secret not in path.read_bytes()
