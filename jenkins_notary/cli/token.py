@@ -49,8 +49,8 @@ def run_create(context: Context) -> int:
     """Make a token; print it, once."""
     from jenkins_notary.api.administration import record_administration
     from jenkins_notary.ledger.view import parse_as_of
+    from jenkins_notary.service.access.tokens import make_token
     from jenkins_notary.service.start import open_tokens
-    from jenkins_notary.service.tokens import make_token
 
     expires = context.text("expires")
     with closing(context.session()) as session:

@@ -41,7 +41,7 @@ def declare(parser: Parser) -> None:
 
 def run(context: Context) -> int:
     """Witness until told to stop."""
-    from jenkins_notary.service.witness import WitnessChoices, witness
+    from jenkins_notary.service.witness.serving import WitnessChoices, witness
 
     certificate, key = context.text("tls-cert"), context.text("tls-key")
     if (certificate is None) != (key is None):

@@ -31,20 +31,36 @@ from jenkins_notary.errors import (
     UsageError,
 )
 from jenkins_notary.evidence.bodies import read_body
-from jenkins_notary.service.audits import note_audit
+from jenkins_notary.service.access.door import cookie_path
+from jenkins_notary.service.access.entrance import open_doors
+from jenkins_notary.service.access.rules import COLLECT, Principal, check_right
+from jenkins_notary.service.answers.handlers import Call
+from jenkins_notary.service.answers.static import read_checkpoint, read_tile
+from jenkins_notary.service.builds.recording import Recording, Sender
 from jenkins_notary.service.clients import Clients
 from jenkins_notary.service.commits import MAX_WAIT_S, BusyError
-from jenkins_notary.service.door import cookie_path
-from jenkins_notary.service.entrance import open_doors
-from jenkins_notary.service.exchange import Exchange, Pieces, accepts_page, read_query
-from jenkins_notary.service.failures import Failures, MethodError, UnknownTokenError
-from jenkins_notary.service.handlers import Call
-from jenkins_notary.service.measures import Requests, Scraping
+from jenkins_notary.service.http.exchange import (
+    Exchange,
+    Pieces,
+    accepts_page,
+    read_query,
+)
+from jenkins_notary.service.http.failures import (
+    Failures,
+    MethodError,
+    UnknownTokenError,
+)
+from jenkins_notary.service.http.peers import is_loopback, name_stranger
+from jenkins_notary.service.http.replies import HEADERS, dump, json_response, respond
+from jenkins_notary.service.http.uploads import (
+    MAX_BODY_BYTES,
+    Uploads,
+    store_body,
+)
+from jenkins_notary.service.monitoring.audits import note_audit
+from jenkins_notary.service.monitoring.measures import Requests, Scraping
 from jenkins_notary.service.openapi import describe_api
-from jenkins_notary.service.pages import read_page_file
-from jenkins_notary.service.peers import is_loopback, name_stranger
-from jenkins_notary.service.recording import Recording, Sender
-from jenkins_notary.service.replies import HEADERS, dump, json_response, respond
+from jenkins_notary.service.pages.site import read_page_file
 from jenkins_notary.service.routes import (
     DESCRIBE,
     DOWNLOAD,
@@ -62,13 +78,6 @@ from jenkins_notary.service.routes import (
     WRITE,
     Route,
 )
-from jenkins_notary.service.rules import COLLECT, Principal, check_right
-from jenkins_notary.service.static import read_checkpoint, read_tile
-from jenkins_notary.service.uploads import (
-    MAX_BODY_BYTES,
-    Uploads,
-    store_body,
-)
 from jenkins_notary.values.digest import is_hex_digest
 
 if TYPE_CHECKING:
@@ -78,9 +87,9 @@ if TYPE_CHECKING:
 
     from jenkins_notary.api.session import Session
     from jenkins_notary.ports import LogName
+    from jenkins_notary.service.builds.sessions import ProvenBuild
     from jenkins_notary.service.commits import Waiting, Work
     from jenkins_notary.service.running import Running
-    from jenkins_notary.service.sessions import ProvenBuild
 
 THREADS = {
     WRITE: 64,

@@ -20,7 +20,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from jenkins_notary.errors import ConfigurationError, UnavailableError
-from jenkins_notary.service.door import COMMON_NAME
+from jenkins_notary.service.access.door import COMMON_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,6 +19,7 @@ from jenkins_notary.errors import (
     UnavailableError,
     UsageError,
 )
+from jenkins_notary.service.access.rules import RIGHTS
 from jenkins_notary.service.routes import (
     DOWNLOAD,
     EVENTS,
@@ -29,7 +30,6 @@ from jenkins_notary.service.routes import (
     TILES,
     UPLOAD,
 )
-from jenkins_notary.service.rules import RIGHTS
 from jenkins_notary.version import VERSION
 
 TYPE_CHECKING = False

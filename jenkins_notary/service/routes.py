@@ -6,16 +6,7 @@ in answers anybody who is not known.
 
 from __future__ import annotations
 
-from jenkins_notary.service import handlers, listings, page_jobs, pages
-from jenkins_notary.service.about import show_about
-from jenkins_notary.service.asks import parse_object
-from jenkins_notary.service.coverage import show_coverage
-from jenkins_notary.service.deliveries import parse_delivery
-from jenkins_notary.service.log_files import show_envelopes
-from jenkins_notary.service.logs import find_log
-from jenkins_notary.service.measures import show_metrics
-from jenkins_notary.service.packs import give_pack
-from jenkins_notary.service.rules import (
+from jenkins_notary.service.access.rules import (
     ATTACH,
     AUDIT,
     COLLECT,
@@ -24,7 +15,18 @@ from jenkins_notary.service.rules import (
     OUTBOX,
     RECORD,
 )
-from jenkins_notary.service.trust import show_trust
+from jenkins_notary.service.answers import handlers, listings
+from jenkins_notary.service.answers.about import show_about
+from jenkins_notary.service.answers.log_files import show_envelopes
+from jenkins_notary.service.answers.logs import find_log
+from jenkins_notary.service.answers.packs import give_pack
+from jenkins_notary.service.answers.trust import show_trust
+from jenkins_notary.service.builds.coverage import show_coverage
+from jenkins_notary.service.builds.deliveries import parse_delivery
+from jenkins_notary.service.http.asks import parse_object
+from jenkins_notary.service.monitoring.measures import show_metrics
+from jenkins_notary.service.pages import jobs as page_jobs
+from jenkins_notary.service.pages import site as pages
 from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from jenkins_notary.service.handlers import Call
-    from jenkins_notary.service.replies import Reply
+    from jenkins_notary.service.answers.handlers import Call
+    from jenkins_notary.service.http.replies import Reply
 
 API = "/api/v1"
 WRITE, READ, LONG, PROVE = "write", "read", "long", "prove"

@@ -4,36 +4,36 @@ from __future__ import annotations
 
 from functools import partial
 
-from jenkins_notary.service.alerts import Alerts
-from jenkins_notary.service.corroborating import Corroboration
-from jenkins_notary.service.coverage import CoverageSweeps
-from jenkins_notary.service.events import Events
-from jenkins_notary.service.follower import Follower
-from jenkins_notary.service.gaps import (
+from jenkins_notary.service.access.limits import Limits
+from jenkins_notary.service.access.logins import Logins
+from jenkins_notary.service.answers.events import Events
+from jenkins_notary.service.builds.corroborating import Corroboration
+from jenkins_notary.service.builds.coverage import CoverageSweeps
+from jenkins_notary.service.builds.gaps import (
     add_coverage_gauges,
     count_verdict,
     tell_coverage,
     tell_difference,
 )
-from jenkins_notary.service.limits import Limits
-from jenkins_notary.service.logins import Logins
-from jenkins_notary.service.measures import Records, add_gauges
-from jenkins_notary.service.metrics import Metrics
-from jenkins_notary.service.sessions import Sessions
-from jenkins_notary.service.signing import ClassKeys, keys_path
+from jenkins_notary.service.builds.sessions import Sessions
+from jenkins_notary.service.builds.signing import ClassKeys, keys_path
+from jenkins_notary.service.builds.voices import Voices
+from jenkins_notary.service.follower import Follower
+from jenkins_notary.service.monitoring.alerts import Alerts
+from jenkins_notary.service.monitoring.measures import Records, add_gauges
+from jenkins_notary.service.monitoring.metrics import Metrics
+from jenkins_notary.service.monitoring.statuses import tell_status
 from jenkins_notary.service.state import ServiceState, state_path
-from jenkins_notary.service.statuses import tell_status
 from jenkins_notary.service.tasks import Tasks
-from jenkins_notary.service.voices import Voices
-from jenkins_notary.service.witnesses import Witnesses
+from jenkins_notary.service.witness.asking import Witnesses
 from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from jenkins_notary.service.access_log import AccessLog
+    from jenkins_notary.service.access.tokens import TokenFile
+    from jenkins_notary.service.http.access_log import AccessLog
     from jenkins_notary.service.session import Engine, ServiceSession
     from jenkins_notary.service.settings import Settings
-    from jenkins_notary.service.tokens import TokenFile
     from jenkins_notary.trust.record import ProvenRecord
 
 FORGET_S = 600.0

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from jenkins_notary.api.session import Choices
     from jenkins_notary.evidence.build_info import BuildInfo
     from jenkins_notary.ports import Signer, Store
+    from jenkins_notary.service.builds.voices import Voices
     from jenkins_notary.service.commits import Waiting, Work
-    from jenkins_notary.service.voices import Voices
     from jenkins_notary.values.jobid import JobId
 
 

@@ -12,15 +12,15 @@ import msgspec
 
 from jenkins_notary.assets.asset import printable, raise_faults
 from jenkins_notary.errors import ConfigurationError
-from jenkins_notary.service.alerts import AlertSettings
-from jenkins_notary.service.classes import BuildsSection
-from jenkins_notary.service.coverage import CoverageSettings
-from jenkins_notary.service.limits import LimitSettings
-from jenkins_notary.service.logins import LoginSettings
-from jenkins_notary.service.measures import MetricsSettings
+from jenkins_notary.service.access.limits import LimitSettings
+from jenkins_notary.service.access.logins import LoginSettings
+from jenkins_notary.service.builds.classes import BuildsSection
+from jenkins_notary.service.builds.coverage import CoverageSettings
+from jenkins_notary.service.monitoring.alerts import AlertSettings
+from jenkins_notary.service.monitoring.measures import MetricsSettings
 from jenkins_notary.service.sections import Section
 from jenkins_notary.service.teams import Team  # noqa: TC001 - msgspec reads it
-from jenkins_notary.service.witnesses import WitnessSettings
+from jenkins_notary.service.witness.asking import WitnessSettings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from contextlib import ExitStack
 from jenkins_notary.api.administration import record_administration
 from jenkins_notary.engines.companions import TOKENS
 from jenkins_notary.errors import ConfigurationError, NotFoundError, UsageError
-from jenkins_notary.service.peers import is_loopback
-from jenkins_notary.service.tokens import TokenFile, make_token, write_private
+from jenkins_notary.service.access.tokens import TokenFile, make_token, write_private
+from jenkins_notary.service.http.peers import is_loopback
 from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from jenkins_notary.api.session import Choices, Session
-    from jenkins_notary.service.access_log import AccessLog
+    from jenkins_notary.service.http.access_log import AccessLog
     from jenkins_notary.service.settings import Settings
 
 ADMINISTRATOR = "admin"
@@ -85,7 +85,7 @@ def serve(
             got=f"no module {error.name}",
             advice="pip install 'jenkins-notary[service]'",
         ) from error
-    from jenkins_notary.service.access_log import AccessLog
+    from jenkins_notary.service.http.access_log import AccessLog
     from jenkins_notary.service.settings import load_settings
 
     settings = load_settings(how.settings)
@@ -147,10 +147,10 @@ class _House(NamedTuple):
         is_public: bool,
     ) -> ASGIApp:
         """Return what answers for one ledger."""
+        from jenkins_notary.service.answers.vcn import VcnFront
         from jenkins_notary.service.app import Application, Options
         from jenkins_notary.service.running import start_running
         from jenkins_notary.service.session import Engine
-        from jenkins_notary.service.vcn import VcnFront
 
         tokens = prepare(ledger, choices, self.environ, ephemeral_ok=self.ephemeral_ok)
         quiet = choices._replace(notify=None, progress=None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from jenkins_notary.errors import ConfigurationError, NotaryError
-from jenkins_notary.service.logins import LoginSettings
+from jenkins_notary.service.access.logins import LoginSettings
 from jenkins_notary.service.settings import Settings, load_settings
 from jenkins_notary.service.teams import MAX_TEAMS, Team, Teams, check_teams
 from tests.agent import agent

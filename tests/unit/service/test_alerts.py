@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from jenkins_notary.errors import ConfigurationError, UnavailableError
-from jenkins_notary.service.alerts import MAX_KEPT, Alerts, AlertSettings
-from jenkins_notary.service.metrics import Metrics
-from jenkins_notary.service.outgoing import send
+from jenkins_notary.service.http.outgoing import send
+from jenkins_notary.service.monitoring.alerts import MAX_KEPT, Alerts, AlertSettings
+from jenkins_notary.service.monitoring.metrics import Metrics
 from jenkins_notary.service.state import ServiceState
 from tests.parts.webhook import Webhook
 
@@ -153,7 +153,9 @@ def test_what_lies_too_long_or_is_too_much_is_given_up_and_counted(
     alerts = world.alerts()
     for number in range(MAX_KEPT + 3):
         alerts.tell("disk", "bodies", str(number), "x")
-    monkeypatch.setattr("jenkins_notary.service.alerts._post", lambda *_: "sent")
+    monkeypatch.setattr(
+        "jenkins_notary.service.monitoring.alerts._post", lambda *_: "sent"
+    )
     world.deliver(alerts)
     assert 'result="given up"} 3' in world.metrics.render().decode()
 

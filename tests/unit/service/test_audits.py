@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jenkins_notary.service import audits
-from jenkins_notary.service.audits import list_audits, note_audit
-from jenkins_notary.service.rules import Principal
+from jenkins_notary.service.access.rules import Principal
+from jenkins_notary.service.monitoring import audits
+from jenkins_notary.service.monitoring.audits import list_audits, note_audit
 from jenkins_notary.service.state import ServiceState
 from tests.unit.trust.builders import Log
 

@@ -9,7 +9,8 @@ import pytest
 
 from jenkins_notary.errors import NotaryError
 from jenkins_notary.evidence.build_info import parse_build
-from jenkins_notary.service.classes import (
+from jenkins_notary.service.access.scopes import parse_scope
+from jenkins_notary.service.builds.classes import (
     BuildsSection,
     ProtectedBranches,
     Shown,
@@ -19,7 +20,6 @@ from jenkins_notary.service.classes import (
     folder_of,
     show,
 )
-from jenkins_notary.service.scopes import parse_scope
 from jenkins_notary.service.settings import load_settings
 from jenkins_notary.values.jobid import parse_job_id
 

@@ -10,8 +10,8 @@ from jenkins_notary.api.corroborate import Corroborated
 from jenkins_notary.api.notary import Notary
 from jenkins_notary.api.session import Choices, JenkinsChoices
 from jenkins_notary.errors import IntegrityError, UnavailableError
-from jenkins_notary.service import corroborating
-from jenkins_notary.service.corroborating import LONGEST_MS, NAME, Corroboration
+from jenkins_notary.service.builds import corroborating
+from jenkins_notary.service.builds.corroborating import LONGEST_MS, NAME, Corroboration
 from jenkins_notary.service.session import Engine
 from jenkins_notary.service.state import ServiceState
 from jenkins_notary.service.tasks import Tasks

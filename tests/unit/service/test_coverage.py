@@ -11,7 +11,7 @@ from jenkins_notary.api.notary import Notary
 from jenkins_notary.api.session import Choices
 from jenkins_notary.errors import UnavailableError
 from jenkins_notary.jenkins.memory import MemoryJenkins
-from jenkins_notary.service.coverage import (
+from jenkins_notary.service.builds.coverage import (
     CoverageSettings,
     CoverageSweeps,
     read_coverage,

@@ -10,14 +10,14 @@ import pytest
 
 from jenkins_notary.api.notary import Notary
 from jenkins_notary.api.session import Choices
-from jenkins_notary.service.alerts import Alerts, AlertSettings
-from jenkins_notary.service.gaps import (
+from jenkins_notary.service.builds.gaps import (
     add_coverage_gauges,
     count_verdict,
     tell_coverage,
     tell_difference,
 )
-from jenkins_notary.service.metrics import Metrics
+from jenkins_notary.service.monitoring.alerts import Alerts, AlertSettings
+from jenkins_notary.service.monitoring.metrics import Metrics
 from jenkins_notary.service.session import Engine
 from jenkins_notary.service.state import ServiceState
 from tests.parts.webhook import Webhook

@@ -9,8 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from jenkins_notary.errors import NotaryError, PermissionDeniedError, UnavailableError
-from jenkins_notary.service import jwt
-from jenkins_notary.service.jwt import Issuer, parse_key
+from jenkins_notary.service.access import jwt
+from jenkins_notary.service.access.jwt import Issuer, parse_key
 from tests.parts.issuer import (
     TestIssuer,
     encode,

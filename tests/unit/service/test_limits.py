@@ -8,8 +8,7 @@ import msgspec
 import pytest
 
 from jenkins_notary.errors import StorageError
-from jenkins_notary.service.alerts import Alerts, AlertSettings
-from jenkins_notary.service.limits import (
+from jenkins_notary.service.access.limits import (
     DAY_S,
     MAX_CALLERS,
     Buckets,
@@ -18,7 +17,8 @@ from jenkins_notary.service.limits import (
     TooManyError,
     Watermark,
 )
-from jenkins_notary.service.metrics import Metrics
+from jenkins_notary.service.monitoring.alerts import Alerts, AlertSettings
+from jenkins_notary.service.monitoring.metrics import Metrics
 from jenkins_notary.service.state import ServiceState
 
 if TYPE_CHECKING:
@@ -118,7 +118,9 @@ def test_bodies_are_refused_while_the_disk_is_nearly_full(
     alerts = Alerts(AlertSettings(), "x/1", state, Metrics())
     mark = Watermark(str(tmp_path / "l.db"), LimitSettings(min_free_bytes=100), alerts)
     free = 99
-    monkeypatch.setattr("jenkins_notary.service.limits.free_bytes", lambda _: free)
+    monkeypatch.setattr(
+        "jenkins_notary.service.access.limits.free_bytes", lambda _: free
+    )
     mark.look()
     with pytest.raises(StorageError):
         mark.check()

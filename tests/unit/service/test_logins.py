@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from jenkins_notary.errors import PermissionDeniedError
-from jenkins_notary.service.logins import Logins, LoginSettings, Person
-from jenkins_notary.service.scopes import format_scope
+from jenkins_notary.service.access.logins import Logins, LoginSettings, Person
+from jenkins_notary.service.access.scopes import format_scope
+from jenkins_notary.service.access.tokens import TokenFile, make_token
 from jenkins_notary.service.state import ServiceState
-from jenkins_notary.service.tokens import TokenFile, make_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

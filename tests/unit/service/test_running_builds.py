@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from jenkins_notary.service import running_builds as module
+from jenkins_notary.service.builds import running as module
+from jenkins_notary.service.builds.running import MAX_AT_ONCE, MAX_OF_ONE, RunningBuilds
 from jenkins_notary.service.commits import BusyError
-from jenkins_notary.service.running_builds import MAX_AT_ONCE, MAX_OF_ONE, RunningBuilds
 from jenkins_notary.values.jobid import parse_job_id
 
 JOB = parse_job_id("ci.example.com:payments/api/main#1")

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jenkins_notary.service import sessions as module
-from jenkins_notary.service.classes import BuildsSection
+from jenkins_notary.service.access.rules import Principal
+from jenkins_notary.service.builds import sessions as module
+from jenkins_notary.service.builds.classes import BuildsSection
+from jenkins_notary.service.builds.sessions import ProvenBuild, Sessions
 from jenkins_notary.service.commits import BusyError
-from jenkins_notary.service.rules import Principal
-from jenkins_notary.service.sessions import ProvenBuild, Sessions
 from jenkins_notary.service.state import ServiceState
 
 if TYPE_CHECKING:

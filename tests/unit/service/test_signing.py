@@ -11,8 +11,8 @@ import pytest
 from jenkins_notary.api.notary import Notary
 from jenkins_notary.errors import ConfigurationError
 from jenkins_notary.keys.pem import generate_signer
-from jenkins_notary.service.classes import BuildsSection, ProtectedBranches
-from jenkins_notary.service.signing import ClassKeys, keys_path
+from jenkins_notary.service.builds.classes import BuildsSection, ProtectedBranches
+from jenkins_notary.service.builds.signing import ClassKeys, keys_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,8 +16,8 @@ from jenkins_notary.errors import (
     PermissionDeniedError,
     UsageError,
 )
-from jenkins_notary.service.scopes import format_scope, is_within, parse_scope
-from jenkins_notary.service.tokens import Token, TokenFile, make_token
+from jenkins_notary.service.access.scopes import format_scope, is_within, parse_scope
+from jenkins_notary.service.access.tokens import Token, TokenFile, make_token
 
 if TYPE_CHECKING:
     from pathlib import Path

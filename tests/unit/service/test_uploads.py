@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from jenkins_notary.service import uploads as module
-from jenkins_notary.service.uploads import KEPT_S, Uploads
+from jenkins_notary.service.http import uploads as module
+from jenkins_notary.service.http.uploads import KEPT_S, Uploads
 from jenkins_notary.values.body import Body
 
 if TYPE_CHECKING:

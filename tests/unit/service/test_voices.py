@@ -9,12 +9,12 @@ import pytest
 from jenkins_notary.api.notary import Notary
 from jenkins_notary.assets.claims import parse_claim
 from jenkins_notary.errors import PermissionDeniedError
-from jenkins_notary.service.classes import BuildsSection, ProtectedBranches
-from jenkins_notary.service.rules import Principal
-from jenkins_notary.service.scopes import parse_scope
-from jenkins_notary.service.sessions import ProvenBuild, Sessions
-from jenkins_notary.service.signing import ClassKeys
-from jenkins_notary.service.voices import Voice, Voices
+from jenkins_notary.service.access.rules import Principal
+from jenkins_notary.service.access.scopes import parse_scope
+from jenkins_notary.service.builds.classes import BuildsSection, ProtectedBranches
+from jenkins_notary.service.builds.sessions import ProvenBuild, Sessions
+from jenkins_notary.service.builds.signing import ClassKeys
+from jenkins_notary.service.builds.voices import Voice, Voices
 from tests.parts.serving import claim
 
 if TYPE_CHECKING:

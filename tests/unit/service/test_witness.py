@@ -16,11 +16,11 @@ from jenkins_notary.errors import (
 )
 from jenkins_notary.keys.log_key import generate_log_key
 from jenkins_notary.ledger.witness import MAX_BYTES
-from jenkins_notary.service import witnessing
-from jenkins_notary.service.witness import open_witness, parse_logs
-from jenkins_notary.service.witness_client import Witness
-from jenkins_notary.service.witnesses import WitnessSettings
-from jenkins_notary.service.witnessing import WitnessApplication
+from jenkins_notary.service.witness import protocol as witnessing
+from jenkins_notary.service.witness.asking import WitnessSettings
+from jenkins_notary.service.witness.client import Witness
+from jenkins_notary.service.witness.protocol import WitnessApplication
+from jenkins_notary.service.witness.serving import open_witness, parse_logs
 from tests.command import command
 
 if TYPE_CHECKING:

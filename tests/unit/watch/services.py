@@ -6,7 +6,7 @@ import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 from jenkins_notary.errors import NotFoundError
-from jenkins_notary.service.static import read_checkpoint, read_tile
+from jenkins_notary.service.answers.static import read_checkpoint, read_tile
 from jenkins_notary.tlog.checkpoint import (
     format_checkpoint,
     parse_checkpoint,

@@ -1,0 +1,1 @@
+"""Decide who asks and what he may: tokens, logins, rules, limits."""

@@ -1,0 +1,1 @@
+"""Answer the requests of programs: what each route does."""

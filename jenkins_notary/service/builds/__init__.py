@@ -1,0 +1,1 @@
+"""Record what builds say, and hold it to what their controllers say."""

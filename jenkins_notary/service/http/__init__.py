@@ -1,0 +1,1 @@
+"""Read requests and write answers: what HTTP itself asks for."""

@@ -1,0 +1,1 @@
+"""Count and tell what happens: metrics, alerts, who has audited."""

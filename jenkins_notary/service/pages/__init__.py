@@ -1,0 +1,1 @@
+"""Answer the requests of people's browsers with pages."""

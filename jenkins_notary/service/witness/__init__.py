@@ -1,0 +1,1 @@
+"""Sign the checkpoints of logs, and ask other witnesses to sign those of this one."""
