@@ -21,6 +21,8 @@ from tests.parts import require_part
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    from tests.parts.kubernetes import Cluster
+
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 FOREIGN_VARIABLES = re.compile(
@@ -83,6 +85,17 @@ def immudb_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
     with serve_immudb(str(tmp_path_factory.mktemp("immudb"))) as port:
         yield port
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Return a real Kubernetes API server; each test makes namespaces of its own."""
+    from tests.parts.kubernetes import run_cluster
+
+    for part in ("etcd", "kube-apiserver", "kubectl", "helm"):
+        require_part(part)
+    with run_cluster(tmp_path_factory.mktemp("kubernetes")) as running:
+        yield running
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -38,6 +38,14 @@ GO_SOURCES = Path(__file__).resolve().parent / "go"
 GO_FLAGS = ("-trimpath", "-ldflags", "-s -w")
 HEARTBEAT_S = 30
 IMMUDB = "github.com/codenotary/immudb/cmd"
+KUBERNETES = "k8s.io/kubernetes/cmd"
+KUBERNETES_STAMPS = (
+    "k8s.io/component-base/version.gitVersion=v1.33.13",
+    "k8s.io/component-base/version.gitMajor=1",
+    "k8s.io/component-base/version.gitMinor=33",
+    "k8s.io/client-go/pkg/version.gitVersion=v1.33.13",
+)
+"""A server that does not know its version is refused by Helm."""
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 """Debian asks this program before it starts a service; exit code 101 forbids it."""
@@ -93,12 +101,14 @@ class OwnGoPart(NamedTuple):
         module: The module's folder below `go/`; "" for one of the program's name.
         package: The main package, in the module or of others that it names.
         takes: How long a first build takes, in words.
+        stamps: Variables that the linker sets, as `import/path.name=value`.
     """
 
     name: str
     module: str = ""
     package: str = "."
     takes: str = "a few seconds"
+    stamps: tuple[str, ...] = ()
 
     @property
     def source(self) -> Path:
@@ -107,8 +117,8 @@ class OwnGoPart(NamedTuple):
 
     @property
     def version(self) -> str:
-        """Return 12 hex digits that change with any source file."""
-        total = hashlib.sha256()
+        """Return 12 hex digits that change with any source file or stamp."""
+        total = hashlib.sha256("".join(self.stamps).encode())
         for path in sorted(one for one in self.source.rglob("*") if one.is_file()):
             name = str(path.relative_to(self.source))
             total.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
@@ -127,7 +137,9 @@ class OwnGoPart(NamedTuple):
 
         def build(folder: Path) -> None:
             """Build the program into the folder."""
-            words = ["build", *GO_FLAGS, "-o", str(folder / self.name), self.package]
+            flags = [*GO_FLAGS]
+            flags[-1] += "".join(f" -X {stamp}" for stamp in self.stamps)
+            words = ["build", *flags, "-o", str(folder / self.name), self.package]
             run_go(words, "readonly", cwd=self.source)
 
         return build_cached(self.name, self.version, self.takes, build)
@@ -258,6 +270,7 @@ PARTS: dict[str, GoPart | OwnGoPart | MavenPart | DebianPart] = {
         DebianPart("chromium", "chromium"),
         DebianPart("promtool", "prometheus"),
         DebianPart("chromedriver", "chromium-driver"),
+        DebianPart("etcd", "etcd-server"),
         DebianPart("javac", "default-jdk-headless"),
         DebianPart("mvn", "maven"),
         MavenPart("groovy-libraries", Path(__file__).resolve().parents[1] / "groovy"),
@@ -274,6 +287,21 @@ PARTS: dict[str, GoPart | OwnGoPart | MavenPart | DebianPart] = {
         GoPart(
             "cosign", "github.com/sigstore/cosign/v2/cmd/cosign", "v2.6.5", "5 minutes"
         ),
+        OwnGoPart(
+            "kube-apiserver",
+            "kubernetes",
+            f"{KUBERNETES}/kube-apiserver",
+            "6 minutes",
+            KUBERNETES_STAMPS,
+        ),
+        OwnGoPart(
+            "kubectl",
+            "kubernetes",
+            f"{KUBERNETES}/kubectl",
+            "a minute, after kube-apiserver",
+            KUBERNETES_STAMPS,
+        ),
+        GoPart("helm", "helm.sh/helm/v3/cmd/helm", "v3.22.0", "4 minutes"),
     )
 }
 """Every part by name, the quick ones first."""
