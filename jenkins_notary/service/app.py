@@ -51,7 +51,6 @@ from jenkins_notary.service.http.failures import (
     UnknownTokenError,
 )
 from jenkins_notary.service.http.peers import is_loopback, name_stranger
-from jenkins_notary.service.http.replies import HEADERS, dump, json_response, respond
 from jenkins_notary.service.http.uploads import (
     MAX_BODY_BYTES,
     Uploads,
@@ -78,6 +77,7 @@ from jenkins_notary.service.routes import (
     WRITE,
     Route,
 )
+from jenkins_notary.serving.replies import HEADERS, dump, json_response, respond
 from jenkins_notary.values.digest import is_hex_digest
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from jenkins_notary.service.answers.handlers import Call
-    from jenkins_notary.service.http.replies import Reply
+    from jenkins_notary.serving.replies import Reply
 
 API = "/api/v1"
 WRITE, READ, LONG, PROVE = "write", "read", "long", "prove"

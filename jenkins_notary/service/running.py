@@ -21,11 +21,11 @@ from jenkins_notary.service.builds.voices import Voices
 from jenkins_notary.service.follower import Follower
 from jenkins_notary.service.monitoring.alerts import Alerts
 from jenkins_notary.service.monitoring.measures import Records, add_gauges
-from jenkins_notary.service.monitoring.metrics import Metrics
 from jenkins_notary.service.monitoring.statuses import tell_status
 from jenkins_notary.service.state import ServiceState, state_path
 from jenkins_notary.service.tasks import Tasks
 from jenkins_notary.service.witness.asking import Witnesses
+from jenkins_notary.serving.metrics import Metrics
 from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False

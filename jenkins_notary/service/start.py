@@ -76,8 +76,8 @@ def serve(
     """
     check_transport(how)
     try:
-        from jenkins_notary.service import listen
         from jenkins_notary.service.teams import Teams, check_teams
+        from jenkins_notary.serving import listen
     except ImportError as error:
         raise ConfigurationError(
             "serve",

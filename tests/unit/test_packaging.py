@@ -100,8 +100,8 @@ def test_unit_has_least_rights(key: str, value: str) -> None:
 
 
 def test_unit_waits_longer_than_a_graceful_stop_takes() -> None:
-    from jenkins_notary.service.listen import STOP_S as REQUESTS_S
     from jenkins_notary.service.tasks import STOP_S as TASKS_S
+    from jenkins_notary.serving.listen import STOP_S as REQUESTS_S
 
     assert int(read_unit()["TimeoutStopSec"][0]) > REQUESTS_S + TASKS_S
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from jenkins_notary.errors import PermissionDeniedError
 from jenkins_notary.service.access.rules import Principal
 from jenkins_notary.service.http.failures import UnknownTokenError
+from jenkins_notary.serving.listen import COMMON_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 _SAFE = frozenset({"GET", "HEAD"})
 _NAME = "notary"
-COMMON_NAME = "notary.common_name"
-"""Where a scope has the common name of the client's certificate, if it showed one."""
 
 
 class Door:

@@ -32,7 +32,7 @@ from jenkins_notary.service.access.oidc import Oidc
 from jenkins_notary.service.access.proxies import Proxy
 from jenkins_notary.service.access.rules import Principal
 from jenkins_notary.service.http.exchange import read_query
-from jenkins_notary.service.http.replies import HEADERS
+from jenkins_notary.serving.replies import HEADERS
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jenkins_notary.service.monitoring.alerts import Alerts
-    from jenkins_notary.service.monitoring.metrics import Metrics
     from jenkins_notary.service.state import ServiceState
     from jenkins_notary.service.tasks import Tasks
+    from jenkins_notary.serving.metrics import Metrics
 
 MAX_CALLERS = 10_000
 DAY_S = 86_400

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from jenkins_notary.service.access.rules import Principal
     from jenkins_notary.service.follower import Follower
-    from jenkins_notary.service.monitoring.metrics import Metrics
     from jenkins_notary.service.session import Engine
+    from jenkins_notary.serving.metrics import Metrics
 
 MAX_LISTENERS = 200
 MAX_OF_ONE = 10

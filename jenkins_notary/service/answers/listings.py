@@ -16,7 +16,7 @@ from jenkins_notary.service.http.asks import (
     required_text,
     text_of,
 )
-from jenkins_notary.service.http.replies import Reply
+from jenkins_notary.serving.replies import Reply
 from jenkins_notary.values.jobid import format_job_id, parse_job_id
 
 TYPE_CHECKING = False

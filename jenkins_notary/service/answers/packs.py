@@ -18,7 +18,7 @@ from jenkins_notary.evidence.pack_head import (
 from jenkins_notary.service.access.rules import check_job
 from jenkins_notary.service.answers.handlers import within
 from jenkins_notary.service.http.asks import check_known, text_of
-from jenkins_notary.service.http.replies import Reply
+from jenkins_notary.serving.replies import Reply
 from jenkins_notary.values.jobid import (
     JobId,
     format_job_id,

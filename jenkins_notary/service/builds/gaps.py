@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from jenkins_notary.service.monitoring.alerts import Alerts
-    from jenkins_notary.service.monitoring.metrics import Counter, Metrics
     from jenkins_notary.service.session import ServiceSession
     from jenkins_notary.service.state import ServiceState
+    from jenkins_notary.serving.metrics import Counter, Metrics
     from jenkins_notary.trust.record import ProvenRecord
 
 _TOLD = 5

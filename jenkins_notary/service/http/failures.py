@@ -35,8 +35,8 @@ from jenkins_notary.errors import (
 )
 from jenkins_notary.pages.site import Frame, render
 from jenkins_notary.service.access.limits import TooManyError
-from jenkins_notary.service.http.replies import HEADERS, PAGE_HEADERS
 from jenkins_notary.service.http.uploads import OtherBytesError, TooLargeError
+from jenkins_notary.serving.replies import HEADERS, PAGE_HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from jenkins_notary.service.monitoring.metrics import Metrics
     from jenkins_notary.service.state import ServiceState
     from jenkins_notary.service.tasks import Tasks
+    from jenkins_notary.serving.metrics import Metrics
 
 KEPT_MS = 24 * 3600 * 1000
 MAX_KEPT = 1000

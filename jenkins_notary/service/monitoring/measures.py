@@ -8,13 +8,11 @@ from __future__ import annotations
 import hmac
 import os
 import re
-import time
 
-from jenkins_notary.service.http.replies import Reply
-from jenkins_notary.service.monitoring.metrics import MEDIA_TYPE
 from jenkins_notary.service.secret_files import read_secret
 from jenkins_notary.service.sections import Section
-from jenkins_notary.version import VERSION
+from jenkins_notary.serving.metrics import MEDIA_TYPE, add_process_gauges
+from jenkins_notary.serving.replies import Reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,9 +20,9 @@ if TYPE_CHECKING:
 
     from jenkins_notary.service.answers.handlers import Call
     from jenkins_notary.service.follower import Follower
-    from jenkins_notary.service.monitoring.metrics import Metrics
     from jenkins_notary.service.session import Engine
     from jenkins_notary.service.tasks import Tasks
+    from jenkins_notary.serving.metrics import Metrics
 
 
 _TYPE = re.compile(rb'"type":"([a-z-]+)"')
@@ -128,13 +126,7 @@ def add_gauges(
     metrics: Metrics, engine: Engine, tasks: Tasks, follower: Follower
 ) -> None:
     """Add what is read when it is asked for."""
-    started = time.time()
-    metrics.gauge(
-        "build_info", "The program's version.", "version", read=lambda: {(VERSION,): 1}
-    )
-    metrics.gauge(
-        "start_time_seconds", "When it started, since 1970.", read=lambda: started
-    )
+    add_process_gauges(metrics)
     metrics.gauge(
         "tree_size", "Records in the log.", read=lambda: engine.session().view().size
     )
@@ -166,9 +158,6 @@ def add_gauges(
         "Size of the ledger's file.",
         read=lambda: os.path.getsize(engine.places.ledger),
     )
-    metrics.gauge(
-        "resident_memory_bytes", "Memory of the process.", read=_resident_bytes
-    )
 
 
 def free_bytes(path: str) -> int:
@@ -187,13 +176,3 @@ def _last_time(engine: Engine) -> float:
     view = engine.session().view()
     _, leaf = view.leaf(view.size - 1)
     return leaf.at_ms / 1000
-
-
-def _resident_bytes() -> float | None:
-    """Return the memory that the process has, None where nobody says."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            pages = int(file.read().split()[1])
-    except (OSError, ValueError, IndexError):
-        return None
-    return float(pages * os.sysconf("SC_PAGE_SIZE"))

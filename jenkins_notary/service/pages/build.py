@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from jenkins_notary.ledger.view import LedgerView
     from jenkins_notary.pages.links import Links
     from jenkins_notary.service.answers.handlers import Call
-    from jenkins_notary.service.http.replies import Reply
+    from jenkins_notary.serving.replies import Reply
     from jenkins_notary.values.jobid import JobId
 
     Record = Mapping[str, Any]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from jenkins_notary.api.log_reading import LogExtract
     from jenkins_notary.service.answers.handlers import Call
-    from jenkins_notary.service.http.replies import Reply
+    from jenkins_notary.serving.replies import Reply
 
 MAX_LINES = 1000
 """Lines of one page."""

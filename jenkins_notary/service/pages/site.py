@@ -24,9 +24,9 @@ from jenkins_notary.pages.site import STATIC, Frame, read_static, render
 from jenkins_notary.service.answers.handlers import see
 from jenkins_notary.service.builds.coverage import find_coverage
 from jenkins_notary.service.http.asks import check_known, parse_number, text_of
-from jenkins_notary.service.http.replies import PAGE_HEADERS, Reply
 from jenkins_notary.service.monitoring.audits import list_audits
 from jenkins_notary.service.pages.words import find_meaning
+from jenkins_notary.serving.replies import PAGE_HEADERS, Reply
 from jenkins_notary.tlog.cosignature import parse_cosignature
 from jenkins_notary.tlog.note import parse_note
 from jenkins_notary.trust.verdict import TrustRule, linked_digests

@@ -61,8 +61,8 @@ def witness(
         NotFoundError: The state is gone.
     """
     try:
-        from jenkins_notary.service import listen
         from jenkins_notary.service.witness.protocol import WitnessApplication
+        from jenkins_notary.serving import listen
     except ImportError as error:
         raise ConfigurationError(
             "witness",

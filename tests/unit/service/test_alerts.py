@@ -13,8 +13,8 @@ import pytest
 from jenkins_notary.errors import ConfigurationError, UnavailableError
 from jenkins_notary.service.http.outgoing import send
 from jenkins_notary.service.monitoring.alerts import MAX_KEPT, Alerts, AlertSettings
-from jenkins_notary.service.monitoring.metrics import Metrics
 from jenkins_notary.service.state import ServiceState
+from jenkins_notary.serving.metrics import Metrics
 from tests.parts.webhook import Webhook
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from jenkins_notary.errors import PermissionDeniedError
 from jenkins_notary.service.access.rules import Principal
 from jenkins_notary.service.answers import events as module
 from jenkins_notary.service.answers.events import Events
-from jenkins_notary.service.monitoring.metrics import Metrics
+from jenkins_notary.serving.metrics import Metrics
 
 if TYPE_CHECKING:
     import pytest

@@ -17,9 +17,9 @@ from jenkins_notary.service.builds.gaps import (
     tell_difference,
 )
 from jenkins_notary.service.monitoring.alerts import Alerts, AlertSettings
-from jenkins_notary.service.monitoring.metrics import Metrics
 from jenkins_notary.service.session import Engine
 from jenkins_notary.service.state import ServiceState
+from jenkins_notary.serving.metrics import Metrics
 from tests.parts.webhook import Webhook
 
 if TYPE_CHECKING:

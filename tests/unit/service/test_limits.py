@@ -18,8 +18,8 @@ from jenkins_notary.service.access.limits import (
     Watermark,
 )
 from jenkins_notary.service.monitoring.alerts import Alerts, AlertSettings
-from jenkins_notary.service.monitoring.metrics import Metrics
 from jenkins_notary.service.state import ServiceState
+from jenkins_notary.serving.metrics import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jenkins_notary.errors import UnavailableError
-from jenkins_notary.service.monitoring.metrics import MAX_SERIES, Metrics
+from jenkins_notary.serving.metrics import MAX_SERIES, Metrics
 
 
 def test_counters_and_histograms_are_told_with_help_and_kind() -> None:

@@ -20,13 +20,15 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from jenkins_notary.errors import ConfigurationError, UnavailableError
-from jenkins_notary.service.access.door import COMMON_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from starlette.types import ASGIApp
 
+
+COMMON_NAME = "notary.common_name"
+"""Where a scope has the common name of the client's certificate, if it showed one."""
 
 HEADER_S = 10.0
 MAX_HEADER_BYTES = 64 << 10

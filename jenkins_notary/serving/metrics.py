@@ -18,10 +18,13 @@ Source: Prometheus text exposition format 0.0.4.
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from bisect import bisect_left
 
 from jenkins_notary.errors import NotaryError
+from jenkins_notary.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -173,6 +176,20 @@ class Metrics:
             return self._kept.setdefault(name, (told, metric))[1]
 
 
+def add_process_gauges(metrics: Metrics) -> None:
+    """Add what each process tells of itself."""
+    started = time.time()
+    metrics.gauge(
+        "build_info", "The program's version.", "version", read=lambda: {(VERSION,): 1}
+    )
+    metrics.gauge(
+        "start_time_seconds", "When it started, since 1970.", read=lambda: started
+    )
+    metrics.gauge(
+        "resident_memory_bytes", "Memory of the process.", read=_resident_bytes
+    )
+
+
 def format_labels(names: Sequence[str], values: Sequence[str]) -> str:
     r"""Return labels as they stand behind a name.
 
@@ -199,3 +216,13 @@ def format_number(value: float) -> str:
     ('3', '0.25', '9007199254740992')
     """
     return str(int(value)) if value == int(value) else repr(float(value))
+
+
+def _resident_bytes() -> float | None:
+    """Return the memory that the process has, None where nobody says."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            pages = int(file.read().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return float(pages * os.sysconf("SC_PAGE_SIZE"))
