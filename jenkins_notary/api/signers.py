@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jenkins_notary.ledger.view import LedgerView
     from jenkins_notary.ports import Signer
 
-_ORG_LIMIT = 64
+_ORG_LIMIT = 256
 
 
 def list_signers(session: Session) -> list[SignerInfo]:

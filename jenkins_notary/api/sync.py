@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import time
 
+from jenkins_notary.api.signers import change_org
 from jenkins_notary.errors import (
     IntegrityError,
     PermissionDeniedError,
@@ -30,6 +31,7 @@ from jenkins_notary.ledger.view import LedgerView
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.checkpoint import parse_checkpoint
 from jenkins_notary.tlog.note import parse_note
+from jenkins_notary.trust.imports import importers_of, may_import
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,7 +122,7 @@ def sync(
 
     Raises:
         UsageError: It is the same log.
-        PermissionDeniedError: The signer is not enrolled.
+        PermissionDeniedError: The signer is not enrolled, or may not import from there.
         IntegrityError: One of the two was altered, forked or rolled back.
         UnavailableError: A ledger was away for too long.
     """
@@ -156,6 +158,29 @@ def _check_signer(session: Session) -> None:
         )
 
 
+def _admit(session: Session, origin: str) -> None:
+    """Let an administrator who imports do so, by a record; check that others may.
+
+    Raises:
+        PermissionDeniedError: The signer may not import from this log.
+    """
+    signer, view = session.signer().keyid, session.view()
+    if may_import(view.trust(), signer, origin, view.size):
+        return
+    org, co_signers = importers_of(origin), session.co_signers()
+    try:
+        session.check_administrators(co_signers)
+    except PermissionDeniedError as error:
+        raise PermissionDeniedError(
+            f"signer {signer}",
+            expected=f"one that may import from {origin}: a member of {org}",
+            got="another",
+            advice=f"an administrator lets it: jenkins-notary org add {org} {signer}",
+        ) from error
+    change_org(session, org, [signer], joined=True, co_signers=co_signers)
+    session.notify(f"signer {signer} may import from {origin} now")
+
+
 class _Run:
     """One call, over all its attempts."""
 
@@ -182,6 +207,7 @@ class _Run:
         """Import until the other log's present end."""
         view = self._open()
         origin = view.checkpoint.origin
+        _admit(self._session, origin)
         self._find_size(view, is_checked=True)
         while self.size < view.size:
             self._session.report("importing", self.size, view.size)

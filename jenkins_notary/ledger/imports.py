@@ -27,7 +27,7 @@ from jenkins_notary.errors import IntegrityError
 from jenkins_notary.ledger.receipts import make_receipt
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.receipt import parse_receipt
-from jenkins_notary.trust.imports import TYPE
+from jenkins_notary.trust.imports import TYPE, may_import
 from jenkins_notary.trust.record import check_author, check_signature
 from jenkins_notary.values.leaf import check_agreement
 from jenkins_notary.values.statement import Subject, is_index
@@ -127,10 +127,10 @@ def make_import(
 def find_progress(here: LedgerView, origin: str, signatures: Verifier) -> Progress:
     """Return how far a log was imported here.
 
-    Only imports whose signer is enrolled here and not revoked are believed: anyone may
-    append. One whose envelope was erased is counted by its leaf.
+    Only imports by those who may import from it are believed: anyone may append. One
+    whose envelope was erased is counted by its leaf.
 
-    Cost: one record, unless the newest were erased or do not count.
+    Cost: one record and those newer ones that were erased; a leaf of each other one.
 
     Raises:
         IntegrityError: This ledger was altered.
@@ -138,18 +138,14 @@ def find_progress(here: LedgerView, origin: str, signatures: Verifier) -> Progre
     trust = here.trust()
     erased = 0
     for index in here.find_digest(hash_origin(origin)):
-        record = here.record(index)
-        signer = record.leaf.signer
-        if (
-            record.leaf.type != TYPE
-            or signer not in trust.signers
-            or trust.is_revoked(signer, index)
-        ):
+        _, leaf = here.leaf(index)
+        if leaf.type != TYPE or not may_import(trust, leaf.signer, origin, index):
             continue
+        record = here.record(index)
         if record.statement is None:
             erased += 1
             continue
-        check_signature(record, trust.signers[signer].public_der, signatures)
+        check_signature(record, trust.signers[leaf.signer].public_der, signatures)
         found = _read(record.statement, origin)
         if found is not None:
             return found._replace(size=found.size + erased)

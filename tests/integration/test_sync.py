@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import socket
+import subprocess
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -24,10 +25,12 @@ from jenkins_notary.keys.log_key import load_log_verifier
 from jenkins_notary.keys.pem import format_public_pem, generate_signer, load_signer
 from jenkins_notary.ledger.imports import hash_origin
 from jenkins_notary.ledger.receipts import check_receipt
+from jenkins_notary.trust.imports import importers_of
 from jenkins_notary.values.statement import Subject
 from tests.command import command
 from tests.parts.immudb import HOST, USER, serve_immudb
 from tests.parts.serving import Serving
+from tests.program import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -218,6 +221,102 @@ def test_an_import_that_claims_more_than_there_is_stops_the_sync(world: World) -
         world.sync()
 
 
+def test_a_signer_who_may_not_import_claims_no_progress(world: World) -> None:
+    other, public = world._person("other")
+    world.centre.signers.enrol(public, level=9)
+    world.centre.signers.enrol(world.edge_pub)
+    world.sync()
+    last = world.imports()[-1]
+    world.edge.untrust([APP], reason="CVE-2026-0001")
+    named = [Subject(last["origin"], hash_origin(last["origin"]))]
+    size = world.edge.ledger.status().tree_size
+    with Notary(str(world.folder / "centre.db"), key=other) as stranger:
+        skipping = {"imported": {**last, "index": size - 1}}
+        author = stranger._session.author()
+        stranger._session.append([author.sign("import", named, skipping)])
+    done = world.sync()
+
+    assert (done.first, done.size) == (size - 1, size)
+    assert world.status(APP) == "UNTRUSTED"
+
+
+def test_an_administrator_says_who_else_may_import(world: World) -> None:
+    other, public = world._person("other")
+    found = world.centre.signers.enrol(public)
+    assert found
+    signer = load_signer(other, passphrase=None).keyid
+    org = importers_of(world.edge.ledger.status().origin)
+    with Notary(str(world.folder / "centre.db"), key=other) as importer:
+        with pytest.raises(PermissionDeniedError, match="may import from") as refused:
+            importer.ledger.sync(str(world.folder / "edge.db"))
+        assert f"org add {org} {signer}" in refused.value.advice
+        world.centre.signers.change_org(org, [signer], joined=True)
+        one = importer.ledger.sync(str(world.folder / "edge.db"))
+        # What was imported stays so when others take over.
+        world.centre.signers.change_org(org, [signer], joined=False)
+        with pytest.raises(PermissionDeniedError, match="may import from"):
+            importer.ledger.sync(str(world.folder / "edge.db"))
+    two = world.sync()
+
+    assert two.first == two.size == one.size
+
+
+def test_of_two_administrators_one_alone_cannot_begin_to_import(
+    world: World, tmp_path: Path
+) -> None:
+    other, _ = world._person("other")
+    path = str(tmp_path / "two.db")
+    with Notary(path, key=world.centre_key, co_keys=[other]) as both:
+        both.ledger.init(threshold=2)
+        with (
+            Notary(path, key=world.centre_key) as one,
+            pytest.raises(PermissionDeniedError, match="may import from"),
+        ):
+            one.ledger.sync(str(world.folder / "edge.db"))
+        both.ledger.sync(str(world.folder / "edge.db"))
+    with Notary(path, key=world.centre_key) as one:
+        done = one.ledger.sync(str(world.folder / "edge.db"))
+
+    assert done.first == done.size == world.edge.ledger.status().tree_size
+
+
+def test_a_process_that_is_killed_is_gone_on_with_and_nothing_comes_twice(
+    world: World, tmp_path: Path
+) -> None:
+    digests = [f"sha256:{number:064x}" for number in range(1500)]
+    world.edge.notarize(digests[:1], job=JOB, name="app")
+    author = world.edge._session.author()
+    signed = [
+        author._replace(record_id=one[7:39]).sign(
+            "notarization", [Subject("app", one[7:])], {"status": "TRUSTED"}
+        )
+        for one in digests[1:]
+    ]
+    world.edge._session.append(signed)
+    world.edge.close()
+    world.centre.close()
+    centre = str(tmp_path / "centre.db")
+    words = ("ledger", "sync", str(tmp_path / "edge.db"), centre, "--key")
+    kills = 0
+    for delay_s in (0.4, 0.8, 1.0, 0.6, 1.2):
+        process = subprocess.Popen(
+            [*PROGRAM, *words, world.centre_key], stderr=subprocess.DEVNULL
+        )
+        try:
+            process.wait(delay_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            kills += 1
+    done = command(*words, world.centre_key, "-o", "json")
+
+    assert kills > 1
+    assert done.code in {0, 77}, done.stderr
+    assert [one["index"] for one in world.imports()] == list(range(done.json["size"]))
+    assert done.json["size"] == world.edge.ledger.status().tree_size
+    assert not world.centre.ledger.verify().findings
+
+
 def test_an_erased_record_keeps_its_place_at_both_ends(world: World) -> None:
     world.centre.signers.enrol(world.edge_pub)
     world.edge.untrust([BAD], reason="CVE-2026-0001")
@@ -382,6 +481,7 @@ def test_between_a_file_and_immudb_both_ways(world: World, tmp_path: Path) -> No
     assert (one.code, two.code) == (77, 0), one.stderr + two.stderr
     assert back.code == 0, back.stderr
     assert checked.code == 0, checked.stderr
-    assert back.json["size"] == 3
+    # A genesis, who may import, and the edge's two records.
+    assert back.json["size"] == 4
     # What another log had imported is evidence, and no word of that log.
     assert world.status(APP) == "UNKNOWN"

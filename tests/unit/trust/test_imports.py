@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from jenkins_notary.trust.imports import importers_of, may_import
 from jenkins_notary.trust.verdict import TrustRule
 from jenkins_notary.values.statement import Subject
 from tests.unit.trust.builders import Records, author, digest, sid
@@ -110,3 +111,23 @@ def test_an_erased_one_that_distrusts_stands_by_its_leaf(records: Records) -> No
     records.erase(index)
 
     assert records.status("app") == "UNTRUSTED"
+
+
+def test_only_members_of_the_logs_own_org_may_import_from_it(records: Records) -> None:
+    records.enrol("edge-sync", 1, importers_of("edge.example.com/1"))
+    trust = records.trust()
+
+    assert may_import(trust, sid("edge-sync"), "edge.example.com/1", 9)
+    assert not may_import(trust, sid("edge-sync"), "edge.example.com/2", 9)
+    assert not may_import(trust, sid("sync"), "edge.example.com/1", 9)
+    assert not may_import(trust, sid("stranger"), "edge.example.com/1", 9)
+
+
+def test_who_was_revoked_may_not_import_any_more(records: Records) -> None:
+    org = importers_of("edge.example.com/1")
+    records.enrol("edge-sync", 1, org)
+    index = records.act("revoke", signerId=sid("edge-sync"), fromIndex=4)
+    trust = records.trust()
+
+    assert may_import(trust, sid("edge-sync"), "edge.example.com/1", 3)
+    assert not may_import(trust, sid("edge-sync"), "edge.example.com/1", index)
