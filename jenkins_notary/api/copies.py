@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
+from jenkins_notary.api.one_file import check_is_free, copy_from_file, copy_to_file
 from jenkins_notary.api.places import find_places
 from jenkins_notary.blobs.files import FileBlobs
 from jenkins_notary.engines.companions import TOKENS, copy_companions
 from jenkins_notary.engines.sqlite import SqliteStore
 from jenkins_notary.errors import (
-    ConfigurationError,
     IntegrityError,
     NotFoundError,
     StorageError,
@@ -103,15 +103,8 @@ def backup(
     _make_empty(folder)
     session.view()
     copy = os.path.join(folder, LEDGER)
-    if not isinstance(session.store, SqliteStore):
-        raise ConfigurationError(
-            f"ledger {session.places.ledger_url}",
-            expected="an embedded ledger",
-            got="one in immudb",
-            advice="back it up with immuadmin hot-backup, and the files of its keys",
-        )
     companions = copy_companions(session.places.ledger, copy, with_keys=with_key)
-    session.store.backup(copy, progress=lambda *at: progress("copying", *at))
+    copy_to_file(session, copy, progress=progress)
     store = SqliteStore.open(copy)
     try:
         view, vkeys = open_followed_view(
@@ -157,13 +150,7 @@ def restore(
             log: to continue it would be a fork.
     """
     places = session.places
-    if os.path.exists(places.ledger):
-        raise UsageError(
-            f"ledger {places.ledger_url}",
-            expected="none",
-            got="one",
-            advice="move it and its -wal and -shm files away first",
-        )
+    check_is_free(session)
     manifest = _read_manifest(folder)
     pin = session.load_pin(manifest.origin)
     first = session.expected_vkey(pin, manifest.vkey)
@@ -197,7 +184,7 @@ def restore(
             copy_bodies(view, source, target, progress=progress)
         _restore_key(folder, places)
         _restore_companions(session, folder)
-        copy.backup(places.ledger, progress=lambda *at: progress("copying", *at))
+        copy_from_file(session, view, copy, progress=progress)
     finally:
         copy.close()
     # What was open here before is not what lies here now.

@@ -104,12 +104,17 @@ def _create(
     )
 
 
-def make_store(session: Session) -> None:
-    """Make the file, or the database, of a ledger, unless it is there."""
+def make_store(session: Session, *, forget: bool = False) -> None:
+    """Make the file, or the database, of a ledger, unless it is there.
+
+    Args:
+        session: Where it goes.
+        forget: Whether a database that holds nothing may stand where another was seen.
+    """
     if session.places.engine == "immudb":
         from jenkins_notary.api.immudb import create_database
 
-        create_database(session)
+        create_database(session, forget=forget)
     elif not os.path.exists(session.places.ledger):
         SqliteStore.create(session.places.ledger).close()
 

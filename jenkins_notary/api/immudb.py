@@ -61,10 +61,21 @@ def make_opener(session: Session) -> Callable[[], ImmudbStore]:
     )
 
 
-def create_database(session: Session) -> None:
-    """Make the session's database in immudb, and the keys of its envelopes here."""
+def create_database(session: Session, *, forget: bool = False) -> None:
+    """Make the session's database in immudb, and the keys of its envelopes here.
+
+    Args:
+        session: Where it goes.
+        forget: Whether a database that holds nothing may stand where another was seen.
+    """
     opening = _load()
-    opening.create_immudb(_server(session), _files(session, opening.Files))
+    files = _files(session, opening.Files)
+    opening.create_immudb(_server(session), files, forget=forget)
+
+
+def is_published(session: Session) -> bool:
+    """Return whether the session's database holds a ledger, by the server's word."""
+    return bool(_load().is_published(_server(session)))
 
 
 def _load() -> Any:  # noqa: ANN401 - a module

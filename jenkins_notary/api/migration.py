@@ -23,7 +23,7 @@ from jenkins_notary.errors import NotFoundError, UsageError
 from jenkins_notary.keys.pem import read_private_file
 from jenkins_notary.keys.signatures import KeyVerifier
 from jenkins_notary.ledger.backup import copy_bodies
-from jenkins_notary.ledger.mirror import Mirror
+from jenkins_notary.ledger.duplicate import duplicate_log
 from jenkins_notary.ledger.seal import OPEN, SEAL, read_seal
 from jenkins_notary.ledger.verify import verify_ledger
 
@@ -122,12 +122,8 @@ def _copy_log(
         with new_file(target.places.log_key) as temporary:
             shutil.copyfile(session.places.log_key, temporary)
     make_store(target)
-    for name in ("origin", "vkey"):
-        value = session.store.get_setting(name)
-        if value is not None and target.store.get_setting(name) != value:
-            target.store.put_setting(name, value)
     if target.store.checkpoint() is None or not target.view().size > view.size:
-        Mirror(target.store, session.signatures).grow(
-            view, session.store, progress=progress
+        duplicate_log(
+            view, session.store, target.store, session.signatures, progress=progress
         )
     target.forget()

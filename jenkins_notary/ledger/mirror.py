@@ -37,11 +37,13 @@ class Mirror:
 
     Attributes:
         store: Where it is kept.
+        erased: Indexes of the records that came without an envelope.
     """
 
     def __init__(self, store: Store, signatures: Verifier) -> None:
         """Go on with a store that holds a copy, or begin one in an empty store."""
         self.store = store
+        self.erased: set[int] = set()
         self._signatures = signatures
 
     @property
@@ -97,6 +99,7 @@ class Mirror:
         if has_erasure:
             finish_erasures(view, self.store, None, self._signatures)
         _check_erased(view, transfer.erased)
+        self.erased.update(transfer.erased)
         for record in view.records(range(first, size)):
             visit(record)
         return view

@@ -38,7 +38,7 @@ from jenkins_notary.ledger.author import describe_signer
 from jenkins_notary.ledger.findings import no_progress
 from jenkins_notary.ledger.rotation import accepted_vkeys
 from jenkins_notary.ledger.sequencer import read_hashes
-from jenkins_notary.ledger.transfer import Transfer
+from jenkins_notary.ledger.transfer import Transfer, find_statement_rows
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.checkpoint import (
     Checkpoint,
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from jenkins_notary.ledger.pins import Pin
     from jenkins_notary.ledger.rotation import MakeVerifier
     from jenkins_notary.ledger.view import LedgerView
-    from jenkins_notary.ports import LogReader, Row, Store
+    from jenkins_notary.ports import LogReader, Store
     from jenkins_notary.tlog.checkpoint import TreeHead
     from jenkins_notary.tlog.note import NoteSigner, NoteVerifier
     from jenkins_notary.trust.actions import Inheritance
@@ -176,7 +176,7 @@ def succeed_log(
         stop = min(start + PAGE, size)
         transfer.add(_read_page(old, old_store, range(start, stop), genesis))
         progress("records", stop, size)
-    transfer.add_rows(_statement_rows(old_store, set(transfer.erased)))
+    transfer.add_rows(find_statement_rows(old_store, set(transfer.erased)))
     checkpoint = Checkpoint(
         signer.name,
         size,
@@ -327,13 +327,6 @@ def _read_page(
         leaf = project_leaf(genesis, envelope, statement, leaves[0][1].at_ms)
         items[0] = format_leaf(leaf), genesis
     return items
-
-
-def _statement_rows(old_store: Store, erased: set[int]) -> list[Row]:
-    """Return the rows that find erased records when they are handed in again."""
-    if not erased:
-        return []
-    return [row for row in old_store.scan_rows("statement") if row.index in erased]
 
 
 def _check_bound(old: LedgerView, bound: Checkpoint) -> None:

@@ -7,98 +7,28 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from jenkins_notary.ledger import mirror
 from jenkins_notary.ledger.transfer import Transfer
-from tests.command import command
 from tests.parts.build import PARTS
-from tests.parts.immudb import HOST, USER, serve_immudb
+from tests.parts.immudb import HOST, USER
+from tests.parts.immudb_site import DATABASE, Site
 from tests.parts.serving import Serving, claim
 from tests.program import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tests.command import Done
 
 pytestmark = pytest.mark.real("immudb")
 
-DATABASE = "payments"
 JOB = "ci.example.com:payments/api/main#42"
-
-
-class Site:
-    """A person with a ledger in immudb, and the server.
-
-    Attributes:
-        environ: The person's environment.
-        home: Where the person's files are.
-        port: Where the server listens.
-        app: A file to notarize.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.home = folder / "home"
-        self.home.mkdir()
-        self.app = folder / "app.jar"
-        self.app.write_bytes(b"app")
-        self.port = 0
-        self._running = ExitStack()
-        self._make_key()
-        kinds = ("DATA", "STATE", "CONFIG", "CACHE")
-        self.environ = {
-            "HOME": str(self.home),
-            "JENKINS_NOTARY_IMMUDB_USER": USER,
-            "JENKINS_NOTARY_IMMUDB_PASSWORD": USER,
-            "JENKINS_NOTARY_IMMUDB_SERVER_KEY": str(folder / "pk.pem"),
-            **{f"XDG_{one}_HOME": str(self.home / one.lower()) for one in kinds},
-        }
-
-    def serve(self, *options: str) -> None:
-        """Run the server, at the port where it was."""
-        (self.folder / "server").mkdir(exist_ok=True)
-        given = ("--signingKey", str(self.folder / "sk.pem"), *options)
-        folder = str(self.folder / "server")
-        context = serve_immudb(folder, *given, port=self.port)
-        self.port = self._running.enter_context(context)
-        self.environ["JENKINS_NOTARY_LEDGER"] = (
-            f"immudb://{HOST}:{self.port}/{DATABASE}"
-        )
-
-    def stop(self) -> None:
-        """Stop the server."""
-        self._running.close()
-
-    def run(self, *argv: str, **changes: str) -> Done:
-        """Run a command line."""
-        return command(*argv, environ={**self.environ, **changes})
-
-    def _make_key(self) -> None:
-        """Make the key that signs the server's states."""
-        key = generate_private_key(SECP256R1())
-        (self.folder / "sk.pem").write_bytes(
-            key.private_bytes(
-                Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
-            )
-        )
-        (self.folder / "pk.pem").write_bytes(
-            key.public_key().public_bytes(
-                Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
-            )
-        )
 
 
 @pytest.fixture
@@ -123,7 +53,6 @@ def test_a_ledger_in_immudb_is_as_any_other(site: Site) -> None:
     assert (status["engine"], status["tree_size"]) == ("immudb", 3)
     assert site.run("ledger", "verify", "--signatures").code == 0
     assert site.run("ledger", "export", str(site.folder / "tiles")).code == 0
-    assert site.run("ledger", "backup", str(site.folder / "backup")).code == 78
 
 
 def test_a_record_is_found_by_an_operator_of_immudb(site: Site) -> None:

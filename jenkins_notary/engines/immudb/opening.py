@@ -12,6 +12,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
+from jenkins_notary.engines.immudb import keys
 from jenkins_notary.engines.immudb.connection import Connection, Server
 from jenkins_notary.engines.immudb.proofs import State
 from jenkins_notary.engines.immudb.sealing import (
@@ -20,7 +21,7 @@ from jenkins_notary.engines.immudb.sealing import (
 )
 from jenkins_notary.engines.immudb.store import ImmudbStore
 from jenkins_notary.engines.immudb.trail import Trail
-from jenkins_notary.errors import IntegrityError, StorageError
+from jenkins_notary.errors import IntegrityError, NotFoundError, StorageError
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.whole_file import replace_file
 
@@ -69,15 +70,37 @@ def open_immudb(
     return ImmudbStore(connection, Trail(connection, keeper, signatures), sealed)
 
 
-def create_immudb(server: Server, files: Files) -> None:
-    """Make a database and the keys of its envelopes, where they are missing."""
+def create_immudb(server: Server, files: Files, *, forget: bool = False) -> None:
+    """Make a database and the keys of its envelopes, where they are missing.
+
+    Args:
+        server: Where it is.
+        files: What lies on this host.
+        forget: Whether what was seen of another database in its place is forgotten
+            where this one holds nothing.
+    """
     connection = Connection(server)
     try:
         connection.create_database()
+        is_empty = forget and not connection.read("CurrentState").txId
     finally:
         connection.close()
+    if is_empty and os.path.exists(files.state):
+        os.unlink(files.state)
     if not os.path.exists(files.envelope_keys):
         create_keys(files.envelope_keys)
+
+
+def is_published(server: Server) -> bool:
+    """Return whether a database holds a ledger; a claim of the server."""
+    connection = Connection(server)
+    try:
+        connection.read("Get", key=keys.CHECKPOINT)
+    except NotFoundError:
+        return False
+    finally:
+        connection.close()
+    return True
 
 
 class StateFile:
