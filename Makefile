@@ -71,8 +71,8 @@ format: setup ## Rewrite the sources as format and rules want them.
 test: setup ## Get the real parts, run every test with coverage, then lint.
 	@$(PYTHON) tests/parts/build.py || echo "Tests of missing parts will be skipped."
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -q --hypothesis-profile=ci \
-		--cov --cov-report= $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q --hypothesis-profile=ci --numprocesses auto \
+		--maxprocesses 4 --dist worksteal --cov --cov-report= $(PYTEST_ARGS)
 	$(BIN)/coverage report --format=total --fail-under=95 > $(VENV)/coverage.log || { \
 		$(BIN)/coverage report --fail-under=95; exit 1; }
 	$(BIN)/coverage report --include='$(PURE)' --fail-under=100 > $(VENV)/coverage.log \
