@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from jenkins_notary.api.holding import find_release, is_held
-from jenkins_notary.api.log_keeping import DIGEST
+from jenkins_notary.api.logs.holding import find_release, is_held
+from jenkins_notary.api.logs.keeping import DIGEST
 from jenkins_notary.errors import (
     IntegrityError,
     NotaryError,

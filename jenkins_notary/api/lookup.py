@@ -4,12 +4,12 @@ A number is not unique: a job that is deleted and made again counts from 1. Reco
 build carry when it started, and where they differ none is chosen. That a job or a
 folder above it was deleted is said with its builds.
 
-Which names there are: :mod:`~jenkins_notary.api.names`.
+Which names there are: :mod:`~jenkins_notary.api.builds.names`.
 """
 
 from __future__ import annotations
 
-from jenkins_notary.api.names import check_subject, find_segments, list_prefixes
+from jenkins_notary.api.builds.names import check_subject, find_segments, list_prefixes
 from jenkins_notary.errors import AmbiguousError, UsageError
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.ledger.rows import below_range, exact_range, name_key, name_range
@@ -26,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from jenkins_notary.api.names import Segment
+    from jenkins_notary.api.builds.names import Segment
     from jenkins_notary.ledger.view import LedgerView
     from jenkins_notary.trust.record import ProvenRecord
     from jenkins_notary.values.statement import Statement

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, BinaryIO, Self
 
-    from jenkins_notary.api.collect import Collected
-    from jenkins_notary.api.coverage import CoverageReport
+    from jenkins_notary.api.builds.collect import Collected
+    from jenkins_notary.api.builds.coverage import CoverageReport
+    from jenkins_notary.api.builds.gathering import Wanted
     from jenkins_notary.api.gate import GateDecision
-    from jenkins_notary.api.gathering import Wanted
-    from jenkins_notary.api.keeper import LedgerKeeper
-    from jenkins_notary.api.log_check import LogCheck
-    from jenkins_notary.api.log_reading import LogExtract
+    from jenkins_notary.api.ledgers.keeper import LedgerKeeper
+    from jenkins_notary.api.logs.check import LogCheck
+    from jenkins_notary.api.logs.reading import LogExtract
     from jenkins_notary.api.results import (
         AssetRecord,
         AssetVerdict,
@@ -110,7 +110,7 @@ class Notary:
     @property
     def ledger(self) -> LedgerKeeper:
         """Return what an administrator or auditor does with the ledger."""
-        from jenkins_notary.api.keeper import LedgerKeeper
+        from jenkins_notary.api.ledgers.keeper import LedgerKeeper
 
         return LedgerKeeper(self._session)
 
@@ -379,7 +379,7 @@ class Notary:
             NotFoundError: Nothing matches.
             AmbiguousError: A job id matches several builds.
         """
-        from jenkins_notary.api.packs import make_pack
+        from jenkins_notary.api.packs.making import make_pack
 
         return make_pack(
             self._session, selection, with_bodies=with_bodies, policy=policy
@@ -395,8 +395,8 @@ class Notary:
             NotFoundError: Nothing matches.
             AmbiguousError: A job id matches several builds.
         """
-        from jenkins_notary.api.pack_selection import select_records
-        from jenkins_notary.api.reports import make_report
+        from jenkins_notary.api.packs.reports import make_report
+        from jenkins_notary.api.packs.selection import select_records
 
         view = self._session.followed_view()
         selected = select_records(view, selection, sees=lambda _: True)
@@ -455,7 +455,7 @@ class Notary:
                 text is not kept).
         """
         from jenkins_notary.api.inputs import open_input
-        from jenkins_notary.api.logs import put_log
+        from jenkins_notary.api.logs.recording import put_log
 
         with open_input(self._session, path) as stream:
             return put_log(
@@ -482,7 +482,7 @@ class Notary:
             PermissionDeniedError: The key is neither an administrator's nor that of
                 the log's signer.
         """
-        from jenkins_notary.api.holding import release_log
+        from jenkins_notary.api.logs.holding import release_log
 
         return release_log(
             self._session, job, reason=reason, stage=stage, started=started
@@ -508,7 +508,7 @@ class Notary:
             NotFoundError: The build has no notarized log, or no such stage in it.
             AmbiguousError: The job id matches several builds.
         """
-        from jenkins_notary.api.log_reading import find_extract
+        from jenkins_notary.api.logs.reading import find_extract
 
         return find_extract(
             self._session, job, stage=stage, started=started, as_of=as_of
@@ -534,7 +534,7 @@ class Notary:
             PermissionDeniedError: The log is held back.
             IntegrityError: The body is not the one that was signed.
         """
-        from jenkins_notary.api.log_reading import read_lines, read_log
+        from jenkins_notary.api.logs.reading import read_lines, read_log
 
         found = job
         if isinstance(found, str):
@@ -561,7 +561,7 @@ class Notary:
             grep: Text that stands in the line.
             lines: (first, last) line number, from 1, both included.
         """
-        from jenkins_notary.api.log_reading import read_lines
+        from jenkins_notary.api.logs.reading import read_lines
 
         found = job
         if isinstance(found, str):
@@ -580,7 +580,7 @@ class Notary:
             UnavailableError: Jenkins does not answer.
             ConfigurationError: No such controller is configured.
         """
-        from jenkins_notary.api.log_check import check_log
+        from jenkins_notary.api.logs.check import check_log
         from jenkins_notary.values.jobid import parse_job_id
 
         if jenkins is None:
@@ -601,7 +601,7 @@ class Notary:
             UsageError: Neither lines nor a stage, or too many lines.
             NotFoundError: The log has not as many lines.
         """
-        from jenkins_notary.api.log_excerpts import make_proof
+        from jenkins_notary.api.logs.excerpts import make_proof
 
         return make_proof(self._session, log, lines)
 
@@ -612,7 +612,7 @@ class Notary:
             IntegrityError: A checkpoint that the ledger's key has signed contradicts
                 the ledger.
         """
-        from jenkins_notary.api.log_reading import read_checkpoints
+        from jenkins_notary.api.logs.reading import read_checkpoints
 
         return read_checkpoints(self._session, log.log)
 
@@ -634,7 +634,7 @@ class Notary:
         Raises:
             NotaryError: Jenkins does not answer at all, or the ledger is at fault.
         """
-        from jenkins_notary.api.gathering import gather
+        from jenkins_notary.api.builds.gathering import gather
 
         yield from gather(self._session, wanted)
 
@@ -659,8 +659,8 @@ class Notary:
             NotaryError: Jenkins does not answer, or the ledger is at fault. What is
                 missing is in the report: ``CoverageReport.all_faults``.
         """
-        from jenkins_notary.api.coverage import Period, report_coverage
-        from jenkins_notary.api.sweep import parse_time_of
+        from jenkins_notary.api.builds.coverage import Period, report_coverage
+        from jenkins_notary.api.builds.sweep import parse_time_of
 
         period = Period(
             None if since is None else parse_time_of("--since", since),
@@ -681,7 +681,7 @@ class Notary:
         Raises:
             PermissionDeniedError: The key is no administrator's.
         """
-        from jenkins_notary.api.exemptions import record_exemption
+        from jenkins_notary.api.builds.exemptions import record_exemption
 
         return record_exemption(
             self._session, name, owner=owner, reason=reason, expires=expires
@@ -709,8 +709,8 @@ class Notary:
         Raises:
             NotaryError: What waits cannot be recorded for now, and stays.
         """
-        from jenkins_notary.api.collect import Choice
-        from jenkins_notary.api.outbox import drain
+        from jenkins_notary.api.builds.collect import Choice
+        from jenkins_notary.api.builds.outbox import drain
 
         choice = Choice(secrets=secrets, seconds=event_timeout_s)
         yield from drain(self._session, path, choice, limit=limit)
@@ -759,7 +759,7 @@ class Notary:
     def _create_if_missing(self, *, ephemeral_ok: bool) -> None:
         """Make the ledger if there is none."""
         if not self._session.has_ledger():
-            from jenkins_notary.api.creation import create_ledger
+            from jenkins_notary.api.ledgers.creation import create_ledger
 
             create_ledger(self._session, ephemeral_ok=ephemeral_ok)
 

@@ -197,7 +197,7 @@ class Session:
         from functools import partial
 
         if self.places.engine == "immudb":
-            from jenkins_notary.api.immudb import make_opener
+            from jenkins_notary.api.ledgers.immudb import make_opener
 
             return make_opener(self)
         return partial(SqliteStore.open, self.places.ledger)
@@ -357,7 +357,7 @@ class Session:
     def finish_rotation(self) -> None:
         """Finish a rotation of the ledger's key that was recorded and interrupted."""
         if os.path.exists(self.waiting_key):
-            from jenkins_notary.api.rotation import finish_rotation
+            from jenkins_notary.api.ledgers.rotation import finish_rotation
 
             with FileLock(self.lock_path):
                 if os.path.exists(self.waiting_key):

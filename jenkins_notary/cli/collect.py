@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
-    from jenkins_notary.api.collect import Collected
+    from jenkins_notary.api.builds.collect import Collected
     from jenkins_notary.cli.context import Context
     from jenkins_notary.cli.options import Parser
     from jenkins_notary.errors import NotaryError
@@ -56,8 +56,8 @@ def declare(parser: Parser) -> None:
 
 def run(context: Context) -> int:
     """Collect builds; print a line each as they come."""
-    from jenkins_notary.api.collect import Choice
-    from jenkins_notary.api.gathering import DEFAULT_INTERVAL_S, Wanted
+    from jenkins_notary.api.builds.collect import Choice
+    from jenkins_notary.api.builds.gathering import DEFAULT_INTERVAL_S, Wanted
 
     outbox = context.text("outbox")
     if outbox is not None:
@@ -88,7 +88,7 @@ def run_outbox(context: Context, path: str) -> int:
     """
     if context.words("JOB_ID") or context.text("collect-job") is not None:
         raise UsageError("--outbox", expected="no JOB_ID and no --job", got="one")
-    from jenkins_notary.api.outbox import MAX_EVENTS
+    from jenkins_notary.api.builds.outbox import MAX_EVENTS
 
     receipts: dict[str, str] = {}
     with context.notary() as notary:

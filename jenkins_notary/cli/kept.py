@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jenkins_notary.api.keeper import LedgerKeeper
+    from jenkins_notary.api.ledgers.keeper import LedgerKeeper
     from jenkins_notary.api.notary import Notary
     from jenkins_notary.cli.context import Context
     from jenkins_notary.remote.notary import RemoteNotary

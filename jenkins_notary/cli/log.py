@@ -19,8 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from jenkins_notary.api.log_check import LogCheck
-    from jenkins_notary.api.log_reading import LogExtract
+    from jenkins_notary.api.logs.check import LogCheck
+    from jenkins_notary.api.logs.reading import LogExtract
     from jenkins_notary.cli.context import Context
     from jenkins_notary.cli.options import Parser
     from jenkins_notary.evidence.checkpoint_lines import CheckpointLines

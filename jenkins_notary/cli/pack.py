@@ -133,7 +133,7 @@ def _write(context: Context, selection: Selection, file: BinaryIO) -> None:
 
 def run_verify(context: Context) -> int:
     """Check a pack with no ledger at hand."""
-    from jenkins_notary.api.packs import verify_pack
+    from jenkins_notary.api.packs.making import verify_pack
 
     with open_file(context.word("FILE"), "pack") as file:
         check = verify_pack(

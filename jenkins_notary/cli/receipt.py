@@ -67,7 +67,7 @@ def run(context: Context) -> int:
 
 def _verify_excerpt(context: Context, path: str) -> int:
     """Print the lines that a file proves."""
-    from jenkins_notary.api.log_excerpts import MAX_PROOF_BYTES, verify_proof
+    from jenkins_notary.api.logs.excerpts import MAX_PROOF_BYTES, verify_proof
 
     data = read_file(path, "excerpt", limit=MAX_PROOF_BYTES)
     proven = verify_proof(data, vkey=context.required("log"))

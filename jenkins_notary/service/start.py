@@ -182,7 +182,7 @@ def prepare(
     session = Session(ledger, choices, environ)
     try:
         if not session.has_ledger():
-            from jenkins_notary.api.creation import create_ledger
+            from jenkins_notary.api.ledgers.creation import create_ledger
 
             create_ledger(session, ephemeral_ok=ephemeral_ok)
         session.check_can_write()

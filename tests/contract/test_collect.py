@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jenkins_notary.api.collect import Choice, Collected, Collector
-from jenkins_notary.api.sweep import Sweep
+from jenkins_notary.api.builds.collect import Choice, Collected, Collector
+from jenkins_notary.api.builds.sweep import Sweep
 from jenkins_notary.values.statement import EXTENSION
 from tests.contract.jenkins_worlds import FILES
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jenkins_notary.api.collect import Collector
-from jenkins_notary.api.corroborate import Corroborator
-from jenkins_notary.api.coverage import Coverage, Period
+from jenkins_notary.api.builds.collect import Collector
+from jenkins_notary.api.builds.corroborate import Corroborator
+from jenkins_notary.api.builds.coverage import Coverage, Period
 from jenkins_notary.api.notary import Notary
 from jenkins_notary.values.jobid import parse_job_id
 from tests.contract.jenkins_worlds import FILES
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from jenkins_notary.api.coverage import CoverageReport
+    from jenkins_notary.api.builds.coverage import CoverageReport
     from jenkins_notary.jenkins.client import JenkinsClient
     from tests.contract.jenkins_worlds import World
 

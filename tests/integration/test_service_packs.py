@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from jenkins_notary.api.packs import PackCheck, verify_pack
+from jenkins_notary.api.packs.making import PackCheck, verify_pack
 from jenkins_notary.api.session import Choices
 from jenkins_notary.standalone import verify
 from tests.command import command

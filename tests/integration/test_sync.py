@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jenkins_notary.api import sync as syncing
+from jenkins_notary.api.ledgers import sync as syncing
 from jenkins_notary.api.notary import Notary
 from jenkins_notary.errors import (
     IntegrityError,

@@ -22,15 +22,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jenkins_notary import Notary, config, errors
 from jenkins_notary.agent.build import TARGET
 from jenkins_notary.api import results
-from jenkins_notary.api.collect import Collected
-from jenkins_notary.api.copies import BackupResult
+from jenkins_notary.api.builds.collect import Collected
 from jenkins_notary.api.gate import GateDecision
-from jenkins_notary.api.keeper import LedgerKeeper
-from jenkins_notary.api.log_check import LogCheck
-from jenkins_notary.api.log_excerpts import verify_proof
-from jenkins_notary.api.log_reading import LogExtract
-from jenkins_notary.api.logs import FoundLog
-from jenkins_notary.api.packs import PackCheck
+from jenkins_notary.api.ledgers.copies import BackupResult
+from jenkins_notary.api.ledgers.keeper import LedgerKeeper
+from jenkins_notary.api.logs.check import LogCheck
+from jenkins_notary.api.logs.excerpts import verify_proof
+from jenkins_notary.api.logs.reading import LogExtract
+from jenkins_notary.api.logs.recording import FoundLog
+from jenkins_notary.api.packs.making import PackCheck
 from jenkins_notary.api.receipts import ReceiptView, verify_receipt
 from jenkins_notary.api.signers import Signers
 from jenkins_notary.assets.asset import KINDS

@@ -15,7 +15,7 @@ from jenkins_notary.api.authenticate import authenticate_assets
 from jenkins_notary.api.claims import author_of
 from jenkins_notary.api.evidence import search_records, show_record
 from jenkins_notary.api.gate import gate_assets
-from jenkins_notary.api.maintenance import describe_ledger
+from jenkins_notary.api.ledgers.maintenance import describe_ledger
 from jenkins_notary.assets.claims import parse_claim
 from jenkins_notary.errors import NotFoundError, UsageError
 from jenkins_notary.evidence.build_view import describe_build

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import chain
 
 from jenkins_notary.api.bodies import body_of
-from jenkins_notary.api.jobs import list_jobs
-from jenkins_notary.api.log_reading import find_extract, read_lines, read_log
+from jenkins_notary.api.builds.jobs import list_jobs
+from jenkins_notary.api.logs.reading import find_extract, read_lines, read_log
 from jenkins_notary.errors import NotFoundError, UsageError
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.service.answers.handlers import see, within
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    from jenkins_notary.api.log_reading import LogExtract
+    from jenkins_notary.api.logs.reading import LogExtract
     from jenkins_notary.service.answers.handlers import Call
 
 MAX_JOBS = 1000

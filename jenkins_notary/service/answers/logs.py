@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from jenkins_notary.api.bodies import check_readable
 from jenkins_notary.api.evidence import show_record
-from jenkins_notary.api.log_reading import find_extract
+from jenkins_notary.api.logs.reading import find_extract
 from jenkins_notary.errors import NotFoundError, UsageError
 from jenkins_notary.service.answers.handlers import within
 from jenkins_notary.service.http.asks import required_text, text_of

@@ -6,7 +6,7 @@ status; a fault behind that cuts the answer short, which every verifier notices.
 
 from __future__ import annotations
 
-from jenkins_notary.api.packs import make_pack
+from jenkins_notary.api.packs.making import make_pack
 from jenkins_notary.errors import PermissionDeniedError
 from jenkins_notary.evidence.pack_head import (
     BUILD,

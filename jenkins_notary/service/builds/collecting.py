@@ -11,9 +11,14 @@ import threading
 import time
 from contextlib import contextmanager
 
-from jenkins_notary.api.collect import Choice
-from jenkins_notary.api.gathering import Wanted, gather
-from jenkins_notary.api.outbox import Drainer, LostError, last_recorded, tell_lost
+from jenkins_notary.api.builds.collect import Choice
+from jenkins_notary.api.builds.gathering import Wanted, gather
+from jenkins_notary.api.builds.outbox import (
+    Drainer,
+    LostError,
+    last_recorded,
+    tell_lost,
+)
 from jenkins_notary.errors import (
     FaultsError,
     IntegrityError,

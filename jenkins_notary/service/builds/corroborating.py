@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 
-from jenkins_notary.api.corroborate import Corroborator
+from jenkins_notary.api.builds.corroborate import Corroborator
 from jenkins_notary.errors import (
     NotaryError,
     PermissionDeniedError,

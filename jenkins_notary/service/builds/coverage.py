@@ -17,9 +17,9 @@ from __future__ import annotations
 import time
 from functools import partial
 
-from jenkins_notary.api.coverage import Coverage, Period
-from jenkins_notary.api.exemptions import list_exemptions
-from jenkins_notary.api.gathering import parse_pattern
+from jenkins_notary.api.builds.coverage import Coverage, Period
+from jenkins_notary.api.builds.exemptions import list_exemptions
+from jenkins_notary.api.builds.gathering import parse_pattern
 from jenkins_notary.errors import UsageError
 from jenkins_notary.evidence.coverage import STATES, sum_coverage, sum_folders
 from jenkins_notary.ledger.author import format_time

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from jenkins_notary.api.builds.jobs import list_builds
 from jenkins_notary.api.evidence import search_records, show_record
-from jenkins_notary.api.jobs import list_builds
 from jenkins_notary.api.lookup import Wanted, time_of
 from jenkins_notary.errors import AmbiguousError, NotaryError, NotFoundError
 from jenkins_notary.evidence.build_view import (

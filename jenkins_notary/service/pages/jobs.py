@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from jenkins_notary.api.builds.jobs import list_builds, list_jobs
 from jenkins_notary.api.evidence import show_record
-from jenkins_notary.api.jobs import list_builds, list_jobs
 from jenkins_notary.errors import NotFoundError
 from jenkins_notary.evidence.build_view import facts_of, object_of
 from jenkins_notary.pages.records import describe_record

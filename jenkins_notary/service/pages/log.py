@@ -6,7 +6,7 @@ from collections import deque
 from itertools import islice
 
 from jenkins_notary.api.bodies import body_of, check_readable
-from jenkins_notary.api.log_reading import list_stages, read_lines
+from jenkins_notary.api.logs.reading import list_stages, read_lines
 from jenkins_notary.errors import NotFoundError, PermissionDeniedError
 from jenkins_notary.pages.text import MAX_TEXT
 from jenkins_notary.service.answers.listings import find_readable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from jenkins_notary.api.log_reading import LogExtract
+    from jenkins_notary.api.logs.reading import LogExtract
     from jenkins_notary.service.answers.handlers import Call
     from jenkins_notary.serving.replies import Reply
 

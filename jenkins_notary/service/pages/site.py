@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from jenkins_notary.api.authenticate import authenticate_assets
 from jenkins_notary.api.evidence import search_records, show_record
-from jenkins_notary.api.maintenance import describe_ledger
+from jenkins_notary.api.ledgers.maintenance import describe_ledger
 from jenkins_notary.api.signers import list_signers
 from jenkins_notary.assets.asset import Asset, Subject
 from jenkins_notary.errors import IntegrityError, NotFoundError, UsageError

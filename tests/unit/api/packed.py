@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jenkins_notary.api.packs import PackCheck, verify_pack
+from jenkins_notary.api.packs.making import PackCheck, verify_pack
 from jenkins_notary.api.session import Choices
 from jenkins_notary.errors import IntegrityError, NotaryError
 from jenkins_notary.evidence.pack_archive import (

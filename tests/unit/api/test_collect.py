@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jenkins_notary.api.collect import Choice, Collected, Collector
+from jenkins_notary.api.builds.collect import Choice, Collected, Collector
 from jenkins_notary.errors import (
     NotaryError,
     NotFoundError,
@@ -314,7 +314,7 @@ def test_a_disk_that_fails_is_no_fault_of_jenkins(
         raise NotFoundError("body store", got="no such folder")
 
     jenkins.add(JOB, 7, log=LOG)
-    monkeypatch.setattr("jenkins_notary.api.reading.keep_log", fail)
+    monkeypatch.setattr("jenkins_notary.api.builds.reading.keep_log", fail)
 
     with pytest.raises(NotFoundError, match="body store"):
         collect()
@@ -330,7 +330,7 @@ def test_a_full_disk_ends_the_collection(
         raise StorageError("body store", got="no space left")
 
     jenkins.add(JOB, 7, log=LOG)
-    monkeypatch.setattr("jenkins_notary.api.reading.keep_log", fail)
+    monkeypatch.setattr("jenkins_notary.api.builds.reading.keep_log", fail)
 
     with pytest.raises(StorageError):
         collect()

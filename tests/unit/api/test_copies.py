@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jenkins_notary.api import copies, rotation
+from jenkins_notary.api.ledgers import copies, rotation
 from jenkins_notary.engines.sqlite import SqliteStore
 from jenkins_notary.errors import (
     ConfigurationError,

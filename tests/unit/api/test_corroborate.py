@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jenkins_notary.api.builds.collect import Choice, Collector
+from jenkins_notary.api.builds.corroborate import Corroborator
 from jenkins_notary.api.claims import record_claim
-from jenkins_notary.api.collect import Choice, Collector
-from jenkins_notary.api.corroborate import Corroborator
 from jenkins_notary.assets.claims import parse_claim
 from jenkins_notary.errors import (
     NotFoundError,
@@ -412,7 +412,7 @@ def test_a_flood_of_claims_is_cut_and_told(
     jenkins: MemoryJenkins,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("jenkins_notary.api.corroborate.MAX_RECORDS", 2)
+    monkeypatch.setattr("jenkins_notary.api.builds.corroborate.MAX_RECORDS", 2)
     first = [claim(admin), claim(admin)]
     claim(admin)
 
@@ -426,7 +426,7 @@ def test_many_claims_are_compared_in_several_records(
     jenkins: MemoryJenkins,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("jenkins_notary.api.corroborate.MAX_CLAIMS", 2)
+    monkeypatch.setattr("jenkins_notary.api.builds.corroborate.MAX_CLAIMS", 2)
     for _ in range(3):
         claim(admin)
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jenkins_notary.api.collect import Choice, Collector
-from jenkins_notary.api.coverage import Coverage, Period
-from jenkins_notary.api.exemptions import list_exemptions, record_exemption
+from jenkins_notary.api.builds.collect import Choice, Collector
+from jenkins_notary.api.builds.coverage import Coverage, Period
+from jenkins_notary.api.builds.exemptions import list_exemptions, record_exemption
 from jenkins_notary.errors import (
     PermissionDeniedError,
     UnavailableError,

@@ -10,7 +10,7 @@ import pytest
 
 from jenkins_notary.api.bodies import find_body
 from jenkins_notary.api.inputs import open_file
-from jenkins_notary.api.logs import find_log
+from jenkins_notary.api.logs.recording import find_log
 from jenkins_notary.api.receipts import verify_receipt
 from jenkins_notary.assets.facts import guess_mime
 from jenkins_notary.errors import (

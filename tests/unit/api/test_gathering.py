@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jenkins_notary.api.gathering import Wanted, gather, parse_pattern
+from jenkins_notary.api.builds.gathering import Wanted, gather, parse_pattern
 from jenkins_notary.errors import UnavailableError, UsageError
 from jenkins_notary.jenkins.memory import MemoryJenkins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from jenkins_notary.api.collect import Collected
+    from jenkins_notary.api.builds.collect import Collected
     from jenkins_notary.api.notary import Notary
     from tests.unit.api.people import Person
 

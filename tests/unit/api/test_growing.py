@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jenkins_notary.api.collect import Choice, Collected, Collector
+from jenkins_notary.api.builds.collect import Choice, Collected, Collector
 from jenkins_notary.errors import UnavailableError
 from jenkins_notary.evidence.bodies import read_body
 from jenkins_notary.evidence.growing_log import LogTree, parse_part
@@ -208,7 +208,7 @@ def test_no_more_running_builds_are_remembered_than_fit(
     follower: Collector,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("jenkins_notary.api.growing.MAX_FOLLOWED", 1)
+    monkeypatch.setattr("jenkins_notary.api.builds.growing.MAX_FOLLOWED", 1)
     other = jenkins.add(JOB, 8, log=b"one\n", building=True)
     for number in (7, 8):
         follower.collect(JOB, number)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jenkins_notary.api.bodies import body_of
-from jenkins_notary.api.holding import RELEASE, find_release
-from jenkins_notary.api.logs import find_log
+from jenkins_notary.api.logs.holding import RELEASE, find_release
+from jenkins_notary.api.logs.recording import find_log
 from jenkins_notary.errors import (
     IntegrityError,
     NotFoundError,

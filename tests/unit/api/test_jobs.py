@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jenkins_notary.api import jobs
-from jenkins_notary.api.jobs import list_builds, list_jobs
+from jenkins_notary.api.builds import jobs
+from jenkins_notary.api.builds.jobs import list_builds, list_jobs
 from jenkins_notary.engines.memory import MemoryStore
 from jenkins_notary.errors import IntegrityError, UsageError
 from jenkins_notary.ledger.rows import name_key

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jenkins_notary.api.log_keeping import keep_log
+from jenkins_notary.api.logs.keeping import keep_log
 from jenkins_notary.errors import NotFoundError, UnavailableError, UsageError
 from jenkins_notary.evidence.lifecycle import name_subjects
 from jenkins_notary.ledger.author import format_time
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
-    from jenkins_notary.api.log_check import LogCheck
+    from jenkins_notary.api.logs.check import LogCheck
     from jenkins_notary.api.notary import Notary
 
 STARTED = 1767323045006

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from jenkins_notary.api.log_keeping import KeptLog, keep_log
+from jenkins_notary.api.logs.keeping import KeptLog, keep_log
 from jenkins_notary.errors import UsageError
 from jenkins_notary.evidence.bodies import read_body
 from jenkins_notary.values.body import CHUNK_SIZE, parse_body

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jenkins_notary.api.log_excerpts import verify_proof
-from jenkins_notary.api.log_keeping import keep_log
+from jenkins_notary.api.logs.excerpts import verify_proof
+from jenkins_notary.api.logs.keeping import keep_log
 from jenkins_notary.errors import (
     IntegrityError,
     NotaryError,

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jenkins_notary.api.names import MAX_HOPS, names_of
+from jenkins_notary.api.builds.names import MAX_HOPS, names_of
 from jenkins_notary.errors import AmbiguousError, IntegrityError, NotFoundError
 from jenkins_notary.evidence.lifecycle import name_subjects
 from jenkins_notary.ledger.author import format_time

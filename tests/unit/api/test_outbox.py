@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jenkins_notary.api.build_claims import IDENTITY
-from jenkins_notary.api.collect import Choice, Collected, Collector
-from jenkins_notary.api.outbox import MAX_WAIT_MS, drain
+from jenkins_notary.api.builds.claims import IDENTITY
+from jenkins_notary.api.builds.collect import Choice, Collected, Collector
+from jenkins_notary.api.builds.outbox import MAX_WAIT_MS, drain
 from jenkins_notary.errors import (
     IntegrityError,
     NotFoundError,
@@ -249,7 +249,7 @@ def test_a_build_recorded_by_facts_is_read_when_access_comes(
     jenkins: MemoryJenkins,
     run: Callable[..., list[Collected]],
 ) -> None:
-    from jenkins_notary.api.collect import Collector
+    from jenkins_notary.api.builds.collect import Collector
 
     hook.finalize()
     run()

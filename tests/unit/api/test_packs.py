@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jenkins_notary.api.packs import make_pack, verify_pack
+from jenkins_notary.api.packs.making import make_pack, verify_pack
 from jenkins_notary.api.session import Choices
 from jenkins_notary.errors import (
     AmbiguousError,

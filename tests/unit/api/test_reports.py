@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jenkins_notary.api import reports
+from jenkins_notary.api.packs import reports
 from jenkins_notary.evidence.pack_head import BUILD, PERIOD, Selection
 from jenkins_notary.pages.reports import mark, render_html, render_markdown
 from tests.unit.api.people import JOB, digest, foreign

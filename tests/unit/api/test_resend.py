@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jenkins_notary.api.ledgers.resend import MAX_LEFT
 from jenkins_notary.api.notary import Notary
-from jenkins_notary.api.resend import MAX_LEFT
 from jenkins_notary.errors import NotFoundError, UsageError
 from jenkins_notary.keys.pem import format_public_pem, generate_signer
 from tests.command import command

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jenkins_notary.api import creation as creation_module
+from jenkins_notary.api.ledgers import creation as creation_module
 from jenkins_notary.engines.sqlite import SqliteStore
 from jenkins_notary.errors import (
     ConfigurationError,

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jenkins_notary.api.collect import Choice, Collector
-from jenkins_notary.api.sweep import Sweep, parse_since
+from jenkins_notary.api.builds.collect import Choice, Collector
+from jenkins_notary.api.builds.sweep import Sweep, parse_since
 from jenkins_notary.errors import (
     NotFoundError,
     PermissionDeniedError,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jenkins_notary.api.corroborate import Corroborated
+from jenkins_notary.api.builds.corroborate import Corroborated
 from jenkins_notary.api.notary import Notary
 from jenkins_notary.api.session import Choices, JenkinsChoices
 from jenkins_notary.errors import IntegrityError, UnavailableError

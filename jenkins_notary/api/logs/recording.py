@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from jenkins_notary.api.attachments import record_body
 from jenkins_notary.api.evidence import find_records
-from jenkins_notary.api.log_keeping import (
+from jenkins_notary.api.logs.keeping import (
     DEFAULT_POLICY,
     DIGEST,
     HELD,

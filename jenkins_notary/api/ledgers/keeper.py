@@ -8,11 +8,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jenkins_notary.api.copies import BackupResult
-    from jenkins_notary.api.resend import Resent
+    from jenkins_notary.api.ledgers.copies import BackupResult
+    from jenkins_notary.api.ledgers.resend import Resent
+    from jenkins_notary.api.ledgers.sync import Source, Synced
     from jenkins_notary.api.results import LedgerStatus
     from jenkins_notary.api.session import Session
-    from jenkins_notary.api.sync import Source, Synced
     from jenkins_notary.ledger.audit import AuditResult
     from jenkins_notary.ledger.erase import ErasureResult
     from jenkins_notary.ledger.export import ExportResult
@@ -51,7 +51,7 @@ class LedgerKeeper:
                 got=f"{threshold} of {1 + len(self._session.choices.co_keys)}",
                 advice="name further administrators with --co-key",
             )
-        from jenkins_notary.api.creation import create_ledger
+        from jenkins_notary.api.ledgers.creation import create_ledger
 
         made = not self._session.has_ledger() and create_ledger(
             self._session,
@@ -70,7 +70,7 @@ class LedgerKeeper:
 
     def status(self) -> LedgerStatus:
         """Return where the ledger stands, checked against the pin."""
-        from jenkins_notary.api.maintenance import describe_ledger
+        from jenkins_notary.api.ledgers.maintenance import describe_ledger
 
         return describe_ledger(self._session)
 
@@ -87,7 +87,7 @@ class LedgerKeeper:
         Raises:
             IntegrityError: The ledger is whole in itself, but not the one seen before.
         """
-        from jenkins_notary.api.maintenance import verify_whole
+        from jenkins_notary.api.ledgers.maintenance import verify_whole
 
         return verify_whole(
             self._session,
@@ -106,7 +106,7 @@ class LedgerKeeper:
         Raises:
             IntegrityError: The log was forked, rolled back or altered.
         """
-        from jenkins_notary.api.maintenance import audit
+        from jenkins_notary.api.ledgers.maintenance import audit
 
         return audit(
             self._session, state_file, full=full, progress=self._session.report
@@ -114,7 +114,7 @@ class LedgerKeeper:
 
     def export(self, folder: str) -> ExportResult:
         """Write the ledger as static C2SP tiles, into a new or an earlier export."""
-        from jenkins_notary.api.maintenance import export
+        from jenkins_notary.api.ledgers.maintenance import export
 
         return export(self._session, folder, progress=self._session.report)
 
@@ -132,7 +132,7 @@ class LedgerKeeper:
             containing: A text; every record that holds it is meant too.
             reason: Why; it stays, so it must not hold what is erased.
         """
-        from jenkins_notary.api.erasure import erase_records
+        from jenkins_notary.api.ledgers.erasure import erase_records
 
         return erase_records(
             self._session,
@@ -145,7 +145,7 @@ class LedgerKeeper:
 
     def resume_erasures(self) -> ErasureResult:
         """Finish erasures that were recorded and then interrupted."""
-        from jenkins_notary.api.erasure import resume_erasures
+        from jenkins_notary.api.ledgers.erasure import resume_erasures
 
         return resume_erasures(self._session, progress=self._session.report)
 
@@ -158,7 +158,7 @@ class LedgerKeeper:
             before: RFC 3339 commit time.
             labels: Only bodies under these labels; None for all.
         """
-        from jenkins_notary.api.erasure import prune
+        from jenkins_notary.api.ledgers.erasure import prune
 
         return prune(
             self._session,
@@ -175,7 +175,7 @@ class LedgerKeeper:
             folder: A new or an empty one.
             with_key: Copy the ledger's own key too.
         """
-        from jenkins_notary.api.copies import backup
+        from jenkins_notary.api.ledgers.copies import backup
 
         return backup(
             self._session, folder, with_key=with_key, progress=self._session.report
@@ -191,7 +191,7 @@ class LedgerKeeper:
         Raises:
             IntegrityError: The backup was altered, or is older than what was seen.
         """
-        from jenkins_notary.api.copies import restore
+        from jenkins_notary.api.ledgers.copies import restore
 
         restore(
             self._session,
@@ -208,7 +208,7 @@ class LedgerKeeper:
             sources: Ledger files, such as an auditor's copy, and folders with
                 ``*.dsse.json`` anywhere below.
         """
-        from jenkins_notary.api.resend import resend
+        from jenkins_notary.api.ledgers.resend import resend
 
         return resend(self._session, sources)
 
@@ -222,7 +222,7 @@ class LedgerKeeper:
             origin: Its name; None for one made of the host's name.
             published: Receipts and checkpoints that went out, beside the pin.
         """
-        from jenkins_notary.api.copies import succeed
+        from jenkins_notary.api.ledgers.copies import succeed
 
         succeed(
             self._session,
@@ -242,7 +242,7 @@ class LedgerKeeper:
         Args:
             url: Where it goes.
         """
-        from jenkins_notary.api.migration import migrate
+        from jenkins_notary.api.ledgers.migration import migrate
 
         target = migrate(
             self._session,
@@ -266,7 +266,7 @@ class LedgerKeeper:
             log: The verifier key that must have signed it, for a path or URL.
             rate: Bytes a second that may be read; None for no limit.
         """
-        from jenkins_notary.api.sync import SessionSource, sync
+        from jenkins_notary.api.ledgers.sync import SessionSource, sync
 
         if not isinstance(source, str):
             return sync(self._session, source, rate=rate)
@@ -278,12 +278,12 @@ class LedgerKeeper:
 
     def rotate_key(self) -> None:
         """Give the ledger a new key of its own; readers with a pin follow."""
-        from jenkins_notary.api.rotation import rotate_key
+        from jenkins_notary.api.ledgers.rotation import rotate_key
 
         rotate_key(self._session, co_signers=self._session.co_signers())
 
     def upgrade(self) -> list[str]:
         """Bring the ledger's storage to this version; return what was done."""
-        from jenkins_notary.api.copies import upgrade
+        from jenkins_notary.api.ledgers.copies import upgrade
 
         return upgrade(self._session)

@@ -15,10 +15,10 @@ from contextlib import ExitStack
 from itertools import chain
 
 from jenkins_notary.api.bodies import body_of, check_readable
+from jenkins_notary.api.builds.names import names_of
 from jenkins_notary.api.evidence import find_records
-from jenkins_notary.api.log_keeping import DIGEST
-from jenkins_notary.api.logs import CONSOLE_TEXT, GROWING, MAX_RECORDS
-from jenkins_notary.api.names import names_of
+from jenkins_notary.api.logs.keeping import DIGEST
+from jenkins_notary.api.logs.recording import CONSOLE_TEXT, GROWING, MAX_RECORDS
 from jenkins_notary.errors import NotFoundError, PermissionDeniedError, UsageError
 from jenkins_notary.evidence.bodies import read_body
 from jenkins_notary.evidence.comparison import Comparison, compare_logs
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any, BinaryIO
 
-    from jenkins_notary.api.logs import FoundLog
+    from jenkins_notary.api.logs.recording import FoundLog
     from jenkins_notary.api.session import Session
     from jenkins_notary.ports import Jenkins
 

@@ -21,17 +21,17 @@ Cost: one request each for steps 1, 2 and 5, one an artifact, up to two for step
 
 from __future__ import annotations
 
-from jenkins_notary.api.build_records import (
+from jenkins_notary.api.builds.corroborate import corroborate_quietly
+from jenkins_notary.api.builds.growing import GrowingLogs, find_chain
+from jenkins_notary.api.builds.reading import FOREIGN, Reading
+from jenkins_notary.api.builds.records import (
     BuildWriter,
     describe_log,
     describe_tests,
     find_whole,
 )
-from jenkins_notary.api.corroborate import corroborate_quietly
 from jenkins_notary.api.evidence import show_record
-from jenkins_notary.api.growing import GrowingLogs, find_chain
-from jenkins_notary.api.log_keeping import DEFAULT_POLICY
-from jenkins_notary.api.reading import FOREIGN, Reading
+from jenkins_notary.api.logs.keeping import DEFAULT_POLICY
 from jenkins_notary.errors import (
     NotaryError,
     NotFoundError,

@@ -15,8 +15,8 @@ in the ledger one proof and envelope for each build, once a program.
 
 from __future__ import annotations
 
-from jenkins_notary.api.build_records import build_of, is_whole
-from jenkins_notary.api.names import find_present
+from jenkins_notary.api.builds.names import find_present
+from jenkins_notary.api.builds.records import build_of, is_whole
 from jenkins_notary.errors import (
     FaultsError,
     PermissionDeniedError,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    from jenkins_notary.api.collect import Collected, Collector
+    from jenkins_notary.api.builds.collect import Collected, Collector
     from jenkins_notary.api.session import Session
     from jenkins_notary.errors import NotaryError
     from jenkins_notary.ledger.view import LedgerView

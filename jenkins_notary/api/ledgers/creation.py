@@ -112,7 +112,7 @@ def make_store(session: Session, *, forget: bool = False) -> None:
         forget: Whether a database that holds nothing may stand where another was seen.
     """
     if session.places.engine == "immudb":
-        from jenkins_notary.api.immudb import create_database
+        from jenkins_notary.api.ledgers.immudb import create_database
 
         create_database(session, forget=forget)
     elif not os.path.exists(session.places.ledger):

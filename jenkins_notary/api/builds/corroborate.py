@@ -11,9 +11,9 @@ them; in the ledger a proof for each record of the job id.
 
 from __future__ import annotations
 
-from jenkins_notary.api.build_records import find_build, is_whole
-from jenkins_notary.api.names import names_of
-from jenkins_notary.api.reading import Reading
+from jenkins_notary.api.builds.names import names_of
+from jenkins_notary.api.builds.reading import Reading
+from jenkins_notary.api.builds.records import find_build, is_whole
 from jenkins_notary.errors import (
     IntegrityError,
     NotFoundError,

@@ -15,7 +15,7 @@ import os
 import shutil
 
 from jenkins_notary.api.administration import record_administration
-from jenkins_notary.api.creation import make_store
+from jenkins_notary.api.ledgers.creation import make_store
 from jenkins_notary.blobs.files import FileBlobs
 from jenkins_notary.engines.companions import copy_companions
 from jenkins_notary.engines.new_file import new_file

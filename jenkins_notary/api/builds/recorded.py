@@ -7,8 +7,8 @@ lead to is proven, and must say that it is of this build.
 
 from __future__ import annotations
 
-from jenkins_notary.api.build_records import build_of, is_log, is_of_build
-from jenkins_notary.api.names import find_present
+from jenkins_notary.api.builds.names import find_present
+from jenkins_notary.api.builds.records import build_of, is_log, is_of_build
 from jenkins_notary.errors import UsageError
 from jenkins_notary.evidence.build_claim import read_claim
 from jenkins_notary.evidence.corroboration import CLOCK_MS

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from jenkins_notary.api.builds.sweep import parse_time_of
 from jenkins_notary.api.evidence import show_record
-from jenkins_notary.api.sweep import parse_time_of
 from jenkins_notary.errors import UsageError
 from jenkins_notary.evidence.coverage import (
     EXEMPT_ACTION,

@@ -18,11 +18,11 @@ once are remembered by the object, not by the ledger.
 
 from __future__ import annotations
 
-from jenkins_notary.api.exemptions import list_exemptions
-from jenkins_notary.api.gathering import parse_pattern
-from jenkins_notary.api.reading import EVIDENCE_FOLDER, FOREIGN
-from jenkins_notary.api.recorded_builds import RecordedBuilds
-from jenkins_notary.api.sweep import MAX_SPAN
+from jenkins_notary.api.builds.exemptions import list_exemptions
+from jenkins_notary.api.builds.gathering import parse_pattern
+from jenkins_notary.api.builds.reading import EVIDENCE_FOLDER, FOREIGN
+from jenkins_notary.api.builds.recorded import RecordedBuilds
+from jenkins_notary.api.builds.sweep import MAX_SPAN
 from jenkins_notary.errors import (
     FaultsError,
     IntegrityError,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-    from jenkins_notary.api.recorded_builds import Found
+    from jenkins_notary.api.builds.recorded import Found
     from jenkins_notary.api.session import Session
     from jenkins_notary.errors import NotaryError
     from jenkins_notary.evidence.build_info import BuildInfo

@@ -9,7 +9,7 @@ from itertools import chain
 
 from jenkins_notary.api.bodies import body_of, check_readable, place_of
 from jenkins_notary.api.evidence import find_records
-from jenkins_notary.api.logs import CONTROLLER, MAX_RECORDS, find_log
+from jenkins_notary.api.logs.recording import CONTROLLER, MAX_RECORDS, find_log
 from jenkins_notary.errors import NotFoundError
 from jenkins_notary.evidence.bodies import read_body
 from jenkins_notary.evidence.checkpoint_lines import MARK, read_checkpoint_lines
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from jenkins_notary.api.logs import FoundLog
+    from jenkins_notary.api.logs.recording import FoundLog
     from jenkins_notary.api.session import Session
     from jenkins_notary.evidence.checkpoint_lines import CheckpointLines
     from jenkins_notary.evidence.stages import Stage

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 
-from jenkins_notary.api.one_file import check_is_free, copy_from_file, copy_to_file
+from jenkins_notary.api.ledgers.one_file import (
+    check_is_free,
+    copy_from_file,
+    copy_to_file,
+)
 from jenkins_notary.api.places import find_places
 from jenkins_notary.blobs.files import FileBlobs
 from jenkins_notary.engines.companions import TOKENS, copy_companions

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 
-from jenkins_notary.api.log_keeping import keep_log
+from jenkins_notary.api.logs.keeping import keep_log
 from jenkins_notary.errors import (
     IntegrityError,
     NotaryError,
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, BinaryIO
 
-    from jenkins_notary.api.growing import Chain
-    from jenkins_notary.api.log_keeping import KeptLog
+    from jenkins_notary.api.builds.growing import Chain
+    from jenkins_notary.api.logs.keeping import KeptLog
     from jenkins_notary.api.session import Session
     from jenkins_notary.evidence.build_info import BuildInfo
     from jenkins_notary.evidence.junit import JunitSummary

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from jenkins_notary.api.log_reading import LogExtract
+    from jenkins_notary.api.logs.reading import LogExtract
     from jenkins_notary.api.receipts import ReceiptView
     from jenkins_notary.api.session import Session
     from jenkins_notary.evidence.excerpts import ProvenLines

@@ -18,9 +18,9 @@ it is recorded by its facts.
 
 from __future__ import annotations
 
-from jenkins_notary.api.build_claims import record_build_claim
-from jenkins_notary.api.build_records import BuildWriter
-from jenkins_notary.api.collect import Choice, Collected, Collector
+from jenkins_notary.api.builds.claims import record_build_claim
+from jenkins_notary.api.builds.collect import Choice, Collected, Collector
+from jenkins_notary.api.builds.records import BuildWriter
 from jenkins_notary.api.evidence import show_record
 from jenkins_notary.errors import (
     IntegrityError,

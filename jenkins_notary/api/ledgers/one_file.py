@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 
-from jenkins_notary.api.creation import make_store
-from jenkins_notary.api.immudb import is_published
+from jenkins_notary.api.ledgers.creation import make_store
+from jenkins_notary.api.ledgers.immudb import is_published
 from jenkins_notary.engines.sqlite import SqliteStore
 from jenkins_notary.errors import IntegrityError, UsageError
 from jenkins_notary.ledger.duplicate import duplicate_log

@@ -9,8 +9,8 @@ is read where it still lies, and the next release moves it.
 from __future__ import annotations
 
 from jenkins_notary.api.evidence import show_record
-from jenkins_notary.api.log_keeping import HELD
-from jenkins_notary.api.logs import find_log
+from jenkins_notary.api.logs.keeping import HELD
+from jenkins_notary.api.logs.recording import find_log
 from jenkins_notary.errors import (
     IntegrityError,
     NotFoundError,

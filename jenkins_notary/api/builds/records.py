@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from jenkins_notary.api.log_keeping import KeptLog
-    from jenkins_notary.api.reading import Artifact
+    from jenkins_notary.api.builds.reading import Artifact
+    from jenkins_notary.api.logs.keeping import KeptLog
     from jenkins_notary.api.session import Session
     from jenkins_notary.evidence.events import Origin
     from jenkins_notary.evidence.junit import JunitSummary

@@ -13,10 +13,10 @@ from __future__ import annotations
 from importlib.resources import files
 
 from jenkins_notary.api.bodies import check_readable, place_of
-from jenkins_notary.api.holding import find_release, is_held
-from jenkins_notary.api.pack_selection import select_records
+from jenkins_notary.api.logs.holding import find_release, is_held
+from jenkins_notary.api.packs.reports import describe_pack, make_report
+from jenkins_notary.api.packs.selection import select_records
 from jenkins_notary.api.places import find_places
-from jenkins_notary.api.reports import describe_pack, make_report
 from jenkins_notary.errors import (
     IntegrityError,
     NotFoundError,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from jenkins_notary.api.collect import Choice, Collector
-from jenkins_notary.api.sweep import Sweep, parse_since
+from jenkins_notary.api.builds.collect import Choice, Collector
+from jenkins_notary.api.builds.sweep import Sweep, parse_since
 from jenkins_notary.errors import FaultsError, UnavailableError, UsageError
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.jobid import parse_job_id, parse_job_prefix
@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from jenkins_notary.api.collect import Collected
+    from jenkins_notary.api.builds.collect import Collected
     from jenkins_notary.api.session import Session
 
 DEFAULT_INTERVAL_S = 10.0

@@ -9,10 +9,10 @@ beginning once.
 
 from __future__ import annotations
 
-from jenkins_notary.api.build_records import LOG_NAME, build_of, find_build, is_log
+from jenkins_notary.api.builds.reading import FOREIGN
+from jenkins_notary.api.builds.records import LOG_NAME, build_of, find_build, is_log
 from jenkins_notary.api.evidence import show_record
-from jenkins_notary.api.log_keeping import keep_log
-from jenkins_notary.api.reading import FOREIGN
+from jenkins_notary.api.logs.keeping import keep_log
 from jenkins_notary.errors import IntegrityError
 from jenkins_notary.evidence.growing_log import LogTree, Part, format_part, parse_part
 from jenkins_notary.evidence.provenance import describe_build

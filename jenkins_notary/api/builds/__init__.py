@@ -1,0 +1,1 @@
+"""Record builds, and find what is on record of them."""

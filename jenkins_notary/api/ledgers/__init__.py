@@ -1,0 +1,1 @@
+"""Keep a ledger: make, check, copy, move, follow, clean it."""

@@ -1,0 +1,1 @@
+"""Make packs and reports of what a ledger has."""
