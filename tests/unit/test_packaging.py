@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import re
 import shlex
@@ -19,6 +20,7 @@ from jenkins_notary.cli.main import make_parser
 from jenkins_notary.config import OPTIONS, load_file, variable_name
 from jenkins_notary.service.start import ServeChoices, check_transport
 from jenkins_notary.version import VERSION
+from tests.parts.registry import serve_http
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +30,8 @@ UNIT = ROOT / "resources/systemd/jenkins-notary.service"
 IMAGE = ROOT / "resources/container/Containerfile"
 COMPOSE = ROOT / "examples/compose/compose.yaml"
 CHART = ROOT / "resources/helm/jenkins-notary-service"
+CHARTS = [CHART, ROOT / "resources/helm/jenkins-notary"]
+BULK_SIGN = ROOT / "resources/container/bulk_sign"
 PARTS = ("securityContext", "readOnlyRootFilesystem: true", "drop: [ALL]")
 
 
@@ -180,6 +184,43 @@ def test_what_the_image_copies_is_enough_to_install_the_whole_package(
     assert wanted <= packed
 
 
+def run_bulk_sign(base: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the image's script against a watcher."""
+    return subprocess.run(
+        ["sh", str(BULK_SIGN), base], capture_output=True, check=False, timeout=60
+    )
+
+
+def test_image_prints_the_script_of_its_watcher_or_nothing() -> None:
+    script = b"#!/bin/sh\nexit 0\n"
+
+    class Watcher(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/bulk_sign" else 404)
+            self.send_header("Content-Length", str(len(script)))
+            self.end_headers()
+            self.wfile.write(script)
+
+    assert "resources/container/bulk_sign /bin/bulk_sign" in of_image("COPY")[3]
+    with serve_http(Watcher) as base:
+        done = run_bulk_sign(base)
+        refused = run_bulk_sign(f"{base}/other")
+    away = run_bulk_sign(base)
+
+    assert (done.returncode, done.stdout) == (0, script), done.stderr
+    assert (refused.returncode, refused.stdout) == (1, b"")
+    assert b"HTTP Error 404" in refused.stderr
+    assert (away.returncode, away.stdout) == (1, b"")
+    assert b"does not answer" in away.stderr
+
+
+def test_image_holds_what_every_engine_and_the_watcher_need() -> None:
+    assert "'.[service,immudb]'" in " ".join(of_image("RUN"))
+
+
 # Compose
 
 
@@ -205,9 +246,9 @@ def test_compose_example_starts_both_with_what_they_know() -> None:
 # The chart
 
 
-def templates() -> dict[str, str]:
-    """Return the chart's templates by name."""
-    return {one.name: one.read_text() for one in (CHART / "templates").iterdir()}
+def templates(chart: Path = CHART) -> dict[str, str]:
+    """Return a chart's templates by name."""
+    return {one.name: one.read_text() for one in (chart / "templates").iterdir()}
 
 
 def list_paths(value: Any, path: str = "") -> set[str]:  # noqa: ANN401 - YAML
@@ -219,9 +260,10 @@ def list_paths(value: Any, path: str = "") -> set[str]:  # noqa: ANN401 - YAML
     }
 
 
-def test_chart_uses_every_value_that_it_has_and_no_other() -> None:
-    values = list_paths(yaml.safe_load((CHART / "values.yaml").read_text()))
-    used = set(re.findall(r"\.Values((?:\.\w+)+)", "".join(templates().values())))
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda one: one.name)
+def test_chart_uses_every_value_that_it_has_and_no_other(chart: Path) -> None:
+    values = list_paths(yaml.safe_load((chart / "values.yaml").read_text()))
+    used = set(re.findall(r"\.Values((?:\.\w+)+)", "".join(templates(chart).values())))
 
     def covers(one: str, other: str) -> bool:
         return one == other or other.startswith(f"{one}.")
@@ -230,10 +272,11 @@ def test_chart_uses_every_value_that_it_has_and_no_other() -> None:
     assert [one for one in used if not any(covers(one, o) for o in values)] == []
 
 
-def test_chart_has_the_version_of_the_program() -> None:
-    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda one: one.name)
+def test_chart_has_the_version_of_the_program(chart: Path) -> None:
+    about = yaml.safe_load((chart / "Chart.yaml").read_text())
 
-    assert chart["appVersion"] == VERSION
+    assert about["appVersion"] == VERSION
 
 
 def test_chart_keeps_one_writer_with_least_rights() -> None:

@@ -1,0 +1,251 @@
+"""The watcher's chart and static manifests, on a real API server by real clients."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tests.manifests import CHART, FOLDER, VARIANTS, render, template
+
+if TYPE_CHECKING:
+    from tests.parts.kubernetes import Cluster
+
+pytestmark = pytest.mark.real("etcd", "kube-apiserver", "kubectl", "helm")
+
+KEYS = ["0x" + "a1" * 20, "0x" + "b2" * 20]
+URL = "https://notary.example.com"
+LEAST = f"--set=ledger.url={URL}"
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+
+
+def objects_of(text: str) -> dict[tuple[str, str], Any]:
+    """Return the objects of some manifests by kind and name."""
+    found = [one for one in yaml.safe_load_all(text) if one]
+    return {(one["kind"], one["metadata"]["name"]): one for one in found}
+
+
+def render_with(*options: str) -> dict[tuple[str, str], Any]:
+    """Return what the chart makes of some values, as release `notary`."""
+    return objects_of(template("jenkins-notary", "monitoring", LEAST, *options))
+
+
+def one_of(objects: dict[tuple[str, str], Any], kind: str) -> Any:  # noqa: ANN401
+    """Return the one object of a kind."""
+    (found,) = [value for (is_kind, _), value in objects.items() if is_kind == kind]
+    return found
+
+
+def read_settings(objects: dict[tuple[str, str], Any]) -> Any:  # noqa: ANN401 - YAML
+    """Return the settings file that a pod is given."""
+    return yaml.safe_load(one_of(objects, "ConfigMap")["data"]["settings.yaml"])
+
+
+@pytest.fixture
+def installed(cluster: Cluster) -> str:
+    """Install the chart where only restricted pods are let in; return the namespace."""
+    namespace = cluster.create_namespace("monitoring", RESTRICTED)
+    cluster.helm(
+        *("install", "jenkins-notary", str(CHART), "--namespace", namespace),
+        *(LEAST, "--set=replicas=2", "--set=ledger.token=watcher.secret"),
+    )
+    return namespace
+
+
+# Values
+
+
+def test_keys_and_org_are_given_as_on_the_command_line_of_kube_notary() -> None:
+    both = read_settings(render_with(f"--set=trust.keys={{{KEYS[0]}, {KEYS[1]}}}"))
+    org = read_settings(render_with("--set=trust.org=acme"))
+
+    assert both["trust"] == {"keys": KEYS, "org": ""}
+    assert org["trust"] == {"keys": [], "org": "acme"}
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("--set=ledger.url=ftp://x", "/ledger/url"),
+        ("--set=ledger.url=https://user:word@x", "/ledger/url"),
+        ("--set=trust.keys={0x12}", "/trust/keys/0"),
+        (f"--set=trust.keys={{{KEYS[0]},{KEYS[0]}}}", "are equal"),
+        ("--set=trust.key={}", "additional properties 'key' not allowed"),
+        ("--set=watch.namespaces={Shop}", "/watch/namespaces/0"),
+        ("--set=image.digest=sha256:12", "/image/digest"),
+        ("--set=replicas=0", "/replicas"),
+        ("--set=ledger.token=a,ledger.tokenSecret=b", "not both"),
+    ],
+)
+def test_wrong_value_is_refused_with_its_place(option: str, words: str) -> None:
+    with pytest.raises(AssertionError, match=re.escape(words)):
+        render_with(option)
+
+
+def test_pod_gets_the_token_by_its_environment_and_no_other_secret() -> None:
+    objects = render_with("--set=ledger.tokenSecret=notary-token")
+
+    assert "Secret" not in {kind for kind, _ in objects}
+    text = yaml.safe_dump(one_of(objects, "Deployment"))
+    assert re.findall(r"secretKeyRef:\s+key: (\S+)\s+name: (\S+)", text) == [
+        ("token", "notary-token")
+    ]
+
+
+def test_another_setting_makes_another_pod() -> None:
+    def sum_of(*options: str) -> str:
+        found = one_of(render_with(*options), "Deployment")
+        annotations = found["spec"]["template"]["metadata"]["annotations"]
+        return str(annotations["checksum/config"])
+
+    assert sum_of() == sum_of()
+    assert sum_of() != sum_of("--set=trust.org=acme")
+
+
+# On the server
+
+
+def test_helm_installs_upgrades_and_removes_all_of_it(
+    cluster: Cluster, installed: str
+) -> None:
+    made = objects_of(
+        cluster.helm("get", "manifest", "jenkins-notary", "-n", installed)
+    )
+    assert sorted(kind for kind, _ in made) == [
+        *("ClusterRole", "ClusterRoleBinding", "ConfigMap", "Deployment"),
+        *("NetworkPolicy", "Role", "RoleBinding", "Secret", "Service"),
+        "ServiceAccount",
+    ]
+
+    cluster.helm(
+        *("upgrade", "jenkins-notary", str(CHART), "-n", installed),
+        *("--reuse-values", "--set=replicas=1", "--set=trust.org=acme"),
+    )
+    kinds = "deployment,role,configmap,secret,service,serviceaccount,networkpolicy"
+    left = cluster.kubectl("get", kinds, "-n", installed, "-o", "name").split()
+    assert not [one for one in left if one.endswith("-lease")]
+
+    cluster.helm("uninstall", "jenkins-notary", "-n", installed)
+    left = cluster.kubectl("get", kinds, "-n", installed, "-o", "name").split()
+    assert [one for one in left if one.endswith("/jenkins-notary")] == []
+    assert installed not in cluster.kubectl("get", "clusterrole,clusterrolebinding")
+
+
+def test_server_takes_the_pod_where_only_restricted_ones_may_run(
+    cluster: Cluster, installed: str
+) -> None:
+    deployment = cluster.call(
+        "GET", f"/apis/apps/v1/namespaces/{installed}/deployments/jenkins-notary"
+    )
+    of_pod = deployment["spec"]["template"]
+    pod = {"metadata": {"name": "one", **of_pod["metadata"]}, "spec": of_pod["spec"]}
+
+    cluster.call("POST", f"/api/v1/namespaces/{installed}/pods", pod)
+
+
+def test_two_releases_stand_side_by_side(cluster: Cluster, installed: str) -> None:
+    other = cluster.create_namespace("monitoring")
+
+    cluster.helm("install", "jenkins-notary", str(CHART), "-n", other, LEAST)
+
+    names = cluster.kubectl("get", "clusterrole", "-o", "name").split()
+    assert {one for one in names if one.endswith("-jenkins-notary")} >= {
+        f"clusterrole.rbac.authorization.k8s.io/{one}-jenkins-notary"
+        for one in (installed, other)
+    }
+
+
+RIGHTS = [
+    ("GET", "/api/v1/pods", True),
+    ("GET", "/api/v1/pods?watch=true&timeoutSeconds=1", True),
+    ("GET", "/api/v1/secrets", False),
+    ("GET", "/api/v1/configmaps", False),
+    ("GET", "/api/v1/namespaces", False),
+    ("GET", "/api/v1/nodes", False),
+    ("GET", "/api/v1/namespaces/{own}/pods/one", False),
+    ("GET", "/api/v1/namespaces/{own}/secrets/jenkins-notary", False),
+    ("DELETE", "/api/v1/namespaces/{own}/pods/one", False),
+    ("GET", "/apis/coordination.k8s.io/v1/leases", False),
+    ("GET", "/apis/coordination.k8s.io/v1/namespaces/{own}/leases", False),
+    ("GET", "/apis/coordination.k8s.io/v1/namespaces/{own}/leases/other", False),
+    ("GET", "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/a", False),
+]
+
+
+def test_account_has_the_rights_that_watching_takes_and_no_other(
+    cluster: Cluster, installed: str
+) -> None:
+    token = cluster.create_token(installed, "jenkins-notary")
+
+    found = [
+        (method, path, cluster.may(token, method, path.format(own=installed)))
+        for method, path, _ in RIGHTS
+    ]
+
+    assert found == RIGHTS
+    leases = f"/apis/coordination.k8s.io/v1/namespaces/{installed}/leases"
+    lease = {"metadata": {"name": "jenkins-notary"}, "spec": {"holderIdentity": "a"}}
+    made = cluster.call("POST", leases, lease, token=token)
+    cluster.call("PUT", f"{leases}/jenkins-notary", made, token=token)
+    assert not cluster.may(token, "DELETE", f"{leases}/jenkins-notary")
+
+
+def test_watcher_of_some_namespaces_may_read_no_other(cluster: Cluster) -> None:
+    own, shop, other = (cluster.create_namespace(one) for one in ("own", "shop", "x"))
+    cluster.helm(
+        *("install", "jenkins-notary", str(CHART), "-n", own, LEAST),
+        f"--set=watch.namespaces={{{shop}}}",
+    )
+    token = cluster.create_token(own, "jenkins-notary")
+
+    assert cluster.may(token, "GET", f"/api/v1/namespaces/{shop}/pods")
+    assert not cluster.may(token, "GET", f"/api/v1/namespaces/{other}/pods")
+    assert not cluster.may(token, "GET", f"/api/v1/namespaces/{own}/pods")
+    assert not cluster.may(token, "GET", "/api/v1/pods")
+    assert f"{own}-" not in cluster.kubectl("get", "clusterrole", "-o", "name")
+
+
+def test_notes_find_the_service_by_a_command_that_works(
+    cluster: Cluster, installed: str
+) -> None:
+    notes = cluster.helm("get", "notes", "jenkins-notary", "-n", installed)
+
+    (found,) = re.findall(r"SERVICE_NAME=service/\$\(kubectl (.*)\)\n", notes)
+    assert cluster.kubectl(*shlex.split(found)) == "jenkins-notary"
+    forwarded = re.search(r"port-forward --namespace (\S+) \$SERVICE_NAME 9581:", notes)
+    assert forwarded is not None
+    assert forwarded[1] == installed
+    assert "http://127.0.0.1:9581/status" in notes
+    assert "watcher.secret" not in notes
+
+
+# Without Helm
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_static_manifests_are_what_the_chart_makes(name: str) -> None:
+    assert (FOLDER / name).read_text("utf-8") == render(name), (
+        "run python -m tests.manifests"
+    )
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_server_takes_the_static_manifests_without_a_word(
+    cluster: Cluster, name: str
+) -> None:
+    text = (FOLDER / name).read_text("utf-8")
+    namespace = cluster.create_namespace("static")
+    given = VARIANTS[name][1]
+    text = re.sub(rf"\b{given}\b", namespace, text)
+
+    said = cluster.kubectl("apply", "--validate=strict", "-f", "-", stdin=text)
+
+    assert {line.split()[-1] for line in said.splitlines()} == {"created"}
+    assert "deployment.apps/jenkins-notary created" in said
+    token = cluster.create_token(namespace, "jenkins-notary")
+    everywhere = name == "jenkins-notary.yaml"
+    assert cluster.may(token, "GET", "/api/v1/pods") is everywhere
+    assert cluster.may(token, "GET", f"/api/v1/namespaces/{namespace}/pods")
