@@ -82,6 +82,7 @@ OPTIONS: Mapping[str, Kind] = {
     "coverage-job": "text",
     "digest": "text",
     "digest-file": "text",
+    "dry-run": "flag",
     "enrol-level": "integer",
     "enrol-org": "list",
     "envelope": "flag",
@@ -141,6 +142,7 @@ OPTIONS: Mapping[str, Kind] = {
     "release": "text",
     "report-file": "text",
     "report-format": ("markdown", "html"),
+    "results": "text",
     "resume": "flag",
     "role": (
         "writer",

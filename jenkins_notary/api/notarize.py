@@ -105,11 +105,7 @@ def sign_assets(
     if claim.status in NEGATIVE:
         assets = [_with_linked(session, asset) for asset in assets]
     author = author or session.author()
-    groups = _group(assets)
-    envelopes = [
-        author.sign("notarization", *_describe_group(group, facts, place, len(groups)))
-        for place, group in enumerate(groups)
-    ]
+    groups, envelopes = sign_groups(author, assets, facts)
     envelopes += [
         author.sign("attachment", *_describe_attachment(one, assets, facts["job"]))
         for one in bodies
@@ -118,6 +114,23 @@ def sign_assets(
     described = facts["job"]
     job_id = None if described is None else described["id"]
     return SignedAssets(envelopes, groups, claim, job_id)
+
+
+def sign_groups(
+    author: Author, assets: Sequence[Asset], facts: Mapping[str, Any]
+) -> tuple[list[list[Asset]], list[bytes]]:
+    """Return assets in groups that fit into a record each, and each group's record.
+
+    Args:
+        author: Who signs.
+        assets: At least one.
+        facts: What is said of all, as ``describe_claim`` makes it.
+    """
+    groups = _group(assets)
+    return groups, [
+        author.sign("notarization", *_describe_group(group, facts, place, len(groups)))
+        for place, group in enumerate(groups)
+    ]
 
 
 def show_assets(

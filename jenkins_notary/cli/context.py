@@ -200,15 +200,18 @@ class Context:
         """
         return self.remote_reader() if self.is_remote else self.notary()
 
-    def remote_reader(self) -> RemoteReader:
+    def remote_reader(self, *, is_read: bool = False) -> RemoteReader:
         """Return what reads the ledger of the chosen service; a context manager.
+
+        Args:
+            is_read: Whether a key that is named signs here, and not the service.
 
         Raises:
             UsageError: As :meth:`client`.
         """
         from jenkins_notary.remote.reading.notary import RemoteReader
 
-        return RemoteReader(self._choose_remote(self.text("ledger")))
+        return RemoteReader(self._choose_remote(self.text("ledger"), is_read=is_read))
 
     @property
     def is_remote(self) -> bool:

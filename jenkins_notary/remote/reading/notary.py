@@ -101,6 +101,25 @@ class RemoteReader(RemoteNotary):
         self._checker().check_envelope(record, data)
         return data
 
+    def record(self, envelopes: Sequence[bytes]) -> list[RemoteItem]:
+        """Have records taken that were signed here; return each, proven.
+
+        Args:
+            envelopes: At most 100.
+
+        Raises:
+            IntegrityError: What the service answers does not prove them.
+        """
+        value = {"envelopes": [one.decode() for one in envelopes]}
+        answer = self._open().post("/records", value)
+        checker = self._checker()
+        found = checker.check_found(answer)
+        if len(found) != len(envelopes):
+            raise self.unexpected(f"{len(envelopes)} records")
+        for place, item in enumerate(found):
+            checker.check_envelope(item, envelopes[place])
+        return [RemoteItem(one) for one in found]
+
     def doctor(self) -> list[RemoteItem]:
         """Return what is to be said of the way to the service, and of it; see there."""
         from jenkins_notary.remote.reading.doctor import run_checks
