@@ -15,6 +15,7 @@ from tests.parts.build import PARTS
 
 RESOURCES = Path(__file__).resolve().parents[1] / "resources"
 CHART = RESOURCES / "helm" / "jenkins-notary"
+SERVICE_CHART = RESOURCES / "helm" / "jenkins-notary-service"
 FOLDER = RESOURCES / "kubernetes"
 HEAD = """\
 # {what}, for those without Helm. Made from the chart.
@@ -53,8 +54,8 @@ def render(name: str) -> str:
     return head + _SOURCE.sub("", _OF_HELM.sub("", text))
 
 
-def template(release: str, namespace: str, *options: str) -> str:
-    """Return the chart's manifests, as Helm makes them without a server.
+def template(release: str, namespace: str, *options: str, chart: Path = CHART) -> str:
+    """Return a chart's manifests, as Helm makes them without a server.
 
     Raises:
         AssertionError: Helm is not there or refuses the chart; with its words.
@@ -63,7 +64,7 @@ def template(release: str, namespace: str, *options: str) -> str:
     assert helm is not None, PARTS["helm"].advice()
     done = subprocess.run(
         [
-            *(str(helm), "template", release, str(CHART), "--namespace", namespace),
+            *(str(helm), "template", release, str(chart), "--namespace", namespace),
             *("--kube-version", "1.33.0", *options),
         ],
         check=False,

@@ -62,8 +62,24 @@ def test_keys_and_org_are_given_as_on_the_command_line_of_kube_notary() -> None:
     both = read_settings(render_with(f"--set=trust.keys={{{KEYS[0]}, {KEYS[1]}}}"))
     org = read_settings(render_with("--set=trust.org=acme"))
 
-    assert both["trust"] == {"keys": KEYS, "org": ""}
-    assert org["trust"] == {"keys": [], "org": "acme"}
+    assert both["trust"] == {"keys": KEYS, "namespaces": []}
+    assert org["trust"] == {"keys": [], "namespaces": [], "org": "acme"}
+
+
+def test_further_settings_stand_beside_those_that_the_chart_sets() -> None:
+    settings = read_settings(
+        render_with(
+            "--set=settings.watch.interval=5,settings.pages-url=https://x.example.com",
+            "--set=watch.excludeNamespaces={kube-system}",
+        )
+    )
+
+    assert settings["pages-url"] == "https://x.example.com"
+    assert settings["watch"] == {
+        "exclude-namespaces": ["kube-system"],
+        "interval": 5,
+        "namespaces": [],
+    }
 
 
 @pytest.mark.parametrize(

@@ -299,4 +299,7 @@ def test_chart_sets_options_that_the_program_has() -> None:
     environ = re.findall(
         r"- name: (JENKINS_NOTARY_\w+)", templates()["statefulset.yaml"]
     )
-    assert environ == [variable_name("jenkins-token")]
+    assert environ == [
+        variable_name("jenkins-token"),
+        *map(variable_name, ("ledger", "immudb-user", "immudb-password")),
+    ]

@@ -48,7 +48,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 
 {{- /* Options of `kube watch`, as docs/configuration.md has them. */}}
 {{- define "watcher.options" -}}
-{{- $options := dict "ledger" .Values.ledger.url "host" "0.0.0.0" "port" 9581 "settings" "/etc/jenkins-notary/settings.yaml" }}
+{{- $options := dict "host" "0.0.0.0" "port" 9581 "settings" "/etc/jenkins-notary/settings.yaml" }}
 {{- with .Values.ledger.log }}
 {{- $options = set $options "log" . }}
 {{- end }}
@@ -66,7 +66,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- range .Values.trust.keys }}
 {{- $keys = append $keys (trim .) }}
 {{- end }}
-{{- $fixed := dict "trust" (dict "keys" $keys "org" .Values.trust.org) "watch" (dict "namespaces" .Values.watch.namespaces) }}
+{{- $trust := dict "keys" $keys "namespaces" .Values.trust.namespaces }}
+{{- with .Values.trust.org }}
+{{- $trust = set $trust "org" . }}
+{{- end }}
+{{- $watch := dict "namespaces" .Values.watch.namespaces "exclude-namespaces" .Values.watch.excludeNamespaces }}
+{{- $fixed := dict "trust" $trust "watch" $watch "exemptions" .Values.exemptions }}
 {{- include "watcher.file" (merge $fixed .Values.settings) }}
 {{- end }}
 
