@@ -3,7 +3,8 @@
 Templates lie beside this module. Every value that they print is made visible
 (``pages.text``) and escaped, whatever it is; one that is missing is a fault. There is
 no script, and nothing comes from elsewhere: :data:`POLICY` forbids both to the browser
-as well.
+as well. The one page that changes under a reader's eyes, that of what runs in a
+cluster, has a script of its own (:data:`LIVE_POLICY`).
 """
 
 from __future__ import annotations
@@ -33,8 +34,17 @@ POLICY = (
 )
 """The Content-Security-Policy of every page."""
 
+LIVE_POLICY = (
+    f"{POLICY}; script-src 'self'; connect-src 'self'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+"""The same for a page that asks again by a script of ours, which makes no markup."""
+
 STATIC = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
 """Files that pages use, and what they are."""
+
+LIVE_STATIC = {**STATIC, "board.js": "text/javascript"}
+"""The same of a page that asks again."""
 
 _TEMPLATES = "templates"
 
@@ -82,7 +92,7 @@ def render_alone(template: str, **facts: object) -> bytes:
 
 @cache
 def read_static(name: str) -> bytes:
-    """Return a file that pages use; its name is one of :data:`STATIC`."""
+    """Return a file that pages use; its name is one of :data:`LIVE_STATIC`."""
     return _folder().joinpath(name).read_bytes()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 import pytest
@@ -12,6 +12,7 @@ from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.parts import require_part
+from tests.parts.board import ServedBoard
 from tests.parts.site import Site, serve_site
 
 if TYPE_CHECKING:
@@ -24,38 +25,22 @@ _FLAGS = (
 )
 
 
-class Page(NamedTuple):
-    """A page that Chromium shows.
+class Screen:
+    """What Chromium shows of a program that serves pages.
 
     Attributes:
         driver: What drives it.
-        site: The service that the page is of.
+        url: The program's address.
     """
 
-    driver: webdriver.Chrome
-    site: Site
-
-    def sign_in(self, token: str) -> Self:
-        """Send a token with each request from now on."""
-        headers = {"headers": {"Authorization": f"Bearer {token}"}}
-        self.driver.execute_cdp_cmd("Network.enable", {})
-        self.driver.execute_cdp_cmd("Network.setExtraHTTPHeaders", headers)
-        return self
-
-    def sign_out(self) -> Self:
-        """Send no token any more, and forget every cookie."""
-        self.driver.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": {}})
-        self.driver.delete_all_cookies()
-        return self
+    def __init__(self, driver: webdriver.Chrome, url: str) -> None:
+        self.driver = driver
+        self.url = url
 
     def open(self, path: str) -> Self:
-        """Go to a path of the service."""
-        self.driver.get(self.site.service.url + path)
+        """Go to a path of the program."""
+        self.driver.get(self.url + path)
         return self
-
-    def build(self, job: str, rest: str = "") -> Self:
-        """Go to the page of a build, or below it."""
-        return self.open(f"/jobs/{quote(job, safe='')}{rest}")
 
     def follow(self, by: str, value: str) -> Self:
         """Click on what leads to another page, and wait until that is there."""
@@ -92,6 +77,35 @@ class Page(NamedTuple):
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
 
+class Page(Screen):
+    """A page of the service.
+
+    Attributes:
+        site: The service that the page is of.
+    """
+
+    def __init__(self, driver: webdriver.Chrome, site: Site) -> None:
+        super().__init__(driver, site.service.url)
+        self.site = site
+
+    def sign_in(self, token: str) -> Self:
+        """Send a token with each request from now on."""
+        headers = {"headers": {"Authorization": f"Bearer {token}"}}
+        self.driver.execute_cdp_cmd("Network.enable", {})
+        self.driver.execute_cdp_cmd("Network.setExtraHTTPHeaders", headers)
+        return self
+
+    def sign_out(self) -> Self:
+        """Send no token any more, and forget every cookie."""
+        self.driver.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": {}})
+        self.driver.delete_all_cookies()
+        return self
+
+    def build(self, job: str, rest: str = "") -> Self:
+        """Go to the page of a build, or below it."""
+        return self.open(f"/jobs/{quote(job, safe='')}{rest}")
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A service with builds on record."""
@@ -114,6 +128,21 @@ def _driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
         driver = webdriver.Chrome(service=service, options=options)
     yield driver
     driver.quit()
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[ServedBoard]:
+    """The port of a watcher, whose board tests fill."""
+    with ServedBoard() as one:
+        yield one
+
+
+@pytest.fixture
+def board(served: ServedBoard, _driver: webdriver.Chrome) -> Screen:
+    """Chromium, before the port of a watcher."""
+    shown = Screen(_driver, served.url)
+    shown.show()
+    return shown
 
 
 @pytest.fixture
