@@ -375,6 +375,18 @@ def add_jenkins(parser: Parser) -> None:
     add_registry(parser)
 
 
+def add_cluster(parser: Parser) -> None:
+    """Add what every command that asks a Kubernetes API server knows."""
+    parser.option(
+        "--kubeconfig",
+        "how the API server is reached, outside of a pod",
+        metavar="FILE",
+    )
+    parser.option(
+        "--kube-context", "which of its contexts; else the current one", metavar="NAME"
+    )
+
+
 def add_as_of(parser: Parser) -> None:
     """Add the option that goes back in time."""
     parser.option(

@@ -153,6 +153,9 @@ class Standing(NamedTuple):
         return self.cluster_error is not None or self.ledger_error is not None
 
 
+_TIMES = frozenset({"last_event_ms", "last_ledger_ms", "lag_ms"})
+
+
 def now_ms() -> int:
     """Return milliseconds since the epoch, UTC."""
     return time.time_ns() // 1_000_000
@@ -225,11 +228,18 @@ class Board:
             self._tell(one, None)
 
     def stand(self, **changes: Any) -> None:  # noqa: ANN401 - fields of a Standing
-        """Change how the watcher stands; see :class:`Standing` for the names."""
+        """Change how the watcher stands; see :class:`Standing` for the names.
+
+        That time went by without a change is no new version.
+        """
         with self._condition:
-            standing = self._standing._replace(**changes)
-            if standing != self._standing:
-                self._standing = standing
+            before = self._standing
+            self._standing = before._replace(**changes)
+            if any(
+                getattr(before, name) != value
+                for name, value in changes.items()
+                if name not in _TIMES
+            ):
                 self._bump()
 
     def uids(self) -> tuple[str, ...]:

@@ -247,6 +247,35 @@ class Service:
         if size is not None and file.tell() != size:
             raise wrong_size(str(file.tell()))
 
+    def stream(
+        self,
+        path: str,
+        sink: Callable[[bytes], object],
+        *,
+        headers: Iterable[tuple[str, str]] = (),
+        silence_s: float,
+        seconds: float,
+    ) -> None:
+        """Hand the bytes that a path sends to a sink as they come, until it ends.
+
+        Args:
+            path: Where they are.
+            sink: Takes each piece.
+            headers: Further fields of the request.
+            silence_s: How long the service may be silent.
+            seconds: How long it may go on.
+
+        Raises:
+            NotaryError: What the service says, or that it does not answer.
+        """
+        route = self._route._replace(silence_s=silence_s)
+        request = Request(
+            "GET", self._target(path), (*self._headers, *headers), sink=sink
+        )
+        found, _ = self._try(request, self._clock() + seconds, route)
+        if isinstance(found, UnavailableError):
+            raise found
+
     def _target(self, path: str) -> str:
         """Return the request's target for a path of the service."""
         return f"{self._route.address.path}{API}{path}"
@@ -274,15 +303,20 @@ class Service:
             self._spent_s += max(0.0, self._clock() - started - more_s)
 
     def _try(
-        self, request: Request, deadline: float
+        self, request: Request, deadline: float, route: Route | None = None
     ) -> tuple[Answer | UnavailableError, float]:
         """Return (the answer, or a failure that may pass; seconds to wait).
+
+        Args:
+            request: What is sent.
+            deadline: When all must be done.
+            route: Another way than usual, or None.
 
         Raises:
             NotaryError: A failure that another attempt would not mend.
         """
         try:
-            answer = exchange(self._route, request, deadline)
+            answer = exchange(route or self._route, request, deadline)
         except CertificateError:
             raise
         except UnavailableError as failure:

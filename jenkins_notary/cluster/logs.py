@@ -1,0 +1,127 @@
+"""Write one line of JSON for each change, for ELK, Fluent and whoever reads lines.
+
+::
+
+    {"at": "2026-01-02T03:04:05.006Z", "level": "warning", "event": "changed",
+     "namespace": "shop", "pod": "web-1", "container": "web", "kind": "regular",
+     "image": "registry.example.com/shop/web:1.2", "hash": "sha256:...",
+     "status": "UNTRUSTED", "was": "TRUSTED", "verification_level": 1,
+     "signer": "0x...", "job": "ci.example.com:shop/web#42", "record": 1207,
+     "reason": "untrusted: CVE-...", "error": null, "exempt": null}
+
+``event`` is ``found``, ``changed`` or ``gone`` for a container; ``cluster`` or
+``ledger`` where one of the two stops answering, or answers again; ``leader``,
+``started`` and ``stopped`` for the watcher itself. ``level`` is ``warning`` for what is
+neither TRUSTED nor exempt, and for what does not answer. A line is ASCII: whatever a
+container is named, it neither ends the line nor reaches a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+
+from jenkins_notary.cluster.board import now_ms
+from jenkins_notary.ledger.author import format_time
+from jenkins_notary.values.status import Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from jenkins_notary.cluster.board import Board, Judged, Standing
+
+
+class ChangeLog:
+    """The lines of one watcher."""
+
+    def __init__(
+        self,
+        board: Board,
+        write: Callable[[bytes], object],
+        *,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        """Listen to a board from now on.
+
+        Args:
+            board: What runs.
+            write: Takes a whole line; that it fails must not end the watcher.
+            clock: Milliseconds since the epoch.
+        """
+        self._board = board
+        self._write = write
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._seen: Standing | None = None
+        board.on_change(self.tell_change)
+
+    def tell(self, event: str, *, is_warning: bool = False, **facts: object) -> None:
+        """Write a line of one's own."""
+        line = {
+            "at": format_time(self._clock()),
+            "level": "warning" if is_warning else "info",
+            "event": event,
+            **facts,
+        }
+        data = json.dumps(line, separators=(",", ":")).encode("ascii") + b"\n"
+        with self._lock:
+            self._write(data)
+
+    def tell_change(self, before: Judged | None, after: Judged | None) -> None:
+        """Write the line of a container that came, changed or went."""
+        one = after or before
+        assert one is not None  # noqa: S101 - one of the two is there
+        event = "changed" if before and after else "found" if after else "gone"
+        is_good = one.verdict.status is Status.TRUSTED or one.exempt is not None
+        was = None if before is None or after is None else before.verdict.status.name
+        self.tell(
+            event, is_warning=not is_good and after is not None, **describe(one, was)
+        )
+
+    def tell_standing(self) -> None:
+        """Write a line for each side that stopped answering, or answers again."""
+        before, after = self._seen, self._board.standing
+        self._seen = after
+        for event, name in (("cluster", "cluster_error"), ("ledger", "ledger_error")):
+            error = getattr(after, name)
+            was = getattr(before, name, "")
+            if (error is None) != (was is None):
+                self.tell(event, is_warning=error is not None, error=error)
+        if before is not None and before.is_leader != after.is_leader:
+            self.tell("leader", is_leader=after.is_leader)
+
+
+def describe(one: Judged, was: str | None) -> dict[str, Any]:
+    """Return what a line says of a container."""
+    container, verdict, exempt = one.container, one.verdict, one.exempt
+    return {
+        "namespace": container.namespace,
+        "pod": container.pod,
+        "uid": container.uid,
+        "container": container.name,
+        "kind": container.kind,
+        "image": container.image,
+        "image_id": container.image_id,
+        "hash": container.digest,
+        "node": container.node,
+        "running": container.running,
+        "status": verdict.status.name,
+        "was": was,
+        "verification_level": verdict.level,
+        "signer": verdict.signer,
+        "job": verdict.job,
+        "build_url": verdict.build_url,
+        "commit": verdict.commit,
+        "record": verdict.index,
+        "reason": verdict.reason,
+        "error": verdict.error,
+        "exempt": None
+        if exempt is None
+        else {
+            "owner": exempt.owner,
+            "reason": exempt.reason,
+            "expires": exempt.expires_at,
+        },
+    }
