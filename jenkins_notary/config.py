@@ -154,6 +154,7 @@ OPTIONS: Mapping[str, Kind] = {
         "reader",
         "auditor",
         "controller",
+        "importer",
         "admin",
     ),
     "secrets": ("store", "hold", "digest"),

@@ -241,15 +241,19 @@ class Context:
 
         return RemoteNotary(self._choose_remote(url, is_read=True))
 
-    def notary_at(self, ledger: str) -> Notary:
+    def notary_at(self, ledger: str, *, log: str | None = None) -> Notary:
         """Return the API on a ledger on this machine or in immudb.
+
+        Args:
+            ledger: Its path or URL.
+            log: The key that must have signed it, or None for what this user knows.
 
         Raises:
             ConfigurationError: The passphrase file cannot be read.
         """
         from jenkins_notary.api.notary import Notary
 
-        choices = self.choices()._replace(log=None)
+        choices = self.choices()._replace(log=log)
         return Notary(ledger, environ=self.environ, **choices._asdict())
 
     def session(self) -> Session:
@@ -263,6 +267,12 @@ class Context:
         from jenkins_notary.api.session import Session
 
         return Session(self.text("ledger"), self.choices(), self.environ)
+
+    def signing_session(self) -> Session:
+        """Return what signs with the user's key, whatever ledger is chosen."""
+        from jenkins_notary.api.session import Session
+
+        return Session(None, self.choices(), self.environ)
 
     def choices(self) -> Choices:
         """Return what the caller chose beside the ledger.

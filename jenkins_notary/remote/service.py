@@ -172,22 +172,37 @@ class Service:
         """
         data = json.dumps(value, separators=(",", ":")).encode("ascii")
         headers = (
-            *self._headers,
             ("Content-Type", "application/json"),
             *([("Notary-Session", session)] if session else []),
         )
-        return self._read(
-            self._ask(
-                Request(
-                    "POST",
-                    self._target(path),
-                    headers,
-                    len(data),
-                    lambda: (data,),
-                    meanwhile,
-                )
-            )
+        return self._send(path, data, headers, meanwhile)
+
+    def send(self, path: str, data: bytes) -> Mapping[str, Any]:
+        """Return the JSON object that answers some bytes.
+
+        Raises:
+            NotaryError: What the service says, or that it does not answer.
+        """
+        kind = ("Content-Type", "application/octet-stream")
+        return self._send(path, data, (kind,), bool)
+
+    def _send(
+        self,
+        path: str,
+        data: bytes,
+        headers: tuple[tuple[str, str], ...],
+        meanwhile: Callable[[], object],
+    ) -> Mapping[str, Any]:
+        """Return the JSON object that answers a body."""
+        request = Request(
+            "POST",
+            self._target(path),
+            (*self._headers, *headers),
+            len(data),
+            lambda: (data,),
+            meanwhile,
         )
+        return self._read(self._ask(request))
 
     def put(
         self, path: str, size: int, pieces: Callable[[], Iterable[bytes]]

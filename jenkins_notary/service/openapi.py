@@ -190,6 +190,8 @@ _PARAMETERS: dict[str, dict[str, dict[str, Any]]] = {
         "before": _NUMBER,
         "receipts": {"enum": ["true", "false"]},
     },
+    "/packed": {"from": _NUMBER, "to": _NUMBER},
+    "/imports": {"origin": _TEXT, "signer": _TEXT},
     "/jobs": {
         "prefix": _TEXT,
         "after": _TEXT,
@@ -286,7 +288,7 @@ def _describe(route: Route, path: str) -> dict[str, Any]:
             status: {"description": why, "content": _json_of(_OBJECT)}
             for status, why in (("200", "well"), ("503", "not ready"))
         }
-    if route.lane == UPLOAD:
+    if route.lane == UPLOAD or (key == "/imports" and route.method == "POST"):
         schema = {"type": "string", "format": "binary"}
         content = {"application/octet-stream": {"schema": schema}}
         operation["requestBody"] = {"required": True, "content": content}
@@ -324,6 +326,8 @@ def _describe_answer(route: Route, key: str) -> dict[str, Any]:
         return {"text/plain": {"schema": _TEXT}}
     if route.lane in {TILES, DOWNLOAD}:
         return {"application/octet-stream": {"schema": _TEXT}}
+    if key == "/packed":
+        return {"application/zstd": {"schema": _TEXT}}
     if key == "/pack":
         return {"application/x-tar": {"schema": _TEXT}}
     if key.endswith("/receipt") or key in {"/log", "/metrics"}:

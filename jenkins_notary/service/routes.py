@@ -11,13 +11,19 @@ from jenkins_notary.service.access.rules import (
     AUDIT,
     COLLECT,
     EVIDENCE,
+    IMPORT,
     JUDGE,
     OUTBOX,
     RECORD,
 )
 from jenkins_notary.service.answers import handlers, listings
 from jenkins_notary.service.answers.about import show_about
-from jenkins_notary.service.answers.log_files import show_envelopes
+from jenkins_notary.service.answers.importing import (
+    parse_imports,
+    show_progress,
+    take_imports,
+)
+from jenkins_notary.service.answers.log_files import show_envelopes, show_packed
 from jenkins_notary.service.answers.logs import find_log
 from jenkins_notary.service.answers.packs import give_pack
 from jenkins_notary.service.answers.trust import show_trust
@@ -281,6 +287,32 @@ ROUTES: tuple[Route, ...] = (
         READ,
         show_envelopes,
         64 << 10,
+    ),
+    Route(
+        "GET",
+        f"{API}/packed",
+        AUDIT,
+        "Return records of a range, packed for a slow link.",
+        READ,
+        show_packed,
+    ),
+    Route(
+        "GET",
+        f"{API}/imports",
+        IMPORT,
+        "Say how far another log was imported.",
+        READ,
+        show_progress,
+    ),
+    Route(
+        "POST",
+        f"{API}/imports",
+        IMPORT,
+        "Take over the next records of another log.",
+        LONG,
+        take_imports,
+        8 * _MIB,
+        parse_imports,
     ),
     Route("GET", f"{API}/openapi.json", None, "Describe these routes.", DESCRIBE),
     Route("GET", "/checkpoint", AUDIT, "Return the log's signed checkpoint.", TILES),

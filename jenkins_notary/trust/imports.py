@@ -16,6 +16,8 @@ not move on what is read next.
 
 from __future__ import annotations
 
+from jenkins_notary.errors import PermissionDeniedError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from jenkins_notary.trust.record import ProvenRecord
@@ -52,4 +54,15 @@ def may_import(trust: Trust, signer: str, origin: str, index: int) -> bool:
         signer in trust.signers
         and not trust.is_revoked(signer, index)
         and trust.is_member(signer, importers_of(origin), index)
+    )
+
+
+def not_importer(signer: str, origin: str) -> PermissionDeniedError:
+    """Return the error for a signer who may not import from a log."""
+    org = importers_of(origin)
+    return PermissionDeniedError(
+        f"signer {signer}",
+        expected=f"one that may import from {origin}: a member of {org}",
+        got="another",
+        advice=f"an administrator lets it: jenkins-notary org add {org} {signer}",
     )

@@ -37,11 +37,13 @@ if TYPE_CHECKING:
     from jenkins_notary.keys.log_policy import LogPolicy
     from jenkins_notary.ledger.export import ExportResult
     from jenkins_notary.ledger.findings import Progress
+    from jenkins_notary.ledger.pacing import Pace
     from jenkins_notary.ledger.verify import VerifyReport
     from jenkins_notary.ledger.view import LedgerView
     from jenkins_notary.ports import LogName
     from jenkins_notary.remote.service import Service
     from jenkins_notary.watch.log import ServiceLog
+    from jenkins_notary.watch.packed import PackedLog
     from jenkins_notary.watch.rounds import Round
 
 WITNESS_ATTEMPTS = 6
@@ -199,6 +201,12 @@ class DistantLedger:
             check_pin(seen, view)
         self._remember(origin, Pin(first, view.note))
         return view
+
+    def open_reader(self, pace: Pace) -> PackedLog:
+        """Return the log for who reads all of it in order, no faster than a pace."""
+        from jenkins_notary.watch.packed import PackedLog
+
+        return PackedLog(self._open, pace)
 
     def export(self, folder: str) -> ExportResult:
         """Write the log as static tiles, as it is read and checked."""

@@ -67,7 +67,7 @@ class ServiceLog:
     def checkpoint(self) -> bytes | None:
         """Return the published checkpoint note, or None before the first."""
         try:
-            note = self._open().read_file("/checkpoint")
+            note = self._read_file("/checkpoint")
         except NotFoundError:
             return None
         found = parse_checkpoint(parse_note(note).text)
@@ -91,7 +91,7 @@ class ServiceLog:
     def tile(self, log: LogName, level: int, n: int, width: int) -> bytes:
         """Return a hash tile; no bytes if the service does not have it."""
         try:
-            return self._open().read_file(_path(log, tile_path(level, n, width)))
+            return self._read_file(_path(log, tile_path(level, n, width)))
         except NotFoundError:
             return b""
 
@@ -139,13 +139,17 @@ class ServiceLog:
             ]
         return [Row(kind, key, index) for key, index in places[:limit]]
 
+    def _read_file(self, path: str) -> bytes:
+        """Return a file of the log."""
+        return self._open().read_file(path)
+
     def _bundle(self, log: LogName, n: int) -> tuple[bytes, ...]:
         """Return all entries of a bundle that the log has by now."""
         width = min(TILE_WIDTH, self._sizes[log] - n * TILE_WIDTH)
         key = log, n, width
         bundle = self._bundles.pop(key, None)
         if bundle is None:
-            data = self._open().read_file(_path(log, entries_path(n, width)))
+            data = self._read_file(_path(log, entries_path(n, width)))
             bundle = decode_bundle(data, width)
         self._bundles[key] = bundle
         if len(self._bundles) > _BUNDLES_KEPT:

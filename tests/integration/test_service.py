@@ -47,6 +47,7 @@ class People(NamedTuple):
     reader: str
     auditor: str
     controller: str
+    importer: str
     admin: str
 
 
@@ -67,6 +68,7 @@ def people(service: Serving) -> People:
         service.token("reader", "--role", "reader", *folder),
         service.token("auditor", "--role", "auditor"),
         service.token("hook", "--role", "controller", "--folder", "ci.example.com:*"),
+        service.token("importer", "--role", "importer"),
         service.admin,
     )
 
@@ -303,6 +305,9 @@ RIGHTS = {
     ("POST", "/api/v1/outbox"): {"controller", "admin"},
     ("GET", "/api/v1/proofs"): {"auditor", "admin"},
     ("POST", "/api/v1/envelopes"): {"auditor", "admin"},
+    ("GET", "/api/v1/packed"): {"auditor", "admin"},
+    ("GET", "/api/v1/imports"): {"importer", "admin"},
+    ("POST", "/api/v1/imports"): {"importer", "admin"},
     ("GET", "/api/v1/witnesses"): {"auditor", "admin"},
     ("GET", "/checkpoint"): {"auditor", "admin"},
     ("GET", "/metrics"): {"auditor", "admin"},

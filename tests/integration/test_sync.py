@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jenkins_notary.api.ledgers import sync as syncing
+from jenkins_notary.api.ledgers.sync_ends import SessionSource, SessionTarget
 from jenkins_notary.api.notary import Notary
 from jenkins_notary.errors import (
     IntegrityError,
@@ -412,14 +413,16 @@ def test_a_service_is_synced_over_a_connection_that_breaks(
 def test_a_source_that_stays_away_is_given_up_in_bounded_time(world: World) -> None:
     waited: list[float] = []
 
-    class Away:
-        reader = world.edge._session.store
-
+    class Away(SessionSource):
         def open_view(self) -> LedgerView:
             raise UnavailableError("edge", expected="an answer", got="none")
 
     with pytest.raises(UnavailableError):
-        syncing.sync(world.centre._session, Away(), pause=waited.append)
+        syncing.sync(
+            SessionTarget(world.centre._session),
+            Away(world.edge._session),
+            pause=waited.append,
+        )
 
     assert len(waited) == syncing.ATTEMPTS - 1
     assert max(waited) <= 30
@@ -437,7 +440,6 @@ def test_bandwidth_is_held(world: World) -> None:
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        pytest.param(["edge.db", "https://notary.example.com"], 64, id="service"),
         pytest.param(["edge.db", "centre.db", "--bandwidth", "0"], 64, id="bandwidth"),
         pytest.param(["none.db", "centre.db"], 66, id="no-source"),
         pytest.param(["edge.db", "none.db"], 66, id="no-target"),

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
     from jenkins_notary.api.ledgers.copies import BackupResult
     from jenkins_notary.api.ledgers.resend import Resent
-    from jenkins_notary.api.ledgers.sync import Source, Synced
+    from jenkins_notary.api.ledgers.sync import Synced
+    from jenkins_notary.api.ledgers.sync_ends import Source, Target
     from jenkins_notary.api.results import LedgerStatus
     from jenkins_notary.api.session import Session
     from jenkins_notary.ledger.audit import AuditResult
@@ -266,15 +267,29 @@ class LedgerKeeper:
             log: The verifier key that must have signed it, for a path or URL.
             rate: Bytes a second that may be read; None for no limit.
         """
-        from jenkins_notary.api.ledgers.sync import SessionSource, sync
+        from jenkins_notary.api.ledgers.sync import sync
+        from jenkins_notary.api.ledgers.sync_ends import SessionSource, SessionTarget
 
+        target = SessionTarget(self._session)
         if not isinstance(source, str):
-            return sync(self._session, source, rate=rate)
+            return sync(target, source, rate=rate)
         other = self._session.reopen(source, log=log)
         try:
-            return sync(self._session, SessionSource(other), rate=rate)
+            return sync(target, SessionSource(other), rate=rate)
         finally:
             other.close()
+
+    def send_to(self, target: Target, *, rate: int | None = None) -> Synced:
+        """Import what this ledger has more into another, wherever that is.
+
+        Args:
+            target: The other ledger, such as a service's.
+            rate: Bytes a second that may be sent; None for no limit.
+        """
+        from jenkins_notary.api.ledgers.sync import sync
+        from jenkins_notary.api.ledgers.sync_ends import SessionSource
+
+        return sync(target, SessionSource(self._session), rate=rate)
 
     def rotate_key(self) -> None:
         """Give the ledger a new key of its own; readers with a pin follow."""

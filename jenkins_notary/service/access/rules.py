@@ -12,11 +12,12 @@ security    say anything of any digest, and lift it again
 reader      read its folders' evidence
 auditor     that, and the log: checkpoint, tiles, proofs
 controller  deliver the outbox of a controller's hook
+importer    bring the records of another log that its signer may import from
 admin       all of it
 ==========  ====================================================================
 
-All but the controller may ask for verdicts and gates: who holds a digest may ask what
-the ledger says of it, and the answer names the record that decides.
+All but controller and importer may ask for verdicts and gates: who holds a digest may
+ask what the ledger says of it, and the answer names the record that decides.
 
 A build's token cannot deliver an outbox: it would speak as the controller of what only
 the controller knows. It cannot link a digest that others recorded to one of its own
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from jenkins_notary.values.statement import Statement
 
 RECORD, ATTACH, COLLECT, OUTBOX = "record", "attach", "collect", "outbox"
-JUDGE, EVIDENCE, AUDIT = "judge", "evidence", "audit"
+JUDGE, EVIDENCE, AUDIT, IMPORT = "judge", "evidence", "audit", "import"
 
 RIGHTS: Mapping[str, frozenset[str]] = {
     "writer": frozenset({RECORD, ATTACH, COLLECT, JUDGE, EVIDENCE}),
@@ -52,7 +53,10 @@ RIGHTS: Mapping[str, frozenset[str]] = {
     "reader": frozenset({JUDGE, EVIDENCE}),
     "auditor": frozenset({JUDGE, EVIDENCE, AUDIT}),
     "controller": frozenset({OUTBOX}),
-    "admin": frozenset({RECORD, ATTACH, COLLECT, OUTBOX, JUDGE, EVIDENCE, AUDIT}),
+    "importer": frozenset({IMPORT}),
+    "admin": frozenset(
+        {RECORD, ATTACH, COLLECT, OUTBOX, JUDGE, EVIDENCE, AUDIT, IMPORT}
+    ),
 }
 
 _MAX_LOOKED_AT = 1000

@@ -46,7 +46,10 @@ if TYPE_CHECKING:
 
     from jenkins_notary.service.access.scopes import Scope
 
-ROLES = ("writer", "status", "security", "reader", "auditor", "controller", "admin")
+ROLES = (
+    *("writer", "status", "security", "reader", "auditor", "controller", "importer"),
+    "admin",
+)
 UNSCOPED = frozenset({"security", "admin"})
 """Roles that a folder would not bound, so they take none."""
 
