@@ -59,6 +59,9 @@ MAX_LIST = 100_000
 
 OPTIONS: Mapping[str, Kind] = {
     "access-log": "text",
+    "admission-mode": ("deny", "warn"),
+    "admission-tags": ("deny", "warn"),
+    "admission-unavailable": ("deny", "warn"),
     "again": "flag",
     "against": "text",
     "as-of": "time",
@@ -70,9 +73,12 @@ OPTIONS: Mapping[str, Kind] = {
     "before": "time",
     "bodies": "flag",
     "body": "flag",
+    "break-glass": "list",
+    "budget": "integer",
     "ca-file": "text",
     "checkpoints": "flag",
     "claims": "text",
+    "cluster": "text",
     "co-key": "list",
     "collect-job": "text",
     "commit": "text",
@@ -92,6 +98,7 @@ OPTIONS: Mapping[str, Kind] = {
     "evidence-job": "text",
     "evidence-signer": "text",
     "excerpt": "text",
+    "exclude-namespace": "list",
     "expires": "time",
     "folder": "list",
     "follow": "flag",
@@ -115,6 +122,7 @@ OPTIONS: Mapping[str, Kind] = {
     "lines": "text",
     "log": "text",
     "logs": "text",
+    "max-stale": "integer",
     "metrics-file": "text",
     "mime": "text",
     "name": "text",
@@ -177,6 +185,7 @@ OPTIONS: Mapping[str, Kind] = {
     "webhook-file": "text",
     "with-key": "flag",
     "witness-key": "text",
+    "workloads": "flag",
 }
 """What can be set, by name: a kind, or the words of a choice.
 

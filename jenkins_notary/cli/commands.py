@@ -62,6 +62,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "ledger prune": ("upkeep", "Delete old evidence bodies; the proofs stay."),
     "ledger erase": ("upkeep", "Destroy personal data of a record for good."),
     "ledger rotate-key": ("upkeep", "Give a ledger a new signing key."),
+    "kube admission": ("kube_admission", "Say whether what is to start may."),
     "kube bulk-sign": ("kube_bulk_sign", "Notarize what runs in a cluster as it is."),
     "serve": ("serve", "Serve a ledger over HTTP."),
     "witness": ("witness", "Sign checkpoints of logs that only grew."),

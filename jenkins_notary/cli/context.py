@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from jenkins_notary.api.notary import Notary
     from jenkins_notary.api.session import Choices, Session
     from jenkins_notary.cli.output import Output
-    from jenkins_notary.config import Settings
+    from jenkins_notary.config import Settings, Value
     from jenkins_notary.remote.notary import RemoteChoices, RemoteNotary
     from jenkins_notary.remote.reading.notary import RemoteReader
 
@@ -118,6 +118,10 @@ class Context:
                 f"--log {text}", expected="a policy of one log", got=f"{len(logs)}"
             )
         return format_vkey(logs[0])
+
+    def assume(self, name: str, value: Value) -> None:
+        """Set an option that nobody has set: a command's own default."""
+        self._settings.values.setdefault(name, value)
 
     def flag(self, name: str, *, default: bool = False) -> bool:
         """Return a flag."""

@@ -17,9 +17,11 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
+from uvicorn.config import create_ssl_context
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from jenkins_notary.errors import ConfigurationError, UnavailableError
+from jenkins_notary.serving.certificate import Renewal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -147,6 +149,7 @@ def run(
     certificate: tuple[str, str] | None,
     on_ready: Callable[[], None],
     on_stop: Callable[[], object] = lambda: None,
+    notify: Callable[[str], object] = lambda _: None,
     client_ca: str | None = None,
     needs_client: bool = False,
 ) -> None:
@@ -158,6 +161,7 @@ def run(
         certificate: Files of the certificate's chain and its key, or None.
         on_ready: Called once connections are taken.
         on_stop: Called when it is to stop, in the event loop.
+        notify: Called with one-line notices: of a certificate that was renewed.
         client_ca: File of the authorities of clients' certificates, or None.
         needs_client: Whether nobody gets in without one.
 
@@ -186,6 +190,7 @@ def run(
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     try:
         config.load()
+        _follow_renewals(config, notify)
     except OSError as error:
         raise ConfigurationError(
             "--tls-cert, --tls-key",
@@ -202,6 +207,26 @@ def run(
 
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(serve())
+
+
+def _follow_renewals(config: uvicorn.Config, notify: Callable[[str], object]) -> None:
+    """Have each connection show the certificate that the files hold then."""
+    certificate, key = config.ssl_certfile, config.ssl_keyfile
+    if config.ssl is None or certificate is None or key is None:
+        return
+
+    def load() -> ssl.SSLContext:
+        return create_ssl_context(
+            certificate,
+            key,
+            config.ssl_keyfile_password,
+            config.ssl_version,
+            config.ssl_cert_reqs,
+            config.ssl_ca_certs,
+            config.ssl_ciphers,
+        )
+
+    Renewal([str(certificate), str(key)], load, notify).follow(config.ssl)
 
 
 def _wanted_of_clients(client_ca: str | None, *, is_needed: bool) -> int:

@@ -20,12 +20,9 @@ Cost: a commit is two round trips, a lookup one.
 from __future__ import annotations
 
 import struct
-import time
 from typing import TYPE_CHECKING, Any
 
 from jenkins_notary.engines.immudb import keys
-from jenkins_notary.engines.immudb.connection import RETRY_S
-from jenkins_notary.engines.immudb.servers import NoPrimaryError
 from jenkins_notary.engines.immudb.wire import MESSAGES
 from jenkins_notary.engines.packing import pack_envelope, unpack_envelope
 from jenkins_notary.errors import (
@@ -40,9 +37,9 @@ from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.merkle import hash_leaf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from jenkins_notary.engines.immudb.connection import Link
+    from jenkins_notary.engines.immudb.connection import Connection
     from jenkins_notary.engines.immudb.sealing import EnvelopeKeys
     from jenkins_notary.engines.immudb.trail import Trail
     from jenkins_notary.ports import Batch, LogName, RowKind
@@ -67,7 +64,7 @@ class ImmudbStore:
     """
 
     def __init__(
-        self, connection: Link, trail: Trail, envelope_keys: EnvelopeKeys
+        self, connection: Connection, trail: Trail, envelope_keys: EnvelopeKeys
     ) -> None:
         """Use a database.
 
@@ -87,10 +84,6 @@ class ImmudbStore:
         """Return ``immudb``."""
         return "immudb"
 
-    def listen(self, tell: Callable[[str], None]) -> None:
-        """Have somebody told what a person should know: that a replica answers."""
-        self._connection.tell = tell
-
     @property
     def max_keys(self) -> int:
         """Return how many entries, envelopes and rows one batch may have."""
@@ -108,7 +101,6 @@ class ImmudbStore:
         condition = _not_there(keys.HEAD)
         if kept is not None:
             condition = _not_after(keys.HEAD, kept.tx)
-        deadline = time.monotonic() + RETRY_S
         for attempt in range(1, _TRIES + 1):
             try:
                 self._trail.set(entries, [condition])
@@ -118,13 +110,11 @@ class ImmudbStore:
                     return
                 self._kept = None
                 raise
-            except NoPrimaryError:
-                raise
             except UnavailableError:
                 # Done or not? The head tells; and to do it again cannot fork the log.
                 if self.head() == batch.head:
                     return
-                if attempt == _TRIES or time.monotonic() > deadline:
+                if attempt == _TRIES:
                     raise
             else:
                 return

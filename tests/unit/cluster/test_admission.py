@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jenkins_notary.cluster.admission import (
-    BREAK_GLASS,
     MAX_IMAGES,
     MAX_WARNING,
     MAX_WARNINGS,
-    BreakGlass,
     Decision,
     Policy,
     decide,
-    find_containers,
     format_review,
-    parse_review,
 )
 from jenkins_notary.cluster.board import Exemption, Judged, Verdict
+from jenkins_notary.cluster.break_glass import BREAK_GLASS, BreakGlass, GlassRule
+from jenkins_notary.cluster.review import find_containers, parse_review
 from jenkins_notary.errors import (
     IntegrityError,
     NotaryError,
@@ -39,8 +37,9 @@ if TYPE_CHECKING:
 GOOD, BAD, SPARED = (f"sha256:{one * 64}" for one in "abc")
 APP = "registry.example.com/app"
 EXEMPT = Exemption("ops", "vendor image", 1, "2027-01-01T00:00:00Z", "#7")
-GLASS = Policy(break_glass=frozenset({"oncall"}))
-GUARDED = GLASS._replace(has_workloads=True)
+ONCALL = frozenset({"oncall"})
+GLASS = Policy(glass=GlassRule(ONCALL))
+GUARDED = Policy(glass=GlassRule(ONCALL, has_workloads=True))
 REASON = {BREAK_GLASS: "INC-7: shop is down"}
 CONTROLLER = "system:serviceaccounts:kube-system"
 GOING = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
@@ -328,7 +327,7 @@ class TestBreakGlass:
 
     def test_counts_by_the_name_of_a_user_too(self) -> None:
         review = make_review(f"{APP}@{BAD}", annotations=REASON)
-        policy = Policy(break_glass=frozenset({"dev-1"}))
+        policy = Policy(glass=GlassRule(frozenset({"dev-1"})))
 
         assert ask(review, policy, record=lambda _: None).is_allowed
 
@@ -396,7 +395,7 @@ class TestBreakGlass:
         assert ask(json.dumps(review).encode(), GUARDED).verdict == "allowed"
 
     def test_in_a_template_is_only_warned_of_where_nothing_is_denied(self) -> None:
-        policy = Policy("warn", "warn", "warn", has_workloads=True)
+        policy = GUARDED._replace(mode="warn", tags="warn", unavailable="warn")
         review = make_review(f"{APP}@{GOOD}", kind="Job", annotations=REASON)
 
         assert ask(review, policy).verdict == "warned"
