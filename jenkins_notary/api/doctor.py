@@ -6,7 +6,7 @@ import os
 import sys
 
 from jenkins_notary.api.results import Check
-from jenkins_notary.errors import NotaryError, NotFoundError
+from jenkins_notary.errors import NotaryError, NotFoundError, UnavailableError
 from jenkins_notary.version import VERSION
 
 TYPE_CHECKING = False
@@ -30,6 +30,7 @@ def run_checks(session: Session) -> list[Check]:
         ),
         _run("signing key", lambda: _look_at_key(session)),
         _run("ledger", lambda: _look_at_ledger(session)),
+        *_look_at_servers(session),
         _run("trust log", lambda: _look_at_trust(session)),
         _run("ledger key", lambda: _look_at_log_key(session)),
         _run("enrolment", lambda: _look_at_enrolment(session)),
@@ -67,6 +68,24 @@ def _look_at_ledger(session: Session) -> str:
         f"{session.places.ledger_url}, log {view.checkpoint.origin}, "
         f"{view.size} records, as pinned"
     )
+
+
+def _look_at_servers(session: Session) -> list[Check]:
+    """Return a check for each server of a ledger on several."""
+    if not session.places.replicas:
+        return []
+    from jenkins_notary.api.ledgers.immudb import look_at_servers
+
+    return [
+        Check(
+            "immudb server",
+            ok=not one.error,
+            found=str(one),
+            advice="start it" if one.error else "",
+            code=UnavailableError.exit_code if one.error else 0,
+        )
+        for one in look_at_servers(session)
+    ]
 
 
 def _look_at_trust(session: Session) -> str:

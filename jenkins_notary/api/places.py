@@ -37,7 +37,7 @@ class Places(NamedTuple):
     Attributes:
         ledger: The SQLite file; of a ledger elsewhere, what the paths of its key and
             bodies here begin with.
-        ledger_url: The same as a URL, for people.
+        ledger_url: The same as a URL, for people; without the replicas of a database.
         log_key: The ledger's own key.
         blobs: The folder of bodies.
         held: The folder of logs that are held back.
@@ -46,6 +46,7 @@ class Places(NamedTuple):
         cache: The folder of hints that can be lost.
         is_default: Whether nobody chose the ledger.
         engine: ``sqlite`` or ``immudb``.
+        replicas: (host, port) of each replica of a ledger in immudb.
     """
 
     ledger: str
@@ -58,6 +59,7 @@ class Places(NamedTuple):
     cache: str
     is_default: bool
     engine: str
+    replicas: tuple[tuple[str, int], ...] = ()
 
 
 def find_places(
@@ -66,8 +68,8 @@ def find_places(
     """Return where everything is.
 
     Args:
-        ledger: ``sqlite:///PATH``, ``immudb://HOST:PORT/DATABASE``, a plain path, or
-            None for the default.
+        ledger: ``sqlite:///PATH``, ``immudb://HOST:PORT/DATABASE`` (with replicas:
+            ``HOST:PORT,HOST:PORT``), a plain path, or None for the default.
         key: The signer's PEM file, or None for the default.
         environ: The environment.
 
@@ -78,8 +80,9 @@ def find_places(
     state = os.path.join(_xdg("XDG_STATE_HOME", ".local/state", environ), _APP)
     cache = os.path.join(_xdg("XDG_CACHE_HOME", ".cache", environ), _APP)
     engine = "immudb" if (ledger or "").startswith(_IMMUDB) else "sqlite"
+    replicas: tuple[tuple[str, int], ...] = ()
     if ledger is not None and engine == "immudb":
-        path, url = _immudb_path(ledger, data), ledger
+        path, url, replicas = _find_immudb(ledger, data)
     else:
         named = os.path.join(data, "ledger.db")
         path = named if ledger is None else _ledger_path(ledger)
@@ -95,16 +98,17 @@ def find_places(
         cache,
         ledger is None,
         engine,
+        replicas,
     )
 
 
-def _immudb_path(url: str, data: str) -> str:
-    """Return what the paths of a ledger in immudb begin with, on this host."""
-    from jenkins_notary.engines.immudb.url import parse_url
+def _find_immudb(url: str, data: str) -> tuple[str, str, tuple[tuple[str, int], ...]]:
+    """Return what the paths here of a ledger in immudb begin with, and where it is."""
+    from jenkins_notary.engines.immudb.url import format_url, parse_url
 
-    host, port, database = parse_url(url)
-    name = f"{host.replace(':', '-')}_{port}_{database}"
-    return os.path.join(data, "immudb", name)
+    address = parse_url(url)
+    name = f"{address.host.replace(':', '-')}_{address.port}_{address.database}"
+    return os.path.join(data, "immudb", name), format_url(address), address.replicas
 
 
 def _ledger_path(text: str) -> str:

@@ -219,6 +219,31 @@ def _describe_first(record: ProvenRecord) -> dict[str, Any]:
     }
 
 
+class ServerStanding(NamedTuple):
+    """Where one server of a ledger on several stands.
+
+    Attributes:
+        server: ``host:port``.
+        role: ``primary`` or ``replica``; "" where it does not answer.
+        transactions: How many it has committed.
+        lag: How many it lacks of those that are known of; 0 where it does not answer.
+        error: Why it does not answer, or "".
+    """
+
+    server: str
+    role: str
+    transactions: int
+    lag: int
+    error: str
+
+    def __str__(self) -> str:
+        """Return it for people."""
+        if self.error:
+            return f"{self.server}: no answer, {self.error}"
+        behind = f", {self.lag} behind" if self.lag else ""
+        return f"{self.server}: {self.role}, {self.transactions} transactions{behind}"
+
+
 class LedgerStatus(NamedTuple):
     """Where a ledger stands.
 
@@ -232,6 +257,7 @@ class LedgerStatus(NamedTuple):
         engine: Where it lives.
         ledger: Its URL.
         timestamp: Commit time of the last record, RFC 3339 UTC.
+        servers: Where each server of a ledger on several stands.
     """
 
     origin: str
@@ -243,10 +269,15 @@ class LedgerStatus(NamedTuple):
     engine: str
     ledger: str
     timestamp: str
+    servers: tuple[ServerStanding, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return self._asdict()
+        """Return the JSON form; servers only where there are several."""
+        value = self._asdict()
+        del value["servers"]
+        if self.servers:
+            value["servers"] = [one._asdict() for one in self.servers]
+        return value
 
 
 class KeyInfo(NamedTuple):

@@ -190,6 +190,10 @@ class Session:
         """
         if self._store is None:
             self._store = self.opener()()
+            if self.places.replicas:
+                from jenkins_notary.api.ledgers.immudb import listen
+
+                listen(self._store, self.notify)
         return self._store
 
     def opener(self) -> Callable[[], Store]:

@@ -96,13 +96,14 @@ def run_verify(context: Context) -> int:
 
 def show_status(context: Context, status: LedgerStatus | RemoteItem) -> int:
     """Print where a ledger stands; return 0."""
+    from jenkins_notary.api.results import ServerStanding
+
     found = status.to_dict()
 
     def text() -> Iterator[str]:
-        yield from format_fields(
-            [(key, value) for key, value in found.items() if key != "checkpoint"],
-            indent="",
-        )
+        servers = [str(ServerStanding(**one)) for one in found.get("servers", ())]
+        shown = {**found, "checkpoint": None, "servers": servers}
+        yield from format_fields(shown.items(), indent="")
         yield ""
         yield from str(found["checkpoint"]).splitlines()
 

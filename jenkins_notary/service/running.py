@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from jenkins_notary.api.ledgers.immudb import Lookout
 from jenkins_notary.service.access.limits import Limits
 from jenkins_notary.service.access.logins import Logins
 from jenkins_notary.service.answers.events import Events
@@ -20,7 +21,11 @@ from jenkins_notary.service.builds.signing import ClassKeys, keys_path
 from jenkins_notary.service.builds.voices import Voices
 from jenkins_notary.service.follower import Follower
 from jenkins_notary.service.monitoring.alerts import Alerts
-from jenkins_notary.service.monitoring.measures import Records, add_gauges
+from jenkins_notary.service.monitoring.measures import (
+    Records,
+    add_gauges,
+    add_server_gauges,
+)
 from jenkins_notary.service.monitoring.statuses import tell_status
 from jenkins_notary.service.state import ServiceState, state_path
 from jenkins_notary.service.tasks import Tasks
@@ -58,6 +63,7 @@ class Running(NamedTuple):
         alerts: What is told when it changes.
         limits: What one caller may take.
         events: Who listens to the log.
+        lookout: Where the ledger's servers stand.
     """
 
     engine: Engine
@@ -75,12 +81,14 @@ class Running(NamedTuple):
     alerts: Alerts
     limits: Limits
     events: Events
+    lookout: Lookout
 
     def close(self) -> None:
         """Stop what works beside the requests, commit what waits, and close."""
         self.tasks.stop()
         self.follower.wake()
         self.tasks.join()
+        self.lookout.close()
         self.engine.close()
         self.state.close()
 
@@ -104,6 +112,9 @@ def start_running(
     Corroboration(engine, state, log.report).start(follower, tasks)
     metrics = Metrics()
     add_gauges(metrics, engine, tasks, follower)
+    lookout = Lookout(engine.session())
+    if engine.places.replicas:
+        add_server_gauges(metrics, lookout)
     alerts = _start_alerts(engine, settings, state=state, metrics=metrics)
     _follow(follower, metrics, alerts)
     alerts.start(tasks)
@@ -127,6 +138,7 @@ def start_running(
         alerts,
         limits,
         Events(engine, follower, metrics),
+        lookout,
     )
 
 

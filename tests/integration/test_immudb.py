@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -18,8 +17,8 @@ from jenkins_notary.ledger import mirror
 from jenkins_notary.ledger.transfer import Transfer
 from tests.parts.build import PARTS
 from tests.parts.immudb import HOST, USER
-from tests.parts.immudb_site import DATABASE, Site
-from tests.parts.serving import Serving, claim
+from tests.parts.immudb_site import DATABASE, Site, SiteService
+from tests.parts.serving import claim
 from tests.program import PROGRAM
 
 if TYPE_CHECKING:
@@ -326,33 +325,14 @@ def test_a_ledger_moves_with_all_its_proofs(site: Site, tmp_path: Path) -> None:
     assert site.run("ledger", "verify", "--signatures", **third).code == 0
 
 
-class TwoServices(Serving):
-    """A service on the site's ledger in immudb; several may run at once."""
-
-    def __init__(self, site: Site, folder: Path) -> None:
-        super().__init__(folder)
-        self.ledger = site.environ["JENKINS_NOTARY_LEDGER"]  # type: ignore[assignment]  # a URL
-        self.environ = {**os.environ, **site.environ}
-        (token,) = (site.home / "data/jenkins-notary/immudb").glob("*.admin-token")
-        (self.home / "ledger.db.admin-token").write_bytes(token.read_bytes())
-
-
 def test_several_services_on_one_immudb_share_one_log(
     site: Site, tmp_path: Path
 ) -> None:
     """Each takes records while the other does; nothing is lost, nothing forks."""
-    started = subprocess.run(
-        [*PROGRAM, "token", "create", "first", "--role", "admin"],
-        env={**os.environ, **site.environ},
-        capture_output=True,
-        check=True,
-    )
-    keys = site.home / "data/jenkins-notary/immudb"
-    (keys / "ours.admin-token").write_bytes(started.stdout)
     digests = [f"sha256:{n:064x}" for n in range(1, 81)]
     with (
-        TwoServices(site, tmp_path / "one") as one,
-        TwoServices(site, tmp_path / "two") as two,
+        SiteService(site, tmp_path / "one") as one,
+        SiteService(site, tmp_path / "two") as two,
     ):
 
         def record(number: int) -> int:

@@ -103,25 +103,35 @@ def serve_immudb(folder: str, *options: str, port: int = 0) -> Iterator[int]:
     Raises:
         RuntimeError: It is not built, or does not start.
     """
-    with socket.create_server((HOST, port)) as free:
-        port = free.getsockname()[1]
+    port = port or free_port()
+    with launch(folder, *options, port=port) as process:
+        try:
+            wait_for(process, port)
+            yield port
+        finally:
+            process.terminate()
+
+
+def free_port() -> int:
+    """Return a port where nobody listens."""
+    with socket.create_server((HOST, 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def launch(folder: str, *options: str, port: int) -> subprocess.Popen[bytes]:
+    """Start a server; whoever does waits for it and ends it."""
     words = [
         *("--dir", os.path.join(folder, "data"), "--address", HOST),
         *("--port", str(port), "--metrics-server=false", "--web-server=false"),
         "--pgsql-server=false",
         *options,
     ]
-    with subprocess.Popen(
+    return subprocess.Popen(
         [find_program("immudb"), *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-    ) as process:
-        try:
-            _wait_for(process, port)
-            yield port
-        finally:
-            process.terminate()
+    )
 
 
 def find_program(name: str) -> str:
@@ -133,7 +143,7 @@ def find_program(name: str) -> str:
     return str(found)
 
 
-def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
+def wait_for(process: subprocess.Popen[bytes], port: int) -> None:
     """Wait until the server takes connections."""
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline and process.poll() is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from tests.command import command
 from tests.parts.immudb import HOST, USER, serve_immudb
+from tests.parts.serving import Serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,3 +86,14 @@ class Site:
                 Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
             )
         )
+
+
+class SiteService(Serving):
+    """A service on a site's ledger; several may run at once."""
+
+    def __init__(self, site: Site, folder: Path) -> None:
+        super().__init__(folder)
+        self.ledger = site.environ["JENKINS_NOTARY_LEDGER"]  # type: ignore[assignment]  # a URL
+        self.environ = {**os.environ, **site.environ}
+        made = site.run("token", "create", folder.name, "--role", "admin")
+        (self.home / "ledger.db.admin-token").write_bytes(made.stdout)

@@ -7,7 +7,8 @@ All but the URL comes by environment:
 ``JENKINS_NOTARY_IMMUDB_PASSWORD``        that user's password, or
 ``JENKINS_NOTARY_IMMUDB_PASSWORD_FILE``   a file that holds it
 ``JENKINS_NOTARY_IMMUDB_CERT``, ``_KEY``  PEM files that the client shows (mutual TLS)
-``JENKINS_NOTARY_IMMUDB_SERVER_KEY``      PEM file of the key that signs its states
+``JENKINS_NOTARY_IMMUDB_SERVER_KEY``      PEM file of the key that signs its states;
+                                          of several servers, one key behind another
 ========================================  ==========================================
 
 TLS is used but to this host and to hosts of ``--plain-http``, and wherever
@@ -17,23 +18,32 @@ TLS is used but to this host and to hosts of ``--plain-http``, and wherever
 from __future__ import annotations
 
 import os
+import time
+from contextlib import closing
 from functools import partial
+from threading import Lock
 
+from jenkins_notary.api.results import ServerStanding
 from jenkins_notary.engines.immudb.url import parse_url
 from jenkins_notary.errors import ConfigurationError
 from jenkins_notary.files.locks import FileLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from jenkins_notary.api.session import Session
     from jenkins_notary.engines.immudb.connection import Server
     from jenkins_notary.engines.immudb.opening import Files
+    from jenkins_notary.engines.immudb.servers import Servers
     from jenkins_notary.engines.immudb.store import ImmudbStore
+    from jenkins_notary.ports import Store
 
 MAX_FILE_BYTES = 1 << 20
+LOOK_S = 3.0
+"""How long it holds what the servers said."""
+
 _PREFIX = "JENKINS_NOTARY_IMMUDB_"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -54,11 +64,59 @@ def make_opener(session: Session) -> Callable[[], ImmudbStore]:
         signatures = StateKey(_read(path, f"{_PREFIX}SERVER_KEY"))
     return partial(
         opening.open_immudb,
-        _server(session),
+        _servers(session),
         _files(session, opening.Files),
         FileLock,
         signatures,
     )
+
+
+def listen(store: Store, tell: Callable[[str], None]) -> None:
+    """Have somebody told when a replica answers for the primary."""
+    from jenkins_notary.engines.immudb.store import ImmudbStore
+
+    if isinstance(store, ImmudbStore):
+        store.listen(tell)
+
+
+def look_at_servers(session: Session) -> tuple[ServerStanding, ...]:
+    """Return where each server of the session's ledger stands; none where it is one."""
+    with closing(Lookout(session)) as lookout:
+        return lookout.look()
+
+
+class Lookout:
+    """A look at the servers of a ledger, again and again over the same connections.
+
+    Threads may share it; what was seen holds for some seconds.
+    """
+
+    def __init__(self, session: Session) -> None:
+        """Connect with the first look."""
+        self._servers: Servers | None = None
+        self._lock = Lock()
+        self._seen: tuple[ServerStanding, ...] = ()
+        self._until = 0.0
+        if session.places.replicas:
+            opening = _load()
+            state = _files(session, opening.Files).state
+            self._servers = opening.open_servers(_servers(session), state, FileLock)
+
+    def look(self) -> tuple[ServerStanding, ...]:
+        """Return where each server stands now; none where there is but one."""
+        if self._servers is None:
+            return ()
+        with self._lock:
+            if time.monotonic() > self._until:
+                found = self._servers.standings()
+                self._seen = tuple(ServerStanding(*one) for one in found)
+                self._until = time.monotonic() + LOOK_S
+            return self._seen
+
+    def close(self) -> None:
+        """End the connections."""
+        if self._servers is not None:
+            self._servers.close()
 
 
 def create_database(session: Session, *, forget: bool = False) -> None:
@@ -70,12 +128,12 @@ def create_database(session: Session, *, forget: bool = False) -> None:
     """
     opening = _load()
     files = _files(session, opening.Files)
-    opening.create_immudb(_server(session), files, forget=forget)
+    opening.create_immudb(_servers(session)[0], files, forget=forget)
 
 
 def is_published(session: Session) -> bool:
     """Return whether the session's database holds a ledger, by the server's word."""
-    return bool(_load().is_published(_server(session)))
+    return bool(_load().is_published(_servers(session)[0]))
 
 
 def _load() -> Any:  # noqa: ANN401 - a module
@@ -101,25 +159,54 @@ def _files(session: Session, make: type[Files]) -> Files:
     )
 
 
-def _server(session: Session) -> Server:
-    """Return how the server is reached.
+def _servers(session: Session) -> tuple[Server, ...]:
+    """Return how each server is reached, the first of the URL first.
 
     Raises:
         ConfigurationError: No user or password.
     """
     from jenkins_notary.engines.immudb.connection import Server
 
-    host, port, database = parse_url(session.places.ledger_url)
+    address = parse_url(session.places.ledger_url)
     given = {
         key[len(_PREFIX) :]: value
         for key, value in session.environ.items()
         if key.startswith(_PREFIX) and value
     }
-    password = given.get("PASSWORD", "")
+    user, password = _login(given)
+    certificate = None
+    if "CERT" in given or "KEY" in given:
+        chain, key = given.get("CERT", ""), given.get("KEY", "")
+        certificate = _read(chain, f"{_PREFIX}CERT"), _read(key, f"{_PREFIX}KEY")
+    ca_file = session.choices.ca_file
+    ca = None if ca_file is None else _read(ca_file, "--ca-file")
+    plain = _LOOPBACK.union(session.choices.plain_http)
+    must = ca is not None or certificate is not None
+    return tuple(
+        Server(
+            host,
+            port,
+            address.database,
+            user,
+            password,
+            tls=must or host not in plain,
+            ca=ca,
+            certificate=certificate,
+        )
+        for host, port in ((address.host, address.port), *session.places.replicas)
+    )
+
+
+def _login(given: Mapping[str, str]) -> tuple[str, str]:
+    """Return user and password.
+
+    Raises:
+        ConfigurationError: One is missing.
+    """
+    user, password = given.get("USER", ""), given.get("PASSWORD", "")
     if not password and "PASSWORD_FILE" in given:
         data = _read(given["PASSWORD_FILE"], f"{_PREFIX}PASSWORD_FILE")
         password = data.decode("utf-8", "replace").strip("\r\n")
-    user = given.get("USER", "")
     if not user or not password:
         raise ConfigurationError(
             "immudb",
@@ -127,22 +214,7 @@ def _server(session: Session) -> Server:
             got="no password" if user else "no user",
             advice=f"set {_PREFIX}USER and {_PREFIX}PASSWORD",
         )
-    certificate = None
-    if "CERT" in given or "KEY" in given:
-        chain, key = given.get("CERT", ""), given.get("KEY", "")
-        certificate = _read(chain, f"{_PREFIX}CERT"), _read(key, f"{_PREFIX}KEY")
-    ca_file = session.choices.ca_file
-    is_plain = host in _LOOPBACK or host in session.choices.plain_http
-    return Server(
-        host,
-        port,
-        database,
-        user,
-        password,
-        tls=ca_file is not None or certificate is not None or not is_plain,
-        ca=None if ca_file is None else _read(ca_file, "--ca-file"),
-        certificate=certificate,
-    )
+    return user, password
 
 
 def _read(path: str, name: str) -> bytes:

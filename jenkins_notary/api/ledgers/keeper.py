@@ -71,9 +71,11 @@ class LedgerKeeper:
 
     def status(self) -> LedgerStatus:
         """Return where the ledger stands, checked against the pin."""
+        from jenkins_notary.api.ledgers.immudb import look_at_servers
         from jenkins_notary.api.ledgers.maintenance import describe_ledger
 
-        return describe_ledger(self._session)
+        status = describe_ledger(self._session)
+        return status._replace(servers=look_at_servers(self._session))
 
     def verify(self, *, signatures: bool = True, bodies: bool = True) -> VerifyReport:
         """Check everything that the ledger holds: entries, tiles, rows, envelopes.

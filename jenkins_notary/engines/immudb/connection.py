@@ -15,7 +15,7 @@ import threading
 import time
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 
@@ -30,12 +30,14 @@ from jenkins_notary.errors import (
     UnavailableError,
     UsageError,
 )
-from jenkins_notary.shapes import NamedTuple
+from jenkins_notary.shapes import NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jenkins_notary.errors import NotaryError
+
+T = TypeVar("T")
 
 MAX_CALLS = 16
 CALL_S = 30.0
@@ -90,18 +92,62 @@ class Server(NamedTuple):
         return f"immudb://{self.host}:{self.port}/{self.database}"
 
 
+class Link(Protocol):
+    """What asks a database: one server, or several.
+
+    Attributes:
+        server: Where it is, or the one that gives the ledger its name.
+        tell: Told what a person should know, or None.
+    """
+
+    server: Server
+    tell: Callable[[str], None] | None
+
+    def read(self, method: str, **fields: Any) -> Any:  # noqa: ANN401 - a message
+        """Ask something that changes nothing; again while nobody answers."""
+
+    def write(self, method: str, **fields: Any) -> Any:  # noqa: ANN401 - a message
+        """Make one call; without an answer it may have been done, or not."""
+
+    @property
+    def max_tx_entries(self) -> int:
+        """Return how many keys a transaction may have."""
+
+    def close(self) -> None:
+        """End sessions and connections."""
+
+
+def ask_again(call: Callable[[], T]) -> T:
+    """Return what a call gives; it is made again while there is no answer.
+
+    Raises:
+        UnavailableError: There was none until the deadline.
+    """
+    deadline = time.monotonic() + RETRY_S
+    for pause in (*_PAUSES_S, *([_PAUSES_S[-1]] * 100)):
+        try:
+            return call()
+        except UnavailableError:
+            if time.monotonic() + pause > deadline:
+                raise
+            time.sleep(pause)
+    raise AssertionError  # The deadline ends it.
+
+
 class Connection:
     """One server, one database; threads may share it.
 
     Attributes:
         server: Where it is.
         server_id: What the server calls itself; "" before the first session.
+        tell: Never told anything.
     """
 
     def __init__(self, server: Server) -> None:
         """Connect with the first call."""
         self.server = server
         self.server_id = ""
+        self.tell: Callable[[str], None] | None = None
         self._channel = _open_channel(server)
         self._calls = {
             name: self._channel.unary_unary(
@@ -123,18 +169,15 @@ class Connection:
             UnavailableError: The server was away until the deadline.
             NotaryError: It refuses.
         """
-        deadline = time.monotonic() + RETRY_S
-        for pause in (*_PAUSES_S, *([_PAUSES_S[-1]] * 100)):
-            try:
-                return self.write(method, **fields)
-            except UnavailableError:
-                if time.monotonic() + pause > deadline:
-                    raise
-                time.sleep(pause)
-        raise AssertionError  # The deadline ends it.
+        return ask_again(lambda: self.write(method, **fields))
 
-    def write(self, method: str, **fields: Any) -> Any:  # noqa: ANN401 - a message
+    def write(self, method: str, *, timeout_s: float = CALL_S, **fields: Any) -> Any:  # noqa: ANN401 - a message
         """Make one call.
+
+        Args:
+            method: Which, of :data:`~jenkins_notary.engines.immudb.wire.METHODS`.
+            timeout_s: How long an answer is waited for.
+            fields: Of the request.
 
         Raises:
             UnavailableError: No answer: it may have been done, or not.
@@ -143,11 +186,11 @@ class Connection:
         """
         message = MESSAGES[METHODS[method][0]](**fields)
         for is_last in (False, True):
-            session = self._open_session()
+            session = self._open_session(timeout_s)
             try:
                 with self._slots:
                     return self._calls[method](
-                        message, metadata=(("sessionid", session),), timeout=CALL_S
+                        message, metadata=(("sessionid", session),), timeout=timeout_s
                     )
             except grpc.RpcError as error:
                 if is_last or not _says(error, _SESSION_WORDS):
@@ -186,7 +229,7 @@ class Connection:
                 )
         self._channel.close()
 
-    def _open_session(self) -> str:
+    def _open_session(self, timeout_s: float = CALL_S) -> str:
         """Return a session, a new one where there is none."""
         with self._lock:
             if self._session is None:
@@ -198,7 +241,7 @@ class Connection:
                             password=server.password.encode(),
                             database=server.database,
                         ),
-                        timeout=CALL_S,
+                        timeout=timeout_s,
                     )
                 except grpc.RpcError as error:
                     raise self._translate(error) from error
@@ -237,7 +280,7 @@ def _kinds(
         (
             "illegal state" in low,
             IntegrityError,
-            "it lacks what was seen before: it was rolled back or replaced",
+            "it was rolled back, replaced, or promoted while it was behind",
         ),
         (
             "invalid user name or password" in low,
@@ -253,6 +296,11 @@ def _kinds(
             any(word in low for word in _DISK_WORDS),
             StorageError,
             "free space on immudb",
+        ),
+        (
+            code is grpc.StatusCode.DEADLINE_EXCEEDED,
+            UnavailableError,
+            "it may have been done or not; commits wait for synchronous replicas",
         ),
         (code in _AWAY or any(w in low for w in _BUSY_WORDS), UnavailableError, ""),
         (

@@ -19,6 +19,7 @@ from jenkins_notary.engines.immudb.sealing import (
     EnvelopeKeys,
     create_keys,
 )
+from jenkins_notary.engines.immudb.servers import Servers
 from jenkins_notary.engines.immudb.store import ImmudbStore
 from jenkins_notary.engines.immudb.trail import Trail
 from jenkins_notary.errors import IntegrityError, NotFoundError, StorageError
@@ -26,9 +27,10 @@ from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.whole_file import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
+    from jenkins_notary.engines.immudb.connection import Link
     from jenkins_notary.engines.immudb.trail import StateVerifier
 
     Lock = Callable[[str], AbstractContextManager[object]]
@@ -49,12 +51,15 @@ class Files(NamedTuple):
 
 
 def open_immudb(
-    server: Server, files: Files, lock: Lock, signatures: StateVerifier | None = None
+    servers: Sequence[Server],
+    files: Files,
+    lock: Lock,
+    signatures: StateVerifier | None = None,
 ) -> ImmudbStore:
     """Return the store in a database; nothing is asked yet.
 
     Args:
-        server: Where it is.
+        servers: Where it is: on one server, or on a primary and its replicas.
         files: What lies on this host.
         lock: Makes a lock between processes from a path.
         signatures: Check of the server's signatures, or None for none.
@@ -62,12 +67,19 @@ def open_immudb(
     Raises:
         IntegrityError: The kept state is damaged.
     """
-    connection = Connection(server)
-    keeper = StateFile(files.state, server.name, lock)
+    connection: Link = Connection(servers[0])
+    if len(servers) > 1:
+        connection = open_servers(servers, files.state, lock)
+    keeper = StateFile(files.state, servers[0].name, lock)
     sealed = EnvelopeKeys(
         files.envelope_keys, partial(lock, f"{files.envelope_keys}.lock")
     )
     return ImmudbStore(connection, Trail(connection, keeper, signatures), sealed)
+
+
+def open_servers(servers: Sequence[Server], state: str, lock: Lock) -> Servers:
+    """Return a primary and its replicas as one connection; nothing is asked yet."""
+    return Servers(servers, StateFile(state, servers[0].name, lock))
 
 
 def create_immudb(server: Server, files: Files, *, forget: bool = False) -> None:

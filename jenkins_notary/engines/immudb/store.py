@@ -20,9 +20,12 @@ Cost: a commit is two round trips, a lookup one.
 from __future__ import annotations
 
 import struct
+import time
 from typing import TYPE_CHECKING, Any
 
 from jenkins_notary.engines.immudb import keys
+from jenkins_notary.engines.immudb.connection import RETRY_S
+from jenkins_notary.engines.immudb.servers import NoPrimaryError
 from jenkins_notary.engines.immudb.wire import MESSAGES
 from jenkins_notary.engines.packing import pack_envelope, unpack_envelope
 from jenkins_notary.errors import (
@@ -37,9 +40,9 @@ from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.merkle import hash_leaf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from jenkins_notary.engines.immudb.connection import Connection
+    from jenkins_notary.engines.immudb.connection import Link
     from jenkins_notary.engines.immudb.sealing import EnvelopeKeys
     from jenkins_notary.engines.immudb.trail import Trail
     from jenkins_notary.ports import Batch, LogName, RowKind
@@ -64,7 +67,7 @@ class ImmudbStore:
     """
 
     def __init__(
-        self, connection: Connection, trail: Trail, envelope_keys: EnvelopeKeys
+        self, connection: Link, trail: Trail, envelope_keys: EnvelopeKeys
     ) -> None:
         """Use a database.
 
@@ -84,6 +87,10 @@ class ImmudbStore:
         """Return ``immudb``."""
         return "immudb"
 
+    def listen(self, tell: Callable[[str], None]) -> None:
+        """Have somebody told what a person should know: that a replica answers."""
+        self._connection.tell = tell
+
     @property
     def max_keys(self) -> int:
         """Return how many entries, envelopes and rows one batch may have."""
@@ -101,6 +108,7 @@ class ImmudbStore:
         condition = _not_there(keys.HEAD)
         if kept is not None:
             condition = _not_after(keys.HEAD, kept.tx)
+        deadline = time.monotonic() + RETRY_S
         for attempt in range(1, _TRIES + 1):
             try:
                 self._trail.set(entries, [condition])
@@ -110,11 +118,13 @@ class ImmudbStore:
                     return
                 self._kept = None
                 raise
+            except NoPrimaryError:
+                raise
             except UnavailableError:
                 # Done or not? The head tells; and to do it again cannot fork the log.
                 if self.head() == batch.head:
                     return
-                if attempt == _TRIES:
+                if attempt == _TRIES or time.monotonic() > deadline:
                     raise
             else:
                 return

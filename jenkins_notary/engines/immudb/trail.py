@@ -29,7 +29,7 @@ from jenkins_notary.tlog.merkle import hash_leaf, root_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jenkins_notary.engines.immudb.connection import Connection
+    from jenkins_notary.engines.immudb.connection import Link
     from jenkins_notary.engines.immudb.proofs import DualProof
 
 
@@ -71,7 +71,7 @@ class Trail:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Link,
         keeper: StateKeeper,
         signatures: StateVerifier | None = None,
     ) -> None:

@@ -18,11 +18,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from jenkins_notary.api.ledgers.immudb import Lookout
+    from jenkins_notary.api.results import ServerStanding
     from jenkins_notary.service.answers.handlers import Call
     from jenkins_notary.service.follower import Follower
     from jenkins_notary.service.session import Engine
     from jenkins_notary.service.tasks import Tasks
-    from jenkins_notary.serving.metrics import Metrics
+    from jenkins_notary.serving.metrics import Metrics, Readings
 
 
 _TYPE = re.compile(rb'"type":"([a-z-]+)"')
@@ -157,6 +159,34 @@ def add_gauges(
         "ledger_bytes",
         "Size of the ledger's file.",
         read=lambda: os.path.getsize(engine.places.ledger),
+    )
+
+
+def add_server_gauges(metrics: Metrics, lookout: Lookout) -> None:
+    """Add what the servers tell of a ledger that has several."""
+
+    def read(pick: Callable[[ServerStanding], float]) -> Readings:
+        return {(one.server,): pick(one) for one in lookout.look()}
+
+    metrics.gauge(
+        "immudb_up",
+        "Whether a server of the ledger answers.",
+        "server",
+        read=lambda: read(lambda one: not one.error),
+    )
+    metrics.gauge(
+        "immudb_primary",
+        "Whether a server of the ledger takes writes.",
+        "server",
+        read=lambda: read(lambda one: one.role == "primary"),
+    )
+    metrics.gauge(
+        "immudb_lag_transactions",
+        "Transactions that a server lacks of those that are known of.",
+        "server",
+        read=lambda: {
+            (one.server,): one.lag for one in lookout.look() if not one.error
+        },
     )
 
 

@@ -100,3 +100,12 @@ def test_other_ledgers_are_refused_without_their_secrets(ledger: str) -> None:
 def test_key_may_stand_anywhere() -> None:
     assert find_places(None, "k.pem", HOME).key == os.path.abspath("k.pem")
     assert find_places(None, "/k.pem", HOME).key == "/k.pem"
+
+
+def test_replicas_do_not_change_what_a_ledger_is_called() -> None:
+    alone = find_places("immudb://a.example.com/n", None, HOME)
+    places = find_places("immudb://a.example.com:3322,b.example.com/n", None, HOME)
+
+    assert places.ledger_url == alone.ledger_url == "immudb://a.example.com:3322/n"
+    assert places.ledger == alone.ledger
+    assert (alone.replicas, places.replicas) == ((), (("b.example.com", 3322),))

@@ -11,13 +11,14 @@ from jenkins_notary.errors import ConfigurationError
 @pytest.mark.parametrize(
     ("text", "parsed"),
     [
-        ("immudb://db.example.com:3999/payments", ("db.example.com", 3999, "payments")),
-        ("immudb://db.example.com", ("db.example.com", 3322, "defaultdb")),
-        ("immudb://[::1]:1/a_1", ("::1", 1, "a_1")),
+        ("immudb://db.example.com:3999/n", ("db.example.com", 3999, "n", ())),
+        ("immudb://db.example.com", ("db.example.com", 3322, "defaultdb", ())),
+        ("immudb://[::1]:1/a_1", ("::1", 1, "a_1", ())),
+        ("immudb://a:1,[::2]:2,c/n", ("a", 1, "n", (("::2", 2), ("c", 3322)))),
     ],
 )
-def test_a_url_names_host_port_and_database(
-    text: str, parsed: tuple[str, int, str]
+def test_a_url_names_servers_and_database(
+    text: str, parsed: tuple[str, int, str, tuple[tuple[str, int], ...]]
 ) -> None:
     assert parse_url(text) == parsed
 
@@ -33,6 +34,10 @@ def test_a_url_names_host_port_and_database(
         "immudb://db.example.com/a?b=secret",
         "immudb://db.example.com:99999/a",
         "immudb://[::1/a",
+        "immudb://a,/n",
+        "immudb://a,secret@b/n",
+        "immudb://a,a:3322/n",
+        f"immudb://{','.join('abcdefghi')}/n",
         "http://db.example.com/a",
     ],
 )
