@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 _COMMIT_HEX = frozenset("0123456789abcdef")
 _COMMIT_LENGTHS = (40, 64)
-OTHER_KEYS = 4
-"""Keys of a record beside its rows: two entries, an envelope, a row in two forms."""
+OTHER_KEYS = 3
+"""Keys of a record beside its rows: two entries and an envelope."""
 
 MAX_ALIASES = 100
 """Aliases of one record that lead to it; further ones are not indexed."""

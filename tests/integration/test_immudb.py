@@ -13,12 +13,20 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from jenkins_notary.engines.immudb.connection import Connection
+from jenkins_notary.engines.immudb.wire import MESSAGES
 from jenkins_notary.ledger import mirror
 from jenkins_notary.ledger.transfer import Transfer
 from tests.parts.build import PARTS
+<<<<<<< HEAD
 from tests.parts.immudb import HOST, USER
 from tests.parts.immudb_site import DATABASE, Site, SiteService
 from tests.parts.serving import claim
+=======
+from tests.parts.immudb import HOST, USER, server_at
+from tests.parts.immudb_site import DATABASE, Site
+from tests.parts.serving import Serving, claim
+>>>>>>> ee2de80 (engines: lay records out in immudb so that no write reads)
 from tests.program import PROGRAM
 
 if TYPE_CHECKING:
@@ -76,9 +84,31 @@ def test_a_record_is_found_by_an_operator_of_immudb(site: Site) -> None:
         )
         return done.stdout + done.stderr
 
-    assert f"job/{JOB}/0000000000000001" in ask("scan", f"job/{JOB}/")
-    assert f"sha256/{digest}/0000000000000001" in ask("scan", f"sha256/{digest}/")
+    job = "job/payments/api/main#0000000042:ci.example.com"
+    for key in (job, f"sha256/{digest}"):
+        assert "0000000000000001" in ask("safeget", key)
+    assert job in ask("scan", "job/payments/")
     assert digest in ask("safeget", "main/0000000000000001")
+    assert site.run("untrust", str(site.app), "--reason", "CVE-2026-0001").code == 0
+    history = ask("history", f"sha256/{digest}")
+    assert "0000000000000001" in history
+    assert "0000000000000002" in history
+
+
+def test_a_database_of_another_layout_is_refused(site: Site) -> None:
+    connection = Connection(server_at(site.port, DATABASE))
+    head = connection.read("Get", key=b"head").value
+    note = connection.read("Get", key=b"checkpoint").value
+    for layout, got in ((b"", "layout 1"), (b"\x03", "layout 3")):
+        pairs = [(b"head", layout + head[1:]), (b"checkpoint", layout + note[1:])]
+        entries = [MESSAGES["KeyValue"](key=key, value=one) for key, one in pairs]
+        connection.write("Set", entries=entries)
+
+        for words in (("authenticate", str(site.app)), ("notarize", str(site.app))):
+            done = site.run(*words)
+            assert done.code == 78, done.stderr
+            assert f"expected layout 2, got {got}" in done.stderr
+    connection.close()
 
 
 def test_what_was_erased_is_in_no_file_that_reads_it(site: Site) -> None:

@@ -46,6 +46,9 @@ MAX_ANSWER_BYTES = 64 << 20
 MAX_TX_ENTRIES = 4096
 """Keys that a transaction may have in a database that is made here."""
 
+RENEW_MS = 3_600_000
+"""How old an index may be that is read where older values do, in such a database."""
+
 _PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 _AWAY = frozenset(
@@ -213,7 +216,14 @@ class Connection:
             admin.write(
                 "CreateDatabaseV2",
                 name=self.server.database,
-                settings=MESSAGES["Settings"](maxTxEntries=number),
+                settings=MESSAGES["Settings"](
+                    maxTxEntries=number,
+                    # By default each second's first read of several keys writes the
+                    # index out, all that changed of it; those here say what they need.
+                    indexSettings=MESSAGES["IndexSettings"](
+                        renewSnapRootAfter=MESSAGES["LongNumber"](value=RENEW_MS)
+                    ),
+                ),
                 ifNotExists=True,
             )
         finally:

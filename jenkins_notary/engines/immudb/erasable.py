@@ -7,15 +7,18 @@ is replaced by the nodes beside the way to the leaf: every other key can still b
 derived, this one by nobody. The file grows by at most 64 nodes an erasure, and not with
 the ledger.
 
+A place in the tree is given out once, in the order in which records are appended: so
+keys of one commit are neighbours, which share most of their way, and what was recorded
+together takes few nodes to destroy together.
+
 The file holds secrets, mode 0600; whoever has it and the database reads envelopes, as
 with any ledger. Without it the envelopes cannot be read: it belongs into each backup.
 Erasing is final only when no older copy of the file is left.
 
 >>> tree = KeyTree.create(bytes(32))
->>> kept, gone = bytes(32), b"x" * 32
->>> before = tree.key(kept)
->>> tree = tree.destroy([gone])
->>> tree.key(kept) == before, tree.key(gone) is None
+>>> before = tree.key(6)
+>>> tree = tree.destroy([7])
+>>> tree.key(6) == before, tree.key(7) is None
 (True, True)
 
 Source: Goldreich, Goldwasser, Micali, "How to construct random functions" (1986), with
@@ -27,30 +30,32 @@ from __future__ import annotations
 import json
 from hashlib import sha256
 
-from jenkins_notary.errors import IntegrityError
-from jenkins_notary.shapes import NamedTuple
+from jenkins_notary.errors import ConfigurationError, IntegrityError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 DEPTH = 64
-"""Bits of a digest that lead to its key: that two share them is not to be expected."""
+"""Bits of a place."""
 
 KEY_SIZE = 32
 MAX_BYTES = 256 << 20
+VERSION = 2
 
 
-class KeyTree(NamedTuple):
-    """The nodes that keys are derived from.
+class KeyTree:
+    """The nodes that keys are derived from; they never change.
 
     Attributes:
-        nodes: 32 secret bytes by (how many bits, those bits of a digest).
-        again: 32 secret bytes by digest, of what came again after it was destroyed.
+        nodes: 32 secret bytes by (how many bits, those bits of a place).
     """
 
-    nodes: Mapping[tuple[int, int], bytes]
-    again: Mapping[bytes, bytes]
+    def __init__(self, nodes: Mapping[tuple[int, int], bytes]) -> None:
+        """Hold nodes."""
+        self.nodes = nodes
+        # The way to the key that was derived last, from its node down.
+        self._way: tuple[int, int, tuple[bytes, ...]] = (0, 0, ())
 
     @classmethod
     def create(cls, secret: bytes) -> KeyTree:
@@ -59,42 +64,41 @@ class KeyTree(NamedTuple):
         Args:
             secret: 32 random bytes.
         """
-        return cls({(0, 0): secret}, {})
+        return cls({(0, 0): secret})
 
-    def key(self, digest: bytes) -> bytes | None:
-        """Return a digest's key, 32 bytes, or None if it was destroyed.
+    def key(self, place: int) -> bytes | None:
+        """Return a place's key, 32 bytes, or None if it was destroyed.
 
-        Cost: 64 hashes.
+        Cost: 64 hashes; of a neighbour of the last one, a few.
         """
-        kept = self.again.get(digest)
-        if kept is not None:
-            return kept
-        place = _place_of(digest)
-        for bits in range(DEPTH + 1):
-            node = self.nodes.get((bits, place >> (DEPTH - bits)))
-            if node is not None:
-                return _descend(node, place, bits)
-        return None
+        last, top, nodes = self._way
+        shared = DEPTH - (last ^ place).bit_length()
+        if nodes and shared >= top:
+            kept = nodes[: shared - top + 1]
+        else:
+            found = self._find(place)
+            if found is None:
+                return None
+            top, kept = found[0], (found[1],)
+        way = [*kept]
+        for shift in range(DEPTH - top - len(way), -1, -1):
+            way.append(_child(way[-1], place >> shift & 1))
+        self._way = place, top, tuple(way)
+        return way[-1]
 
-    def destroy(self, digests: Iterable[bytes]) -> KeyTree:
-        """Return a tree that has every key but those of some digests."""
-        nodes, again = dict(self.nodes), dict(self.again)
-        for digest in digests:
-            again.pop(digest, None)
-            _puncture(nodes, _place_of(digest))
-        return KeyTree(nodes, again)
-
-    def renew(self, digest: bytes, secret: bytes) -> KeyTree:
-        """Return a tree with a new key for a digest whose key was destroyed."""
-        return self._replace(again={**self.again, digest: secret})
+    def destroy(self, places: Iterable[int]) -> KeyTree:
+        """Return a tree that has every key but those of some places."""
+        nodes = dict(self.nodes)
+        for place in places:
+            _puncture(nodes, place)
+        return KeyTree(nodes)
 
     def encode(self) -> bytes:
         """Return the file's bytes."""
         nodes = {
             f"{bits}:{path:x}": one.hex() for (bits, path), one in self.nodes.items()
         }
-        again = {digest.hex(): one.hex() for digest, one in self.again.items()}
-        return json.dumps({"v": 1, "nodes": nodes, "again": again}).encode() + b"\n"
+        return json.dumps({"v": VERSION, "nodes": nodes}).encode() + b"\n"
 
     @classmethod
     def decode(cls, data: bytes, *, subject: str) -> KeyTree:
@@ -102,16 +106,12 @@ class KeyTree(NamedTuple):
 
         Raises:
             IntegrityError: It is damaged.
+            ConfigurationError: Another version of this program made it.
         """
         try:
             value = json.loads(data)
-            if value["v"] != 1:
-                raise ValueError  # noqa: TRY301 - one way out
+            version = value["v"]
             nodes = {_parse_name(one): _secret(o) for one, o in value["nodes"].items()}
-            again = {
-                bytes.fromhex(digest): _secret(one)
-                for digest, one in value["again"].items()
-            }
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise IntegrityError(
                 subject,
@@ -119,24 +119,27 @@ class KeyTree(NamedTuple):
                 got="something else",
                 advice="restore it from a backup: without it no envelope can be read",
             ) from error
-        return cls(nodes, again)
+        if version != VERSION:
+            raise ConfigurationError(
+                subject,
+                expected=f"envelope keys of version {VERSION}",
+                got=f"{str(version)[:20]}",
+                advice="use the version of jenkins-notary that made them",
+            )
+        return cls(nodes)
 
-
-def _place_of(digest: bytes) -> int:
-    """Return a digest's leaf."""
-    return int.from_bytes(digest[: DEPTH // 8], "big")
+    def _find(self, place: int) -> tuple[int, bytes] | None:
+        """Return the node above a place, with its bits; None if it was destroyed."""
+        for bits in range(DEPTH + 1):
+            node = self.nodes.get((bits, place >> (DEPTH - bits)))
+            if node is not None:
+                return bits, node
+        return None
 
 
 def _child(node: bytes, side: int) -> bytes:
     """Return a node's child: 0 is the left one."""
     return sha256(node + (b"\x01" if side else b"\x00")).digest()
-
-
-def _descend(node: bytes, place: int, bits: int) -> bytes:
-    """Return the leaf below a node."""
-    for shift in range(DEPTH - bits - 1, -1, -1):
-        node = _child(node, place >> shift & 1)
-    return node
 
 
 def _puncture(nodes: dict[tuple[int, int], bytes], place: int) -> None:

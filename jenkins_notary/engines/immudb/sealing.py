@@ -37,28 +37,31 @@ class EnvelopeKeys:
         self._path = path
         self._lock = lock
         self._mark: tuple[int, ...] = ()
-        self._tree = KeyTree({}, {})
+        self._tree = KeyTree({})
 
-    def seal(self, digest: bytes, data: bytes) -> bytes:
-        """Return data encrypted under its digest's key, made anew if destroyed."""
-        key = self._load().key(digest)
+    def seal(self, place: int, digest: bytes, data: bytes) -> bytes:
+        """Return data encrypted under the key of a place that was never used.
+
+        Raises:
+            IntegrityError: The key was destroyed: the log is an older copy.
+        """
+        key = self._load().key(place)
         if key is None:
-            with self._lock():
-                tree = self._load()
-                if tree.key(digest) is None:
-                    tree = tree.renew(digest, secrets.token_bytes(KEY_SIZE))
-                    self._save(tree)
-            key = self._load().key(digest)
-            assert key is not None  # noqa: S101 - just made
+            raise IntegrityError(
+                f"envelope keys {self._path}",
+                expected=f"a key for the new place {place}",
+                got="one that was destroyed",
+                advice="the ledger is an older copy than its envelope keys",
+            )
         return AESGCM(key).encrypt(_nonce(digest), data, digest)
 
-    def open(self, digest: bytes, sealed: bytes) -> bytes | None:
+    def open(self, place: int, digest: bytes, sealed: bytes) -> bytes | None:
         """Return data, None if its key was destroyed.
 
         Raises:
             IntegrityError: It was altered, or sealed with the keys of another ledger.
         """
-        key = self._load().key(digest)
+        key = self._load().key(place)
         if key is None:
             return None
         try:
@@ -71,10 +74,14 @@ class EnvelopeKeys:
                 advice=f"check that {self._path} is the ledger's newest",
             ) from error
 
-    def destroy(self, digests: Sequence[bytes]) -> None:
+    def has(self, place: int) -> bool:
+        """Return whether a place's key was not destroyed."""
+        return self._load().key(place) is not None
+
+    def destroy(self, places: Sequence[int]) -> None:
         """Destroy keys, durably."""
         with self._lock():
-            self._save(self._load().destroy(digests))
+            self._save(self._load().destroy(places))
 
     def _load(self) -> KeyTree:
         """Return the tree; read anew if the file has changed."""
@@ -114,7 +121,7 @@ def create_keys(path: str) -> None:
 
 
 def _nonce(digest: bytes) -> bytes:
-    """Return a nonce: each key is used for one digest, so any fixed one would do."""
+    """Return a nonce: a key seals one envelope, and others that lost its race."""
     return digest[8:20]
 
 

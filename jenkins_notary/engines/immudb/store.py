@@ -11,8 +11,13 @@ more keys is cut by whoever makes it: see :attr:`ImmudbStore.max_keys`. An envel
 is long is stored in pieces before the commit that names it.
 
 Envelopes are encrypted under keys that can be destroyed
-(:mod:`~jenkins_notary.engines.immudb.erasable`). Keys of rows cannot be: immudb keeps
+(:mod:`~jenkins_notary.engines.immudb.envelopes`). Keys of rows cannot be: immudb keeps
 them for ever, and an erased row is only no longer found.
+
+A record makes six keys (:mod:`~jenkins_notary.engines.immudb.keys`), and a commit one
+for each signer. Nothing is read to write them: that an envelope is not there yet is a
+condition of the commit, and the records of a digest or a job are listed by what each
+commit adds (:mod:`~jenkins_notary.engines.immudb.listing`).
 
 Cost: a commit is two round trips, a lookup one.
 """
@@ -20,15 +25,26 @@ Cost: a commit is two round trips, a lookup one.
 from __future__ import annotations
 
 import struct
+<<<<<<< HEAD
 import time
 from typing import TYPE_CHECKING, Any
 
 from jenkins_notary.engines.immudb import keys
 from jenkins_notary.engines.immudb.connection import RETRY_S
 from jenkins_notary.engines.immudb.servers import NoPrimaryError
+=======
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from jenkins_notary.engines.immudb import keys
+from jenkins_notary.engines.immudb.envelopes import Envelopes
+from jenkins_notary.engines.immudb.known import Known
+from jenkins_notary.engines.immudb.reading import NEWEST_TX, PAGE, Reader
+from jenkins_notary.engines.immudb.rows import Rows
+>>>>>>> ee2de80 (engines: lay records out in immudb so that no write reads)
 from jenkins_notary.engines.immudb.wire import MESSAGES
-from jenkins_notary.engines.packing import pack_envelope, unpack_envelope
 from jenkins_notary.errors import (
+    ConfigurationError,
     HeadMovedError,
     IntegrityError,
     NotFoundError,
@@ -47,16 +63,14 @@ if TYPE_CHECKING:
     from jenkins_notary.engines.immudb.trail import Trail
     from jenkins_notary.ports import Batch, LogName, RowKind
 
-PIECE_BYTES = 1 << 20
-"""Envelopes longer than this are stored in pieces."""
+LAYOUT = 2
+"""What lies under which key; a database of another layout is refused."""
 
 MAX_COMMIT_BYTES = 12 << 20
 _SPARE_KEYS = 24
-_PAGE = 500
-_SCAN_PAGE = 1000
 _TILE_WIDTH = 256
+_HASH_BYTES = 32
 _TRIES = 5
-_WHOLE, _IN_PIECES = b"\x00", b"\x01"
 
 
 class ImmudbStore:
@@ -79,8 +93,12 @@ class ImmudbStore:
         self.name = connection.server.name
         self._connection = connection
         self._trail = trail
-        self._keys = envelope_keys
+        self._reader = Reader(connection)
+        self._rows = Rows(self._reader)
+        self._envelopes = Envelopes(self._reader, trail, envelope_keys)
+        self._known = Known()
         self._kept: _Kept | None = None
+        self._published: tuple[int, int] | None = None
 
     @property
     def engine(self) -> str:
@@ -105,8 +123,11 @@ class ImmudbStore:
         """Make a batch durable if the store still has the head it was built on."""
         kept = self._known_head(onto)
         entries = self._entries_of(batch, kept)
-        condition = _not_there(keys.HEAD)
+        sealed = self._envelopes.seal(batch)
+        self._check_size({**entries, **sealed})
+        is_onto = _not_there(keys.HEAD)
         if kept is not None:
+<<<<<<< HEAD
             condition = _not_after(keys.HEAD, kept.tx)
         deadline = time.monotonic() + RETRY_S
         for attempt in range(1, _TRIES + 1):
@@ -128,6 +149,23 @@ class ImmudbStore:
                     raise
             else:
                 return
+=======
+            is_onto = _not_after(keys.HEAD, kept.tx)
+        are_new = [_not_there(key) for key in sealed]
+        try:
+            tx = self._write(batch, {**entries, **sealed}, [is_onto, *are_new])
+        except HeadMovedError:
+            self._kept = None
+            if not sealed:
+                raise
+            self._known_head(onto)
+            # Nobody was first: an envelope is there already, and stays as it is.
+            for key in self._envelopes.find_readable(sealed):
+                del sealed[key]
+            tx = self._write(batch, {**entries, **sealed}, [is_onto])
+        if tx is not None:
+            self._known.add(batch, tx, 0 if kept is None else kept.tx)
+>>>>>>> ee2de80 (engines: lay records out in immudb so that no write reads)
 
     def checkpoint(self) -> bytes | None:
         """Return the newest published checkpoint note, or None before the first.
@@ -135,42 +173,49 @@ class ImmudbStore:
         It is read with proofs: whoever reads a ledger begins here.
         """
         found = self._get_proven(keys.CHECKPOINT)
-        return None if found is None else found[8:]
+        return None if found is None else _Note.decode(found, self.name).note
 
     def publish(self, checkpoint: bytes, *, size: int) -> None:
         """Keep a checkpoint note of a committed head unless a larger one is kept."""
+        kept = self._published
         while True:
-            try:
-                entry = self._connection.read("Get", key=keys.CHECKPOINT)
-            except NotFoundError:
-                condition = _not_there(keys.CHECKPOINT)
-            else:
-                if struct.unpack(">Q", entry.value[:8])[0] > size:
+            if kept is None:
+                found = self._reader.get(keys.CHECKPOINT)
+                if found is not None:
+                    kept = _Note.decode(found.value, self.name).size, found.tx
+            condition = _not_there(keys.CHECKPOINT)
+            if kept is not None:
+                if kept[0] > size:
                     return
-                condition = _not_after(keys.CHECKPOINT, entry.tx)
-            value = struct.pack(">Q", size) + checkpoint
+                condition = _not_after(keys.CHECKPOINT, kept[1])
+            value = _Note(size, checkpoint).encode()
             try:
-                self._connection.write(
+                done = self._connection.write(
                     "Set",
                     entries=[MESSAGES["KeyValue"](key=keys.CHECKPOINT, value=value)],
                     preconditions=[condition],
                     noWait=True,
                 )
             except HeadMovedError:
+                kept = None
                 continue
+            self._published = size, done.id
             return
 
     def entries(self, log: LogName, start: int, stop: int) -> Sequence[bytes]:
         """Return the entries of [start, stop); fewer only when the log is shorter."""
+        known = self._known.entries(log, start, stop)
+        if known is not None:
+            return known
         stop = min(stop, 1 << 63)
         found: list[bytes] = []
         while 0 <= start < stop:
             # Their keys are known, and to scan costs more for each.
-            page = range(start, min(stop, start + _PAGE))
+            page = range(start, min(stop, start + PAGE))
             named = [keys.format_entry(log, index) for index in page]
-            there = {one.key: one.value for one in self._get_all(named)}
-            values = [there[key] for key in named if key in there]
-            if values != [there.get(key) for key in named[: len(values)]]:
+            there = self._reader.get_lasting(named)
+            values = [there[key].value for key in named if key in there]
+            if any(key not in there for key in named[: len(values)]):
                 missing = page[[key in there for key in named].index(False)]
                 raise IntegrityError(
                     f"ledger {self.name} {log} entry {missing}",
@@ -188,9 +233,13 @@ class ImmudbStore:
         """Return the first ``width`` hashes of a hash tile."""
         if not (0 <= level <= 63 and 0 <= n < 1 << 55 and width > 0):
             return b""
-        found = self._get(keys.format_tile(log, level, n))
+        found = self._known.tile(log, level, n)
+        if found is None and (level or width == _TILE_WIDTH):
+            found = self._reader.value(keys.format_tile(log, level, n))
+            if found is not None and len(found) == _TILE_WIDTH * _HASH_BYTES:
+                self._known.keep_tile(log, level, n, found)
         if found is not None:
-            return found[: width * 32]
+            return found[: width * _HASH_BYTES]
         if level:
             return b""
         start = n * _TILE_WIDTH
@@ -208,45 +257,38 @@ class ImmudbStore:
         newest_first: bool = False,
     ) -> Sequence[Row]:
         """Return derived rows with ``low <= key < high``, sorted by (key, index)."""
-        found: list[Row] = []
         if limit <= 0 or low >= high:
-            return found
-        first, last = low, high
-        if after is not None:
-            first = first if newest_first else max(low, after[0])
-            last = min(high, after[0] + b"\x00") if newest_first else last
-        page = min(limit + 1, _PAGE)
-        for row in self._walk(
-            kind, (first, last), newest_first=newest_first, page=page
-        ):
-            place = row.key, row.index
-            is_past = after is None or (
-                place < after if newest_first else place > after
-            )
-            if low <= row.key < high and is_past:
-                found.append(row)
-                if len(found) == limit:
-                    break
-        return found
+            return []
+        found = self._rows.find(
+            kind, low, high, after=after, newest_first=newest_first, limit=limit
+        )
+        return [*islice(found, limit)]
 
     def first_rows(self, digests: Sequence[bytes]) -> Mapping[bytes, int]:
-        """Return the index of the first record of each statement that is there."""
-        named = {keys.first_key(one): one for one in digests}
-        return {
-            named[entry.key]: keys.parse_row("statement", entry.key, entry.value).index
-            for entry in self._get_all([*named])
+        """Return the index of the first record of each statement that is there.
+
+        It is as of the head that was read last.
+        """
+        kept = self._kept
+        since_tx = NEWEST_TX
+        recent: Mapping[bytes, int] = {}
+        if kept is not None:
+            since_tx, recent = self._known.statements_since(kept.tx)
+        found = {one: recent[one] for one in digests if one in recent}
+        named = {
+            keys.format_row_key("statement", one): one
+            for one in digests
+            if one not in recent
         }
+        for key, entry in self._reader.get_many([*named], since_tx=since_tx).items():
+            index = self._rows.first(entry)
+            if index is not None:
+                found[named[key]] = index
+        return found
 
     def envelopes(self, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
         """Return the envelope bytes by SHA-256; absent ones left out."""
-        found: dict[bytes, bytes] = {}
-        named = {keys.format_envelope(one): one for one in digests}
-        for entry in self._get_all([*named]):
-            digest = named[entry.key]
-            raw = self._open(digest, entry.value)
-            if raw is not None:
-                found[digest] = raw
-        return found
+        return self._envelopes.find(digests)
 
     def get_setting(self, name: str) -> bytes | None:
         """Return a small setting that was put when the ledger was made, or None."""
@@ -262,47 +304,83 @@ class ImmudbStore:
         An envelope's key is destroyed first: should immudb be away then, its bytes are
         unreadable already. immudb keeps the keys of rows in its transactions for ever.
         """
-        gone = [*digests]
-        self._keys.destroy(gone)
-        named = [keys.format_envelope(one) for one in gone]
-        for row in rows:
-            named += [keys.format_row(row)[0]]
-            if row.kind == "statement":
-                named.append(keys.first_key(row.key))
-            job = keys.format_job(row) if row.kind == "name" else None
-            named += [] if job is None else [job]
-        there = [*self._get_all(named)]
-        for start in range(0, len(there), _PAGE):
-            self._connection.write(
-                "Delete", keys=[one.key for one in there[start : start + _PAGE]]
-            )
+        named = self._envelopes.destroy(digests)
+        for start in range(0, len(named), PAGE):
+            self._connection.write("Delete", keys=named[start : start + PAGE])
+        listed = [*rows]
+        self._known.forget_statements()
+        while listed:
+            try:
+                self._remove(listed[:PAGE])
+            except HeadMovedError:
+                # A writer added to one of the lists: they are read again.
+                continue
+            del listed[:PAGE]
 
     def scan_rows(self, kind: RowKind) -> Iterator[Row]:
         """Yield all rows of a kind, sorted by (key, index)."""
-        yield from self._walk(kind, (b"", None), newest_first=False, page=_SCAN_PAGE)
+        return self._rows.scan(kind)
 
     def scan_envelopes(self) -> Iterator[bytes]:
         """Yield the SHA-256 of every stored envelope."""
-        for entry in self._scan(b"envelope/", b"", None):
-            yield keys.parse_envelope(entry.key)
+        return self._envelopes.scan()
 
     def scan_tiles(self, log: LogName) -> Iterator[tuple[int, int, bytes]]:
         """Yield (level, n, hashes) of every stored tile."""
-        for entry in self._scan(keys.tiles_prefix(log), b"", None, page=64):
+        for entry in self._reader.scan(keys.tiles_prefix(log), page=64):
             yield (*keys.parse_tile(log, entry.key), entry.value)
 
     def close(self) -> None:
         """End the session and the connection."""
+        self._reader.close()
         self._connection.close()
 
-    def _entries_of(
-        self, batch: Batch, kept: _Kept | None
-    ) -> list[tuple[bytes, bytes]]:
-        """Return the keys and values of a commit.
+    def _write(
+        self, batch: Batch, entries: Mapping[bytes, bytes], conditions: Sequence[Any]
+    ) -> int | None:
+        """Set a commit's keys; return its transaction, None where it is not known.
+
+        Raises:
+            HeadMovedError: A condition does not hold; nothing was done.
+            UnavailableError: It may have been done, or not.
+        """
+        for attempt in range(1, _TRIES + 1):
+            try:
+                return self._trail.set([*entries.items()], conditions)
+            except HeadMovedError:
+                # It may be this very batch, of an attempt that got no answer.
+                if attempt > 1 and self.head() == batch.head:
+                    return None
+                raise
+            except UnavailableError:
+                # Done or not? The head tells; and to do it again cannot fork the log.
+                if self.head() == batch.head:
+                    return None
+                if attempt == _TRIES:
+                    raise
+        raise AssertionError  # The last attempt returns or raises.
+
+    def _remove(self, rows: Sequence[Row]) -> None:
+        """Take rows away, all or none of them.
+
+        Raises:
+            HeadMovedError: A list was changed meanwhile.
+        """
+        entries, conditions = [], []
+        for key, value, tx, is_last in self._rows.removals(rows):
+            entry = MESSAGES["KeyValue"](key=key, value=value)
+            if is_last:
+                entry.metadata.deleted = True
+            entries.append(entry)
+            conditions.append(_not_after(key, tx))
+        if entries:
+            self._connection.write("Set", entries=entries, preconditions=conditions)
+
+    def _entries_of(self, batch: Batch, kept: _Kept | None) -> dict[bytes, bytes]:
+        """Return the keys and values of a commit, but for envelopes.
 
         Raises:
             IntegrityError: It does not continue the logs.
-            UsageError: It is larger than a transaction can be.
         """
         sizes = {"main": 0, "trust": 0} if kept is None else {**kept.sizes}
         found: dict[bytes, bytes] = {}
@@ -324,66 +402,23 @@ class ImmudbStore:
                 found[keys.format_entry(log, index)] = entry
         for (log, level, n), hashes in batch.tiles.items():
             found[keys.format_tile(log, level, n)] = hashes
-        found.update(self._rows_and_envelopes(batch))
+        found.update(self._rows.additions(batch.rows))
         found[keys.HEAD] = _Kept(batch.head, sizes, 0).encode()
-        size = sum(len(key) + len(value) for key, value in found.items())
-        if len(found) > self._connection.max_tx_entries or size > MAX_COMMIT_BYTES:
+        return found
+
+    def _check_size(self, entries: Mapping[bytes, bytes]) -> None:
+        """Check that a commit is not larger than a transaction can be.
+
+        Raises:
+            UsageError: It is.
+        """
+        size = sum(len(key) + len(value) for key, value in entries.items())
+        if len(entries) > self._connection.max_tx_entries or size > MAX_COMMIT_BYTES:
             raise UsageError(
                 f"ledger {self.name}",
                 expected=f"at most {self.max_keys} keys and {MAX_COMMIT_BYTES} bytes",
-                got=f"{len(found)} keys, {size} bytes",
+                got=f"{len(entries)} keys, {size} bytes",
             )
-        return [*found.items()]
-
-    def _rows_and_envelopes(self, batch: Batch) -> dict[bytes, bytes]:
-        """Return the keys and values of a batch's rows and envelopes."""
-        rows = dict.fromkeys(batch.rows)
-        firsts = [keys.first_key(one.key) for one in rows if one.kind == "statement"]
-        sealed = {keys.format_envelope(one): one for one in batch.envelopes}
-        there = {one.key: one.value for one in self._get_all([*firsts, *sealed])}
-        found: dict[bytes, bytes] = {}
-        for row in rows:
-            key, value = keys.format_row(row)
-            if row.kind == "statement":
-                first, number = keys.format_first(row)
-                if there.setdefault(first, number) == number:
-                    key, value = first, number
-            found[key] = value
-            job = keys.format_job(row) if row.kind == "name" else None
-            if job is not None:
-                found[job] = b""
-        for key, digest in sealed.items():
-            if key not in there:
-                found[key] = self._seal(digest, batch.envelopes[digest])
-        return found
-
-    def _seal(self, digest: bytes, raw: bytes) -> bytes:
-        """Return an envelope's value, its pieces stored where it is long."""
-        data = self._keys.seal(digest, pack_envelope(raw))
-        if len(data) <= PIECE_BYTES:
-            return _WHOLE + data
-        starts = range(0, len(data), PIECE_BYTES)
-        for number, start in enumerate(starts):
-            piece = keys.format_piece(digest, number), data[start : start + PIECE_BYTES]
-            self._trail.set([piece], [])
-        return _IN_PIECES + struct.pack(">I", len(starts))
-
-    def _open(self, digest: bytes, value: bytes) -> bytes | None:
-        """Return the envelope of its value, None if its key was destroyed.
-
-        Raises:
-            IntegrityError: It was altered, or a piece is missing.
-        """
-        subject = f"ledger {self.name} envelope {digest.hex()}"
-        kind, data = value[:1], value[1:]
-        if kind == _IN_PIECES and len(data) == 4:
-            (count,) = struct.unpack(">I", data)
-            pieces = (self._get(keys.format_piece(digest, n)) for n in range(count))
-            data = b"".join(one or b"" for one in pieces)
-        elif kind != _WHOLE:
-            raise IntegrityError(subject, expected="a sealed envelope")
-        packed = self._keys.open(digest, data)
-        return None if packed is None else unpack_envelope(packed, subject=subject)
 
     def _get_proven(self, key: bytes) -> bytes | None:
         """Return a value with proofs, None for none."""
@@ -392,93 +427,14 @@ class ImmudbStore:
         except NotFoundError:
             return None
 
-    def _get(self, key: bytes) -> bytes | None:
-        """Return a value, None for none."""
-        try:
-            found: bytes = self._connection.read("Get", key=key).value
-        except NotFoundError:
-            return None
-        return found
-
-    def _get_all(self, named: Sequence[bytes]) -> Iterator[Any]:
-        """Yield the entries of those keys that are there, each key once."""
-        wanted = [*dict.fromkeys(named)]
-        for start in range(0, len(wanted), _PAGE):
-            page = wanted[start : start + _PAGE]
-            for entry in self._connection.read("GetAll", keys=page).entries:
-                if entry.key not in page:
-                    raise IntegrityError(
-                        f"ledger {self.name}", expected="the keys that were asked for"
-                    )
-                yield entry
-
-    def _scan(
-        self,
-        prefix: bytes,
-        first: bytes,
-        last: bytes | None,
-        *,
-        newest_first: bool = False,
-        page: int = _SCAN_PAGE,
-    ) -> Iterator[Any]:
-        """Yield the entries with ``first <= key < last``, page by page."""
-        seek, is_included = (last or b"", False) if newest_first else (first, True)
-        while True:
-            fields: dict[str, Any] = {"prefix": prefix, "desc": newest_first}
-            if seek:
-                fields.update(seekKey=seek, inclusiveSeek=is_included)
-            found = self._connection.read("Scan", limit=page, **fields).entries
-            for entry in found:
-                if (newest_first and entry.key < first) or (
-                    not newest_first and last is not None and entry.key >= last
-                ):
-                    return
-                yield entry
-            if len(found) < page:
-                return
-            seek, is_included = found[-1].key, False
-
-    def _walk(
-        self,
-        kind: RowKind,
-        bounds: tuple[bytes, bytes | None],
-        *,
-        newest_first: bool,
-        page: int,
-    ) -> Iterator[Row]:
-        """Yield rows around bounds, sorted; some before and behind them too."""
-        low, high = bounds
-        prefix = keys.rows_prefix(kind)
-        first = keys.row_bound(kind, low)
-        bound = prefix if high is None else keys.row_bound(kind, high)
-        # Behind every key that begins as the last one does, for long ones are cut.
-        last = prefix_end(bound)
-        # immudb stops where keys begin otherwise: what is read costs, used or not.
-        prefix = _shared(first, bound)
-        group: list[Row] = []
-        shared: bytes | None = None
-        for entry in self._scan(
-            prefix, first, last, newest_first=newest_first, page=page
-        ):
-            own = keys.group_of(kind, entry.key)
-            if own is None or own != shared:
-                yield from sorted(group, key=_place, reverse=newest_first)
-                group, shared = [], own
-            group.append(keys.parse_row(kind, entry.key, entry.value))
-        yield from sorted(group, key=_place, reverse=newest_first)
-
     def _read_head(self) -> _Kept | None:
         """Return the head that is stored, with the transaction that set it.
 
         A claim: who builds on it compares it with the signed checkpoint, and immudb
         commits on the newest one only.
         """
-        try:
-            found = self._connection.read("Get", key=keys.HEAD)
-        except NotFoundError:
-            kept = None
-        else:
-            kept = _Kept.decode(found.value, found.tx, self.name)
+        found = self._reader.get(keys.HEAD)
+        kept = None if found is None else _Kept.decode(found.value, found.tx, self.name)
         self._kept = kept
         return kept
 
@@ -517,14 +473,17 @@ class _Kept(NamedTuple):
     def encode(self) -> bytes:
         """Return its value in immudb."""
         head, sizes = self.head, self.sizes
-        start = _HEAD.pack(sizes["main"], sizes["trust"], head.at_ms, len(head.main))
+        start = _HEAD.pack(
+            LAYOUT, sizes["main"], sizes["trust"], head.at_ms, len(head.main)
+        )
         return start + head.main + head.trust
 
     @classmethod
     def decode(cls, value: bytes, tx: int, name: str) -> _Kept:
         """Return the head of a value; the inverse of :meth:`encode`."""
+        _check_layout(value, name)
         try:
-            main, trust, at_ms, length = _HEAD.unpack_from(value)
+            _, main, trust, at_ms, length = _HEAD.unpack_from(value)
         except struct.error as error:
             raise IntegrityError(f"ledger {name} head", expected="a head") from error
         rest = value[_HEAD.size :]
@@ -532,28 +491,54 @@ class _Kept(NamedTuple):
         return cls(head, {"main": main, "trust": trust}, tx)
 
 
-_HEAD = struct.Struct(">QQQI")
+class _Note(NamedTuple):
+    """A published checkpoint as it is stored.
 
-
-def _shared(one: bytes, other: bytes) -> bytes:
-    """Return how two keys both begin.
-
-    >>> _shared(b"sha256/ab", b"sha256/ab00")
-    b'sha256/ab'
+    Attributes:
+        size: The size that it is of.
+        note: The signed note.
     """
-    size = min(len(one), len(other))
-    differing = (place for place in range(size) if one[place] != other[place])
-    return one[: next(differing, size)]
+
+    size: int
+    note: bytes
+
+    def encode(self) -> bytes:
+        """Return its value in immudb."""
+        return _NOTE.pack(LAYOUT, self.size) + self.note
+
+    @classmethod
+    def decode(cls, value: bytes, name: str) -> _Note:
+        """Return the checkpoint of a value; the inverse of :meth:`encode`."""
+        _check_layout(value, name)
+        try:
+            _, size = _NOTE.unpack_from(value)
+        except struct.error as error:
+            raise IntegrityError(
+                f"ledger {name} checkpoint", expected="a checkpoint"
+            ) from error
+        return cls(size, value[_NOTE.size :])
 
 
-def prefix_end(prefix: bytes) -> bytes:
-    """Return the first key behind all that begin with a prefix.
+_HEAD = struct.Struct(">BQQQI")
+_NOTE = struct.Struct(">BQ")
 
-    >>> prefix_end(b"ab"), prefix_end(b"a" + bytes([255]))
-    (b'ac', b'b')
+
+def _check_layout(value: bytes, name: str) -> None:
+    """Check that a database is laid out as this program does.
+
+    Raises:
+        ConfigurationError: Another version of it did.
     """
-    kept = prefix.rstrip(b"\xff")
-    return kept[:-1] + bytes([kept[-1] + 1])
+    if value[:1] != bytes([LAYOUT]):
+        # What began with a size had zeros there.
+        got = max(int.from_bytes(value[:1], "big"), 1)
+        raise ConfigurationError(
+            f"ledger {name}",
+            expected=f"layout {LAYOUT}",
+            got=f"layout {got}",
+            advice="with the version of jenkins-notary that made it migrate it into a "
+            "file, and from there to immudb with this one",
+        )
 
 
 def _not_there(key: bytes) -> Any:  # noqa: ANN401 - a message
@@ -566,8 +551,3 @@ def _not_after(key: bytes, tx: int) -> Any:  # noqa: ANN401 - a message
     return MESSAGES["Precondition"](
         notModifiedAfter=MESSAGES["NotModifiedAfter"](key=key, tx=tx)
     )
-
-
-def _place(row: Row) -> tuple[bytes, int]:
-    """Return what rows of one kind are sorted by."""
-    return row.key, row.index

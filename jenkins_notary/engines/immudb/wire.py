@@ -42,13 +42,14 @@ _MESSAGES: Mapping[str, str] = {
     "Precondition": "2 MustNotExist mustNotExist, 3 NotModifiedAfter notModifiedAfter",
     "Metadata": "1 bool deleted, 2 Expiration expiration, 3 bool nonIndexable",
     "Expiration": "1 int64 expiresAt",
-    "KeyValue": "1 bytes key, 2 bytes value",
+    "KeyValue": "1 bytes key, 2 bytes value, 3 Metadata metadata",
     "Reference": "1 uint64 tx",
     "Entry": "1 uint64 tx, 2 bytes key, 3 bytes value, 4 Reference referencedBy,"
     " 5 Metadata metadata, 6 bool expired, 7 uint64 revision",
     "Entries": "1 Entry* entries",
     "ScanRequest": "1 bytes seekKey, 7 bytes endKey, 2 bytes prefix, 3 bool desc,"
     " 4 uint64 limit, 5 uint64 sinceTx, 8 bool inclusiveSeek, 9 bool inclusiveEnd",
+    "HistoryRequest": "1 bytes key, 2 uint64 offset, 3 int32 limit, 4 bool desc",
     "Signature": "1 bytes publicKey, 2 bytes signature",
     "TxMetadata": "1 uint64 truncatedTx, 2 bytes extra",
     "TxHeader": "1 uint64 id, 2 bytes prevAlh, 3 int64 ts, 4 int32 nentries,"
@@ -75,10 +76,17 @@ _MESSAGES: Mapping[str, str] = {
     "VerifiableTxRequest": "1 uint64 tx, 2 uint64 since",
     "State": "1 string db, 2 uint64 txId, 3 bytes txHash, 4 Signature signature",
     "Number": "1 uint32 value",
+<<<<<<< HEAD
     "Flag": "1 bool value",
     "Replication": "1 Flag replica",
     "Settings": "2 Replication replicationSettings, 9 Number maxKeyLen,"
     " 10 Number maxValueLen, 11 Number maxTxEntries",
+=======
+    "Settings": "9 Number maxKeyLen, 10 Number maxValueLen, 11 Number maxTxEntries,"
+    " 19 IndexSettings indexSettings",
+    "LongNumber": "1 uint64 value",
+    "IndexSettings": "5 LongNumber renewSnapRootAfter",
+>>>>>>> ee2de80 (engines: lay records out in immudb so that no write reads)
     "CreateDatabaseRequest": "1 string name, 2 Settings settings, 3 bool ifNotExists",
     "CreateDatabaseResponse": "1 string name, 2 Settings settings, 3 bool existed",
     "SettingsRequest": "",
@@ -99,8 +107,10 @@ METHODS: Mapping[str, tuple[str, str]] = {
     "GetAll": ("KeyListRequest", "Entries"),
     "VerifiableGet": ("VerifiableGetRequest", "VerifiableEntry"),
     "VerifiableTxById": ("VerifiableTxRequest", "VerifiableTx"),
+    "History": ("HistoryRequest", "Entries"),
     "Scan": ("ScanRequest", "Entries"),
     "Delete": ("DeleteKeysRequest", "TxHeader"),
+    "CompactIndex": ("Empty", "Empty"),
     "CurrentState": ("Empty", "State"),
     "CreateDatabaseV2": ("CreateDatabaseRequest", "CreateDatabaseResponse"),
     "GetDatabaseSettingsV2": ("SettingsRequest", "SettingsResponse"),

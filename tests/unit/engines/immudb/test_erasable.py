@@ -3,77 +3,64 @@
 from __future__ import annotations
 
 import json
-from hashlib import sha256
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jenkins_notary.engines.immudb.erasable import KeyTree
-from jenkins_notary.errors import IntegrityError
+from jenkins_notary.errors import ConfigurationError, IntegrityError
 
 SECRET = bytes(range(32))
-DIGESTS = st.lists(
-    st.binary(min_size=32, max_size=32),
-    min_size=1,
-    max_size=8,
-    unique_by=lambda d: d[:8],
+PLACES = st.lists(
+    st.integers(0, 40) | st.integers(0, (1 << 64) - 1), min_size=1, max_size=8
 )
 
 
-def digest(number: int) -> bytes:
-    return sha256(b"%d" % number).digest()
-
-
-@given(kept=DIGESTS, gone=DIGESTS)
+@given(kept=PLACES, gone=PLACES)
 def test_every_key_but_those_destroyed_is_as_it_was(
-    kept: list[bytes], gone: list[bytes]
+    kept: list[int], gone: list[int]
 ) -> None:
     tree = KeyTree.create(SECRET)
-    places = {one[:8] for one in gone}
-    before = {one: tree.key(one) for one in kept if one[:8] not in places}
+    before = {one: tree.key(one) for one in kept if one not in gone}
     after = tree.destroy(gone)
 
     assert {one: after.key(one) for one in before} == before
     assert [after.key(one) for one in gone] == [None] * len(gone)
-    assert KeyTree.decode(after.encode(), subject="keys") == after
+    read = KeyTree.decode(after.encode(), subject="keys")
+    assert read.nodes == after.nodes
+    assert {one: read.key(one) for one in reversed(before)} == before
+
+
+@given(places=PLACES)
+def test_a_key_is_the_same_whatever_was_derived_before(places: list[int]) -> None:
+    tree = KeyTree.create(SECRET)
+
+    found = [tree.key(one) for one in places]
+    assert found == [KeyTree.create(SECRET).key(one) for one in places]
+    assert len(set(found)) == len(set(places))
 
 
 def test_nothing_that_is_kept_leads_to_a_destroyed_key() -> None:
     tree = KeyTree.create(SECRET)
-    key = tree.key(digest(1))
-    after = tree.destroy([digest(1), digest(2)])
+    key = tree.key(1 << 63)
+    after = tree.destroy([1 << 63, 7])
 
     assert key not in after.nodes.values()
     assert SECRET not in after.nodes.values()
     assert len(after.nodes) <= 2 * 64
     # Each node stands beside the way, so none is above the leaf.
-    place = int.from_bytes(digest(1)[:8], "big")
-    assert not any(place >> (64 - bits) == path for bits, path in after.nodes)
+    assert not any((1 << 63) >> (64 - bits) == path for bits, path in after.nodes)
 
 
 def test_to_destroy_again_changes_nothing() -> None:
-    once = KeyTree.create(SECRET).destroy([digest(1)])
+    once = KeyTree.create(SECRET).destroy([1])
 
-    assert once.destroy([digest(1)]) == once
-
-
-def test_what_comes_again_has_a_new_key_that_can_be_destroyed() -> None:
-    tree = KeyTree.create(SECRET)
-    old = tree.key(digest(1))
-    renewed = tree.destroy([digest(1)]).renew(digest(1), b"n" * 32)
-
-    assert renewed.key(digest(1)) == b"n" * 32 != old
-    assert KeyTree.decode(renewed.encode(), subject="keys") == renewed
-    assert renewed.destroy([digest(1)]).key(digest(1)) is None
+    assert once.destroy([1]).nodes == once.nodes
 
 
-def test_each_digest_has_a_key_of_its_own() -> None:
-    tree = KeyTree.create(SECRET)
-    keys = {tree.key(digest(number)) for number in range(200)}
-
-    assert len(keys) == 200
-    assert KeyTree.create(bytes(32)).key(digest(0)) not in keys
+def test_each_ledger_has_keys_of_its_own() -> None:
+    assert KeyTree.create(bytes(32)).key(0) != KeyTree.create(SECRET).key(0)
 
 
 @pytest.mark.parametrize(
@@ -82,14 +69,13 @@ def test_each_digest_has_a_key_of_its_own() -> None:
         b"",
         b"{",
         b"[]",
-        b'{"v": 2, "nodes": {}, "again": {}}',
-        b'{"v": 1, "nodes": {}}',
-        b'{"v": 1, "nodes": [], "again": {}}',
-        b'{"v": 1, "nodes": {"0:0": "00"}, "again": {}}',
-        b'{"v": 1, "nodes": {"65:0": "%s"}, "again": {}}' % (b"00" * 32),
-        b'{"v": 1, "nodes": {"1:2": "%s"}, "again": {}}' % (b"00" * 32),
-        b'{"v": 1, "nodes": {"a": "%s"}, "again": {}}' % (b"00" * 32),
-        b'{"v": 1, "nodes": {}, "again": {"zz": "%s"}}' % (b"00" * 32),
+        b'{"nodes": {}}',
+        b'{"v": 2}',
+        b'{"v": 2, "nodes": []}',
+        b'{"v": 2, "nodes": {"0:0": "00"}}',
+        b'{"v": 2, "nodes": {"65:0": "%s"}}' % (b"00" * 32),
+        b'{"v": 2, "nodes": {"1:2": "%s"}}' % (b"00" * 32),
+        b'{"v": 2, "nodes": {"a": "%s"}}' % (b"00" * 32),
     ],
 )
 def test_a_damaged_file_is_never_a_new_one(data: bytes) -> None:
@@ -99,7 +85,16 @@ def test_a_damaged_file_is_never_a_new_one(data: bytes) -> None:
     assert "backup" in str(caught.value)
 
 
-def test_the_file_grows_with_erasures_and_with_nothing_else() -> None:
-    tree = KeyTree.create(SECRET).destroy([digest(1)])
+@pytest.mark.parametrize("version", [1, 3])
+def test_a_file_of_another_version_is_said_to_be_one(version: int) -> None:
+    data = b'{"v": %d, "nodes": {}, "again": {}}' % version
 
-    assert len(json.loads(tree.encode())["nodes"]) == 64
+    with pytest.raises(ConfigurationError, match=f"version 2.*{version}"):
+        KeyTree.decode(data, subject="keys")
+
+
+def test_the_file_grows_with_erasures_and_less_where_they_are_neighbours() -> None:
+    tree = KeyTree.create(SECRET)
+
+    assert len(json.loads(tree.destroy([1]).encode())["nodes"]) == 64
+    assert len(tree.destroy(range(1 << 10)).nodes) == 64 - 10

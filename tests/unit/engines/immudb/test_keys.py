@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,71 +9,82 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jenkins_notary.engines.immudb import keys
-from jenkins_notary.errors import IntegrityError
-from jenkins_notary.ports import ROW_KINDS, Row
+from jenkins_notary.ports import ROW_KINDS
 
 if TYPE_CHECKING:
     from jenkins_notary.ports import RowKind
 
-RAW = st.binary(max_size=40) | st.binary(min_size=440, max_size=1400)
-PLACES = st.tuples(RAW, st.integers(0, (1 << 62) - 1))
+NUMBERS = st.integers(0, 99) | st.integers(10**10 - 2, 10**10 + 2)
+BUILDS = st.builds(
+    lambda name, number, rest: name + b"\0" + number.to_bytes(8, "big") + rest,
+    st.binary(max_size=6),
+    NUMBERS | st.integers(0, (1 << 64) - 1),
+    st.binary(max_size=6),
+)
+RAW = BUILDS | st.binary(max_size=40) | st.binary(min_size=440, max_size=1400)
 
 
-@given(pairs=st.lists(PLACES, max_size=12), kind=st.sampled_from(ROW_KINDS))
-def test_rows_come_back_and_sort_as_their_keys_do(
-    pairs: list[tuple[bytes, int]], kind: RowKind
+@given(raws=st.lists(RAW, max_size=12), kind=st.sampled_from(ROW_KINDS))
+def test_keys_come_back_and_sort_as_what_they_name_does(
+    raws: list[bytes], kind: RowKind
 ) -> None:
-    rows = [Row(kind, *pair) for pair in pairs]
-    made = [keys.format_row(row) for row in rows]
+    whole = sorted({one for one in raws if not keys.is_cut(kind, one)})
+    made = [keys.format_row_key(kind, one) for one in whole]
 
-    assert [keys.parse_row(kind, *one) for one in made] == rows
-    assert all(len(key) <= keys.MAX_KEY_BYTES - 1 for key, _ in made)
-    named = sorted(zip(made, rows, strict=True), key=lambda one: one[0][0])
-    plain = [row for (key, _), row in named if keys.group_of(kind, key) is None]
-    assert plain == sorted(plain, key=lambda row: (row.key, row.index))
-    for low, row in pairwise(rows):
-        if row.key >= low.key:
-            bound = keys.row_bound(kind, low.key)
-            assert keys.format_row(row)[0] >= bound
+    assert made == sorted(set(made))
+    runs = keys.is_in_runs(kind)
+    named = [one + b"/%016x" % 7 if runs else one for one in made]
+    assert [keys.parse_row_key(kind, one) for one in named] == whole
+    for low in raws:
+        bound = keys.row_bound(kind, low)
+        assert all(
+            keys.format_row_key(kind, one) >= bound for one in raws if one >= low
+        )
+
+
+@given(raw=st.binary(min_size=901, max_size=1400), kind=st.sampled_from(ROW_KINDS))
+def test_a_long_key_is_cut_and_others_that_begin_so_are_told_apart(
+    raw: bytes, kind: RowKind
+) -> None:
+    key = keys.format_row_key(kind, raw)
+
+    assert keys.is_cut(kind, raw)
+    assert len(key) <= keys.MAX_KEY_BYTES - 18
+    assert keys.group_of(kind, key) == keys.row_bound(kind, raw)
+    assert key != keys.format_row_key(kind, raw + b"x")
 
 
 @pytest.mark.parametrize(
-    ("key", "value"),
+    ("kind", "key"),
     [
-        pytest.param(b"sha256/0/0000000000000000", b"", id="half-a-byte"),
-        pytest.param(b"sha256/00/000000000000000G", b"", id="no-index"),
-        pytest.param(b"sha256/00/00000000000000AA", b"", id="capitals"),
-        pytest.param(b"sha256/00/0000000000000000", b"x", id="a-value"),
-        pytest.param(b"sha256/", b"", id="nothing"),
+        pytest.param("subject", b"sha256/0", id="half-a-byte"),
+        pytest.param("subject", b"sha256/zz", id="no-hex"),
+        pytest.param("subject", b"sha256/\xff\xff", id="no-text"),
+        pytest.param("signer", b"signer/00", id="no-run"),
+        pytest.param("signer", b"signer/00/00000000000000AA", id="capitals"),
+        pytest.param("name", b"job/a b", id="not-escaped"),
+        pytest.param("name", b"job/a#42:ci", id="short-number"),
+        pytest.param("name", b"job/a#0000000042", id="no-instance"),
+        pytest.param("name", b"job/a#~99999999999999999999:", id="too-large"),
     ],
 )
-def test_a_row_of_another_form_is_refused(key: bytes, value: bytes) -> None:
-    with pytest.raises(IntegrityError):
-        keys.parse_row("subject", key, value)
+def test_a_key_of_another_form_is_none(kind: RowKind, key: bytes) -> None:
+    with pytest.raises((ValueError, OverflowError)):
+        keys.parse_row_key(kind, key)
 
 
-def test_the_first_row_of_a_statement_has_its_index_as_value() -> None:
-    row = Row("statement", b"s" * 32, 7)
-    key, value = keys.format_first(row)
+def test_builds_of_a_job_are_found_by_a_prefix_in_order() -> None:
+    def name(job: bytes, number: int) -> bytes:
+        row = job + b"\0" + number.to_bytes(8, "big") + b"ci.example.com"
+        return keys.format_row_key("name", row)
 
-    assert keys.parse_row("statement", key, value) == row
-    with pytest.raises(IntegrityError):
-        keys.parse_row("statement", key, b"7")
-
-
-def test_a_build_is_found_by_its_job_id() -> None:
-    name = b"payments/api/main\0" + (42).to_bytes(8, "big") + b"ci.example.com"
-
-    assert keys.format_job(Row("name", name, 31)) == (
-        b"job/ci.example.com:payments/api/main#42/000000000000001f"
+    assert name(b"payments/api/main", 42) == (
+        b"job/payments/api/main#0000000042:ci.example.com"
     )
-    assert keys.format_job(Row("name", name[:-14], 31)) == (
-        b"job/payments/api/main#42/000000000000001f"
-    )
-
-
-@pytest.mark.parametrize(
-    "name", [b"", b"plain", b"short\0\0", b"n" * 1100 + bytes(9), b"a\0" + b"\0" * 9]
-)
-def test_what_is_no_build_has_no_such_key(name: bytes) -> None:
-    assert keys.format_job(Row("name", name, 0)) is None
+    assert name(b"my job", 2) == b"job/my$ job#0000000002:ci.example.com"
+    ordered = [
+        *(name(b"payments/api", number) for number in (2, 10, 10**10 - 1, 10**10)),
+        name(b"payments/api-2", 1),
+        name(b"payments/api/main", 1),
+    ]
+    assert ordered == sorted(ordered)
