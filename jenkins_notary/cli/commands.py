@@ -66,6 +66,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "kube bulk-sign": ("kube_bulk_sign", "Notarize what runs in a cluster as it is."),
     "serve": ("serve", "Serve a ledger over HTTP."),
     "witness": ("witness", "Sign checkpoints of logs that only grew."),
+    "kube results": (
+        "kube_results",
+        "Say once what runs in a cluster, with its verdicts.",
+    ),
     "kube watch": ("kube", "Say of what runs in a cluster what the ledger says."),
     "token create": ("token", "Make a token for a service."),
     "token list": ("token", "List the tokens of a service."),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 import sys
-import threading
+from contextlib import suppress
 
 from jenkins_notary.cli.commands import Command
 from jenkins_notary.cli.context import is_service_url
@@ -15,7 +17,7 @@ from jenkins_notary.cli.options import (
     add_registry,
     add_service,
 )
-from jenkins_notary.errors import InternalError
+from jenkins_notary.errors import ConfigurationError, InternalError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,52 +25,54 @@ if TYPE_CHECKING:
 
     from jenkins_notary.cli.context import Context
     from jenkins_notary.cli.options import Parser
+    from jenkins_notary.cluster.board import Board
     from jenkins_notary.cluster.judging import Source
+    from jenkins_notary.cluster.logs import ChangeLog
+    from jenkins_notary.cluster.port import PortSettings
     from jenkins_notary.cluster.settings import Settings
     from jenkins_notary.cluster.watching import Watcher
+    from jenkins_notary.kubernetes.client import ClusterClient
 
+PORT = 9581
 LOOK_S = 1.0
 
 
 def declare(parser: Parser) -> None:
     """Add the options of ``kube watch``."""
-    add_cluster(parser)
-    parser.option(
-        "--settings", "what is watched, and whose word counts", metavar="FILE"
-    )
+    parser.option("--host", "where it listens; else 127.0.0.1", metavar="HOST")
+    parser.option("--port", f"where it listens; else {PORT}, 0 for any", metavar="N")
+    parser.option("--tls-cert", "its certificate, a PEM file", metavar="FILE")
+    parser.option("--tls-key", "the certificate's key, a PEM file", metavar="FILE")
+    declare_watched(parser)
+
+
+def declare_watched(parser: Parser) -> None:
+    """Add what says what is watched, and whose word counts."""
+    parser.option("--settings", "what is watched, whose word counts", metavar="FILE")
     parser.option("--namespace", "only this one; may be given again", metavar="NAME")
     parser.option("--org", "only its signers count", metavar="NAME")
     parser.option("--signer", "only this signer counts", metavar="ID")
-    add_all(parser, add_ledger, add_service, add_registry)
+    add_all(parser, add_cluster, add_ledger, add_service, add_registry)
 
 
 def run(context: Context) -> int:
     """Watch until told to stop."""
+    check_extra("kube watch")
     from jenkins_notary.cluster.board import Board
     from jenkins_notary.cluster.logs import ChangeLog
-    from jenkins_notary.cluster.watching import Watcher
-    from jenkins_notary.kubernetes.client import ClusterClient
-    from jenkins_notary.kubernetes.kubeconfig import find_access
 
-    settings = read_settings(context)
-    access = find_access(
-        context.environ,
-        context.text("kubeconfig"),
-        context=context.text("kube-context"),
-    )
+    settings, port = read_settings(context), _read_port(context)
+    client = open_client(context)
     board = Board()
-    board.stand(is_leader=True, pages_url=settings.pages_url)
+    board.stand(is_leader=settings.lease is None, pages_url=settings.pages_url)
     log = ChangeLog(board, _write_line)
-    watcher = Watcher(
-        board,
-        settings,
-        ClusterClient(access),
-        lambda wake: open_source(context, settings, wake),
-    )
-    log.tell("started", server=access.url)
+    watcher = _make_watcher(context, settings, client, board)
+    _lead(watcher, client, settings, board)
+    watcher.begin("log", lambda: _tell_standing(watcher, log))
+    log.tell("started", server=client.access.url)
     watcher.start()
     try:
-        _wait(watcher, log.tell_standing)
+        _serve(board, port, context.output.notice)
     finally:
         watcher.stop()
     log.tell("stopped")
@@ -77,6 +81,23 @@ def run(context: Context) -> int:
             "kube watch", got=f"{type(watcher.fault).__name__}: {watcher.fault}"
         ) from watcher.fault
     return 0
+
+
+def check_extra(command: str) -> None:
+    """Check that what a command needs beyond the package is installed.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    try:
+        import jenkins_notary.cluster.port  # noqa: F401 - to see whether it can be
+    except ImportError as error:
+        raise ConfigurationError(
+            command,
+            expected="the extra [service]",
+            got=f"no module {error.name}",
+            advice="pip install 'jenkins-notary[service]'",
+        ) from error
 
 
 def read_settings(context: Context) -> Settings:
@@ -91,6 +112,24 @@ def read_settings(context: Context) -> Settings:
         namespaces=context.texts("namespace"),
         org=context.text("org"),
         keys=context.texts("signer"),
+    )
+
+
+def open_client(context: Context) -> ClusterClient:
+    """Return the API server that is meant; nothing is asked yet.
+
+    Raises:
+        ConfigurationError: None is found, or it cannot be reached as is said.
+    """
+    from jenkins_notary.kubernetes.client import ClusterClient
+    from jenkins_notary.kubernetes.kubeconfig import find_access
+
+    return ClusterClient(
+        find_access(
+            context.environ,
+            context.text("kubeconfig"),
+            context=context.text("kube-context"),
+        )
     )
 
 
@@ -109,19 +148,80 @@ def open_source(
     return LocalSource(context.session)
 
 
-def _wait(watcher: Watcher, look: Callable[[], object]) -> None:
-    """Wait until a signal, or a fault, ends it."""
-    told = threading.Event()
-    for one in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(one, lambda *_: told.set())
-    while not told.wait(LOOK_S) and not watcher.wait(0.0):
-        look()
+def _serve(board: Board, port: PortSettings, notify: Callable[[str], object]) -> None:
+    """Serve the board until a signal comes."""
+    from jenkins_notary.cluster.bulk_sign import format_script
+    from jenkins_notary.cluster.port import serve_board
+    from jenkins_notary.serving.metrics import Metrics
+
+    def say(address: str) -> None:
+        notify(f"serving {address}")
+
+    serve_board(board, port, metrics=Metrics(), bulk_sign=format_script, on_ready=say)
+
+
+def _make_watcher(
+    context: Context, settings: Settings, client: ClusterClient, board: Board
+) -> Watcher:
+    """Return the watcher; a fault in it ends the program."""
+    from jenkins_notary.cluster.watching import Watcher
+
+    return Watcher(
+        board,
+        settings,
+        client,
+        lambda wake: open_source(context, settings, wake),
+        on_fault=lambda: os.kill(os.getpid(), signal.SIGTERM),
+    )
+
+
+def _lead(
+    watcher: Watcher, client: ClusterClient, settings: Settings, board: Board
+) -> None:
+    """Have replicas agree on one that leads, where the settings name a lease."""
+    if settings.lease is None:
+        return
+    from jenkins_notary.kubernetes.lease import Lease
+
+    name, namespace = settings.lease.name, settings.lease.namespace
+    # A process that comes back in the same pod is another one.
+    identity = f"{socket.gethostname()}_{os.urandom(6).hex()}"
+    lease = Lease(client, namespace or client.access.namespace, name, identity)
+    watcher.begin(
+        "lease",
+        lambda: lease.run(watcher.wait, lambda is_held: board.stand(is_leader=is_held)),
+    )
+
+
+def _tell_standing(watcher: Watcher, log: ChangeLog) -> None:
+    """Log what stops or begins to answer, until told to end."""
+    while not watcher.wait(LOOK_S):
+        log.tell_standing()
+
+
+def _read_port(context: Context) -> PortSettings:
+    """Return where the board is served.
+
+    Raises:
+        UsageError: An option is wrong.
+    """
+    from jenkins_notary.cluster.port import PortSettings
+
+    port = context.integer("port", PORT)
+    if not 0 <= port < 1 << 16:
+        raise UsageError("--port", expected="0 to 65535", got=str(port))
+    certificate, key = context.text("tls-cert"), context.text("tls-key")
+    if (certificate is None) != (key is None):
+        raise UsageError("--tls-cert, --tls-key", expected="both", got="one of them")
+    pair = None if certificate is None or key is None else (certificate, key)
+    return PortSettings(context.text("host") or "127.0.0.1", port, pair)
 
 
 def _write_line(data: bytes) -> None:
-    """Write a line of the log to standard output."""
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    """Write a line of the log; whoever reads it may be gone, and others still look."""
+    with suppress(OSError, ValueError):
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
 
 
 COMMANDS = {
@@ -133,9 +233,10 @@ kube watch --ledger https://notary.example.com --settings settings.yaml
 kube watch --kubeconfig ~/.kube/config --namespace shop --org acme
 """,
         "Lists and watches pods, and says of each container what the ledger says of\n"
-        "the digest that it runs; no registry is asked. Standard output has a line of\n"
-        "JSON for each change. In a pod the service account is used, elsewhere a\n"
-        "kubeconfig. Needs the extra: pip install 'jenkins-notary[service]'.",
+        "the digest that it runs; no registry is asked. The port has /status,\n"
+        "/metrics, /results and /bulk_sign; standard output has a line of JSON for\n"
+        "each change. In a pod the service account is used, elsewhere a kubeconfig.\n"
+        "Needs the extra: pip install 'jenkins-notary[service]'.",
         "0 stopped as told",
-    )
+    ),
 }

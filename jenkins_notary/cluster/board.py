@@ -162,7 +162,11 @@ def now_ms() -> int:
 
 
 class Board:
-    """What runs, with its verdicts; every method may be called from any thread."""
+    """What runs, with its verdicts; every method may be called from any thread.
+
+    Attributes:
+        now_ms: The time, ms UTC.
+    """
 
     def __init__(self, *, now_ms: Callable[[], int] = now_ms) -> None:
         """Begin with nothing on it.
@@ -170,7 +174,7 @@ class Board:
         Args:
             now_ms: The time.
         """
-        self._now_ms = now_ms
+        self.now_ms = now_ms
         self._condition = threading.Condition()
         self._found: dict[tuple[str, str], Judged] = {}
         self._pods: dict[str, set[str]] = {}
@@ -208,7 +212,7 @@ class Board:
             if before is not None and before[:3] == (container, verdict, exempt):
                 return
             is_same = before is not None and before.verdict.status is verdict.status
-            since_ms = before.since_ms if before and is_same else self._now_ms()
+            since_ms = before.since_ms if before and is_same else self.now_ms()
             after = Judged(container, verdict, exempt, stale=False, since_ms=since_ms)
             self._exchange(before, after)
         self._tell(before, after)

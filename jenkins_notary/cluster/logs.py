@@ -3,7 +3,8 @@
 ::
 
     {"at": "2026-01-02T03:04:05.006Z", "level": "warning", "event": "changed",
-     "namespace": "shop", "pod": "web-1", "container": "web", "kind": "regular",
+     "leader": true, "namespace": "shop", "pod": "web-1", "container": "web",
+     "kind": "regular",
      "image": "registry.example.com/shop/web:1.2", "hash": "sha256:...",
      "status": "UNTRUSTED", "was": "TRUSTED", "verification_level": 1,
      "signer": "0x...", "job": "ci.example.com:shop/web#42", "record": 1207,
@@ -12,7 +13,8 @@
 ``event`` is ``found``, ``changed`` or ``gone`` for a container; ``cluster`` or
 ``ledger`` where one of the two stops answering, or answers again; ``leader``,
 ``started`` and ``stopped`` for the watcher itself. ``level`` is ``warning`` for what is
-neither TRUSTED nor exempt, and for what does not answer. A line is ASCII: whatever a
+neither TRUSTED nor exempt, and for what does not answer. Each replica writes all of
+them; ``leader`` says whether it was the one that leads. A line is ASCII: whatever a
 container is named, it neither ends the line nor reaches a terminal.
 """
 
@@ -63,6 +65,7 @@ class ChangeLog:
             "at": format_time(self._clock()),
             "level": "warning" if is_warning else "info",
             "event": event,
+            "leader": self._board.standing.is_leader,
             **facts,
         }
         data = json.dumps(line, separators=(",", ":")).encode("ascii") + b"\n"
@@ -90,7 +93,7 @@ class ChangeLog:
             if (error is None) != (was is None):
                 self.tell(event, is_warning=error is not None, error=error)
         if before is not None and before.is_leader != after.is_leader:
-            self.tell("leader", is_leader=after.is_leader)
+            self.tell("leader")
 
 
 def describe(one: Judged, was: str | None) -> dict[str, Any]:

@@ -16,6 +16,7 @@
          owner: platform team, reason: vendor image,
          expires: "2027-01-01T00:00:00Z"}
     pages-url: https://notary.example.com   # where people read of a build
+    lease: {name: jenkins-notary}           # where several replicas run: one leads
 
 An exemption names at least one of ``namespace``, ``image`` (a repository, without tag)
 and ``digest``, and holds for what all that it names is equal to. It ends by itself.
@@ -55,13 +56,13 @@ _NAMESPACE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 
 
 def check_namespace(name: str) -> None:
-    """Check that a text can be a namespace's name.
+    """Check that a text can be the name of a namespace, or of a lease.
 
     Raises:
         ValueError: It cannot.
     """
     if _NAMESPACE.fullmatch(name) is None:
-        message = f"namespace {name[:80]!r}: a name of a-z, 0-9 and -"
+        message = f"name {name[:80]!r}: a-z, 0-9 and -, at most 63"
         raise ValueError(message)
 
 
@@ -205,6 +206,24 @@ class ExemptionEntry(Section, frozen=True):
         return told == wanted
 
 
+class LeaseName(Section, frozen=True):
+    """The Lease by which several replicas agree on one that leads.
+
+    Attributes:
+        name: Its name.
+        namespace: Where it is; None for the pod's own.
+    """
+
+    name: str
+    namespace: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the names."""
+        check_namespace(self.name)
+        if self.namespace is not None:
+            check_namespace(self.namespace)
+
+
 class Settings(Section, frozen=True):
     """All of it; what is left out has its default."""
 
@@ -212,6 +231,7 @@ class Settings(Section, frozen=True):
     trust: Trust = Trust()
     exemptions: tuple[ExemptionEntry, ...] = ()
     pages_url: str | None = None
+    lease: LeaseName | None = None
 
     def replace(
         self, *, namespaces: Sequence[str], org: str | None, keys: Sequence[str]

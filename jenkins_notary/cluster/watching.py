@@ -51,7 +51,7 @@ DIGESTS = 200
 
 MAX_PAUSE_S = 30.0
 STOP_S = 5.0
-_NOT_RUN = "status.phase!=Succeeded,status.phase!=Failed"
+_RUNS = "status.phase!=Succeeded,status.phase!=Failed"
 
 
 class Watcher:
@@ -71,6 +71,7 @@ class Watcher:
         open_source: Callable[[Callable[[], object]], Source],
         *,
         clock: Callable[[], int] = now_ms,
+        on_fault: Callable[[], object] = bool,
     ) -> None:
         """Prepare; nothing is asked yet.
 
@@ -80,7 +81,9 @@ class Watcher:
             client: The API server.
             open_source: Makes the ledger's source; given what it calls to be polled.
             clock: Milliseconds since the epoch.
+            on_fault: Called when a thread has ended that must not.
         """
+        self._on_fault = on_fault
         self._board = board
         self._settings = settings
         self._client = client
@@ -104,12 +107,8 @@ class Watcher:
     def start(self) -> None:
         """Begin to watch, in threads of its own."""
         watch = self._settings.watch
-        scopes = [
-            f"/api/v1/namespaces/{one}/pods" for one in dict.fromkeys(watch.namespaces)
-        ] or ["/api/v1/pods"]
-        selector = ",".join(
-            [_NOT_RUN, *(f"metadata.namespace!={one}" for one in self._excluded)]
-        )
+        scopes = list_scopes(watch.namespaces)
+        selector = make_selector(watch.exclude_namespaces)
         self._unlisted = len(scopes)
         self._board.stand(namespaces=watch.namespaces)
         for path in scopes:
@@ -121,8 +120,8 @@ class Watcher:
                 wait=self._stop.wait,
             )
             self.feeds.append(feed)
-            self._begin(f"pods {path}", feed.run)
-        self._begin("judge", self._judge_all)
+            self.begin(f"pods {path}", feed.run)
+        self.begin("judge", self._judge_all)
 
     def stop(self) -> None:
         """End all threads."""
@@ -132,8 +131,8 @@ class Watcher:
         for one in self._threads:
             one.join(STOP_S)
 
-    def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until all is to end; return whether it is."""
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for so long, or until all is to end; return whether it is."""
         return self._stop.wait(timeout_s)
 
     def take(self, pod: dict[str, Any]) -> None:
@@ -161,8 +160,8 @@ class Watcher:
             **({"is_listed": True} if self._unlisted <= 0 else {}),
         )
 
-    def _begin(self, name: str, work: Callable[[], object]) -> None:
-        """Do something in a thread of its own; that it fails ends all."""
+    def begin(self, name: str, work: Callable[[], object]) -> None:
+        """Do something in a thread of its own, until told to end; a fault ends all."""
 
         def run() -> None:
             try:
@@ -171,6 +170,7 @@ class Watcher:
                 self.fault = self.fault or error
                 self._stop.set()
                 self._inbox.wake()
+                self._on_fault()
 
         thread = threading.Thread(target=run, name=name, daemon=True)
         self._threads.append(thread)
@@ -271,6 +271,17 @@ class Watcher:
             return ()
         self._next_expiry_ms = self._settings.next_expiry_ms(at_ms)
         return [*self._kept.pods]
+
+
+def list_scopes(namespaces: Iterable[str]) -> list[str]:
+    """Return the paths of pods in some namespaces, or in all."""
+    found = [f"/api/v1/namespaces/{one}/pods" for one in dict.fromkeys(namespaces)]
+    return found or ["/api/v1/pods"]
+
+
+def make_selector(excluded: Iterable[str]) -> str:
+    """Return the field selector of pods that run something, outside of namespaces."""
+    return ",".join([_RUNS, *(f"metadata.namespace!={one}" for one in excluded)])
 
 
 class _Receiver:

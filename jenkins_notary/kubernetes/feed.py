@@ -24,11 +24,11 @@ import time
 
 from jenkins_notary.errors import NotaryError, UnavailableError
 from jenkins_notary.kubernetes.client import BusyError, GoneError, explain_status
-from jenkins_notary.shapes import Protocol
+from jenkins_notary.shapes import NamedTuple, Protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from jenkins_notary.kubernetes.client import ClusterClient
@@ -131,26 +131,16 @@ class Feed:
     def _list(self) -> None:
         """List all objects, and tell which are gone."""
         seen: set[str] = set()
-        token: str | None = None
-        while True:
-            page = self._client.get(
-                self._path,
-                limit=PAGE,
-                fieldSelector=self._selector,
-                **{"continue": token},
-            )
-            items = page.get("items")
-            for one in items if isinstance(items, list) else ():
-                if isinstance(one, dict):
-                    seen.add(_uid_of(one))
-                    self._known.add(_uid_of(one))
-                    self._receiver.changed(one)
-            token = _metadata(page, "continue") or None
-            if token is None:
-                break
+        version = ""
+        for page in list_pages(self._client, self._path, self._selector or ""):
+            for one in page.items:
+                seen.add(_uid_of(one))
+                self._known.add(_uid_of(one))
+                self._receiver.changed(one)
+            version = page.version
         for uid in self._known - seen:
             self._forget(uid)
-        self._version = _metadata(page, "resourceVersion")
+        self._version = version
         self.lists += 1
         self._failures = 0
         self._receiver.answered()
@@ -208,6 +198,57 @@ class Feed:
         pause = min(FIRST_PAUSE_S * 2.0**self._failures, MAX_PAUSE_S)
         self._failures = min(self._failures + 1, 16)
         return max(asked_s, pause * (0.5 + self._chance()))
+
+
+class Page(NamedTuple):
+    """A page of objects.
+
+    Attributes:
+        items: The objects.
+        version: The version that the whole list holds for.
+    """
+
+    items: list[dict[str, Any]]
+    version: str
+
+
+def list_pages(client: ClusterClient, path: str, selector: str = "") -> Iterator[Page]:
+    """Yield all objects at a path, page by page, as of one version.
+
+    Args:
+        client: The API server.
+        path: Such as ``/api/v1/pods``.
+        selector: A field selector, or "".
+
+    Raises:
+        GoneError: The server keeps the version no longer: list again.
+        NotaryError: It refuses, or does not answer.
+    """
+    token: str | None = None
+    while True:
+        found = client.get(
+            path,
+            limit=PAGE,
+            fieldSelector=selector or None,
+            **{"continue": token},
+        )
+        items = found.get("items")
+        listed = items if isinstance(items, list) else []
+        yield Page(
+            [one for one in listed if isinstance(one, dict)],
+            _metadata(found, "resourceVersion"),
+        )
+        token = _metadata(found, "continue") or None
+        if token is None:
+            return
+
+
+def list_all(
+    client: ClusterClient, path: str, selector: str = ""
+) -> Iterator[dict[str, Any]]:
+    """Yield all objects at a path; see :func:`list_pages`."""
+    for page in list_pages(client, path, selector):
+        yield from page.items
 
 
 def _uid_of(value: dict[str, Any]) -> str:

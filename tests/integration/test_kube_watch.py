@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jenkins_notary.api.notary import Notary
+from tests.command import command
 from tests.parts.kubernetes import Runs
 from tests.parts.serving import Serving, claim
 from tests.parts.watcher import Watching
@@ -151,3 +153,44 @@ def test_a_service_is_asked_with_a_readers_token_alone(
             service.start()
             watching.expect(event="ledger", error=None, after=len(watching.lines))
             assert not [one for one in watching.lines if one["event"] == "gone"]
+
+
+def test_what_runs_is_served_on_the_port(
+    cluster: Cluster, ledger: Ledger, namespace: str
+) -> None:
+    digest = digest_of("port")
+    ledger.trust(digest)
+    cluster.start_pod(namespace, "web-1", [Runs("r/a:1", f"r/a@{digest}")])
+    with watch(cluster, ledger, "--namespace", namespace) as watching:
+        watching.expect(pod="web-1", status="TRUSTED")
+        (result,) = json.loads(watching.read("/results"))
+
+        assert result["hash"] == digest.removeprefix("sha256:")
+        assert result["verification"]["word"] == "TRUSTED"
+        assert watching.read("/readyz") == b"ok\n"
+        metrics = watching.read("/metrics").decode()
+        assert "jenkins_notary_cluster_leader 1" in metrics
+        assert f'hash="{digest.removeprefix("sha256:")}"' in metrics
+        assert b"kube bulk-sign" in watching.read("/bulk_sign")
+        assert b"web-1" in watching.read("/status")
+
+
+def test_results_are_said_once_with_the_worst_status(
+    cluster: Cluster, ledger: Ledger, namespace: str
+) -> None:
+    good, bad = digest_of("once good"), digest_of("once bad")
+    ledger.trust(good)
+    ledger.untrust(bad)
+    options = (
+        *("--kubeconfig", str(cluster.kubeconfig), "--ledger", str(ledger.path)),
+        *("--namespace", namespace),
+    )
+    cluster.start_pod(namespace, "web-1", [Runs("r/a:1", f"r/a@{good}")])
+    well = command("kube", "results", *options)
+    cluster.start_pod(namespace, "web-2", [Runs("r/b:1", f"r/b@{bad}")])
+    ill = command("kube", "results", "-o", "json", *options)
+
+    assert (well.code, ill.code) == (0, 1)
+    assert well.text.split()[:2] == ["TRUSTED", f"{namespace}/web-1/app"]
+    words = [one["verification"]["word"] for one in ill.json["results"]]
+    assert words == ["TRUSTED", "UNTRUSTED"]

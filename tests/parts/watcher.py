@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
 import time
+import urllib.request
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.program import PROGRAM
@@ -44,7 +46,7 @@ class Watching:
             environ: Further variables.
         """
         config = [] if kubeconfig is None else ["--kubeconfig", str(kubeconfig)]
-        self._words = [*PROGRAM, "kube", "watch", *config, *options]
+        self._words = [*PROGRAM, "kube", "watch", "--port", "0", *config, *options]
         self._environ = {**os.environ, **(environ or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self._condition = threading.Condition()
@@ -74,6 +76,27 @@ class Watching:
         """Return its process id."""
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def url(self) -> str:
+        """Return where it serves, once it does."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            found = re.search(r"serving (\S+)", self.said)
+            if found:
+                return found[1]
+            time.sleep(0.02)
+        raise AssertionError(self.said)
+
+    def read(self, path: str) -> bytes:
+        """Return what its port answers.
+
+        Raises:
+            urllib.error.HTTPError: The status is not 2xx.
+        """
+        with urllib.request.urlopen(self.url + path, timeout=20) as answer:
+            data: bytes = answer.read()
+            return data
 
     @property
     def said(self) -> str:

@@ -30,7 +30,7 @@ def test_watching_needs_an_api_server() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        pytest.param(["--namespace", "Shop"], "namespace 'Shop'", id="namespace"),
+        pytest.param(["--namespace", "Shop"], "name 'Shop'", id="namespace"),
         pytest.param(["--signer", "0x12"], "40 hex digits", id="signer"),
         pytest.param(["--settings", "/none"], "No such file", id="settings"),
     ],
