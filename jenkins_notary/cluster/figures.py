@@ -6,14 +6,20 @@ that a sum over two replicas counts each container once.
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 from jenkins_notary.assets.asset import printable
 from jenkins_notary.serving.metrics import add_process_gauges
+from jenkins_notary.values.status import Status
 
 if TYPE_CHECKING:
     from jenkins_notary.cluster.board import Board, Judged
     from jenkins_notary.serving.metrics import Metrics
+
+
+_NONE = "none"
+"""What stands for the status of what has not come yet, or went."""
 
 
 def add_figures(metrics: Metrics, board: Board) -> None:
@@ -27,11 +33,13 @@ def add_figures(metrics: Metrics, board: Board) -> None:
         *("from", "to"),
     )
 
+    # A series that begins with 1 would hide its first change from `increase`.
+    words = [_NONE, *(one.name for one in Status)]
+    for old, new in permutations(words, 2):
+        changes.add(old, new, by=0)
+
     def count(before: Judged | None, after: Judged | None) -> None:
-        old, new = (
-            "none" if one is None else one.verdict.status.name
-            for one in (before, after)
-        )
+        old, new = _word_of(before), _word_of(after)
         if old != new and board.standing.is_leader:
             changes.add(old, new)
 
@@ -130,3 +138,8 @@ def _ends(board: Board) -> dict[tuple[str, ...], float]:
 def _seconds(at_ms: int | None) -> float | None:
     """Return a time in seconds, None for none."""
     return None if at_ms is None else at_ms / 1000
+
+
+def _word_of(one: Judged | None) -> str:
+    """Return the status of a container as a label has it."""
+    return _NONE if one is None else one.verdict.status.name

@@ -9,7 +9,7 @@ them goes on; ours beside them say whose build it is and what is exempt::
     kube_notary_aggregate_status{target_namespace="",status="TRUSTED"} 1
     jenkins_notary_cluster_container_info{namespace="shop",pod="web-0",container="web",\
         kind="regular",hash="5f…",status="TRUSTED",exempt="false",stale="false",\
-        signer="0x…",job="ci.example.com:shop/web#7"} 1
+        signer="0x…",build="ci.example.com:shop/web#7"} 1
     jenkins_notary_cluster_containers{namespace="shop",status="TRUSTED"} 1
 
 What runs no more has no series, and an aggregate that was not zero becomes zero. A
@@ -45,7 +45,7 @@ _NAMED = f"{CLUSTER}container_info"
 _LABELS = ("namespace", "pod", "container", "image", "image_id", "hash")
 _INFO = (
     *("namespace", "pod", "container", "kind", "hash"),
-    *("status", "exempt", "stale", "signer", "job"),
+    *("status", "exempt", "stale", "signer", "build"),
 )
 _STATUSES = tuple(one.name for one in Status)
 

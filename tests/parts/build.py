@@ -269,6 +269,7 @@ PARTS: dict[str, GoPart | OwnGoPart | MavenPart | DebianPart] = {
         DebianPart("ssh-agent", "openssh-client"),
         DebianPart("chromium", "chromium"),
         DebianPart("promtool", "prometheus"),
+        DebianPart("prometheus", "prometheus"),
         DebianPart("chromedriver", "chromium-driver"),
         DebianPart("etcd", "etcd-server"),
         DebianPart("javac", "default-jdk-headless"),
