@@ -18,15 +18,9 @@ from jenkins_notary.engines.immudb.wire import MESSAGES
 from jenkins_notary.ledger import mirror
 from jenkins_notary.ledger.transfer import Transfer
 from tests.parts.build import PARTS
-<<<<<<< HEAD
-from tests.parts.immudb import HOST, USER
+from tests.parts.immudb import HOST, USER, server_at
 from tests.parts.immudb_site import DATABASE, Site, SiteService
 from tests.parts.serving import claim
-=======
-from tests.parts.immudb import HOST, USER, server_at
-from tests.parts.immudb_site import DATABASE, Site
-from tests.parts.serving import Serving, claim
->>>>>>> ee2de80 (engines: lay records out in immudb so that no write reads)
 from tests.program import PROGRAM
 
 if TYPE_CHECKING:

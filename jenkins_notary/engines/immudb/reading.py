@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from concurrent.futures import ThreadPoolExecutor
 
-    from jenkins_notary.engines.immudb.connection import Connection
+    from jenkins_notary.engines.immudb.connection import Link
 
 PAGE = 500
 SCAN_PAGE = 1000
@@ -38,7 +38,7 @@ NEWEST_TX = 0
 class Reader:
     """Reads of one database; threads may share it."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Link) -> None:
         """Use a connection."""
         self.name = connection.server.name
         self._connection = connection

@@ -25,23 +25,17 @@ Cost: a commit is two round trips, a lookup one.
 from __future__ import annotations
 
 import struct
-<<<<<<< HEAD
 import time
-from typing import TYPE_CHECKING, Any
-
-from jenkins_notary.engines.immudb import keys
-from jenkins_notary.engines.immudb.connection import RETRY_S
-from jenkins_notary.engines.immudb.servers import NoPrimaryError
-=======
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from jenkins_notary.engines.immudb import keys
+from jenkins_notary.engines.immudb.connection import RETRY_S
 from jenkins_notary.engines.immudb.envelopes import Envelopes
 from jenkins_notary.engines.immudb.known import Known
 from jenkins_notary.engines.immudb.reading import NEWEST_TX, PAGE, Reader
 from jenkins_notary.engines.immudb.rows import Rows
->>>>>>> ee2de80 (engines: lay records out in immudb so that no write reads)
+from jenkins_notary.engines.immudb.servers import NoPrimaryError
 from jenkins_notary.engines.immudb.wire import MESSAGES
 from jenkins_notary.errors import (
     ConfigurationError,
@@ -127,29 +121,6 @@ class ImmudbStore:
         self._check_size({**entries, **sealed})
         is_onto = _not_there(keys.HEAD)
         if kept is not None:
-<<<<<<< HEAD
-            condition = _not_after(keys.HEAD, kept.tx)
-        deadline = time.monotonic() + RETRY_S
-        for attempt in range(1, _TRIES + 1):
-            try:
-                self._trail.set(entries, [condition])
-            except HeadMovedError:
-                # It may be this very batch, of an attempt that got no answer.
-                if attempt > 1 and self.head() == batch.head:
-                    return
-                self._kept = None
-                raise
-            except NoPrimaryError:
-                raise
-            except UnavailableError:
-                # Done or not? The head tells; and to do it again cannot fork the log.
-                if self.head() == batch.head:
-                    return
-                if attempt == _TRIES or time.monotonic() > deadline:
-                    raise
-            else:
-                return
-=======
             is_onto = _not_after(keys.HEAD, kept.tx)
         are_new = [_not_there(key) for key in sealed]
         try:
@@ -165,7 +136,6 @@ class ImmudbStore:
             tx = self._write(batch, {**entries, **sealed}, [is_onto])
         if tx is not None:
             self._known.add(batch, tx, 0 if kept is None else kept.tx)
->>>>>>> ee2de80 (engines: lay records out in immudb so that no write reads)
 
     def checkpoint(self) -> bytes | None:
         """Return the newest published checkpoint note, or None before the first.
@@ -344,6 +314,7 @@ class ImmudbStore:
             HeadMovedError: A condition does not hold; nothing was done.
             UnavailableError: It may have been done, or not.
         """
+        deadline = time.monotonic() + RETRY_S
         for attempt in range(1, _TRIES + 1):
             try:
                 return self._trail.set([*entries.items()], conditions)
@@ -352,11 +323,13 @@ class ImmudbStore:
                 if attempt > 1 and self.head() == batch.head:
                     return None
                 raise
+            except NoPrimaryError:
+                raise
             except UnavailableError:
                 # Done or not? The head tells; and to do it again cannot fork the log.
                 if self.head() == batch.head:
                     return None
-                if attempt == _TRIES:
+                if attempt == _TRIES or time.monotonic() > deadline:
                     raise
         raise AssertionError  # The last attempt returns or raises.
 

@@ -76,17 +76,12 @@ _MESSAGES: Mapping[str, str] = {
     "VerifiableTxRequest": "1 uint64 tx, 2 uint64 since",
     "State": "1 string db, 2 uint64 txId, 3 bytes txHash, 4 Signature signature",
     "Number": "1 uint32 value",
-<<<<<<< HEAD
     "Flag": "1 bool value",
     "Replication": "1 Flag replica",
     "Settings": "2 Replication replicationSettings, 9 Number maxKeyLen,"
-    " 10 Number maxValueLen, 11 Number maxTxEntries",
-=======
-    "Settings": "9 Number maxKeyLen, 10 Number maxValueLen, 11 Number maxTxEntries,"
-    " 19 IndexSettings indexSettings",
+    " 10 Number maxValueLen, 11 Number maxTxEntries, 19 IndexSettings indexSettings",
     "LongNumber": "1 uint64 value",
     "IndexSettings": "5 LongNumber renewSnapRootAfter",
->>>>>>> ee2de80 (engines: lay records out in immudb so that no write reads)
     "CreateDatabaseRequest": "1 string name, 2 Settings settings, 3 bool ifNotExists",
     "CreateDatabaseResponse": "1 string name, 2 Settings settings, 3 bool existed",
     "SettingsRequest": "",
