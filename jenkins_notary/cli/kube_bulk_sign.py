@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from jenkins_notary.cli.commands import Command
-from jenkins_notary.cli.options import add_all, add_key, add_ledger, add_service
+from jenkins_notary.cli.options import (
+    add_all,
+    add_cluster,
+    add_key,
+    add_ledger,
+    add_service,
+)
 from jenkins_notary.cli.output import format_table
 from jenkins_notary.errors import UsageError, worst_code
 
@@ -21,9 +27,12 @@ def declare(parser: Parser) -> None:
     """Add the options of ``kube bulk-sign``."""
     parser.option(
         "--results",
-        "what runs: the JSON of a watcher's /results; - is standard input",
+        "what runs, as a watcher's /results told; - is standard input; else the API "
+        "server is asked",
         metavar="FILE",
     )
+    add_cluster(parser)
+    parser.option("--namespace", "only this one; may be given again", metavar="NAME")
     parser.option("--dry-run", "only say what would be signed; needs no key")
     parser.option("--attr", "a further fact", metavar="KEY=VALUE", short="-a")
     parser.option("--job", "a job id that the records name", metavar="ID")
@@ -71,13 +80,35 @@ def _read_seen(context: Context) -> Sequence[Seen]:
     from jenkins_notary.api.inputs import open_file
     from jenkins_notary.cluster.bulk_sign import MAX_RESULTS_BYTES, read_results
 
-    path = context.required("results")
+    path = context.text("results")
+    if path is None:
+        return _list_seen(context)
     if path != "-":
         with open_file(path) as stream:
             return read_results(stream.read(MAX_RESULTS_BYTES + 1))
     if context.stdin is None:
         raise UsageError("--results -", expected="standard input", got="none")
     return read_results(context.stdin.read(MAX_RESULTS_BYTES + 1))
+
+
+def _list_seen(context: Context) -> Sequence[Seen]:
+    """Return what the API server says that runs."""
+    from jenkins_notary.cli.kube import open_client
+    from jenkins_notary.cluster.bulk_sign import see_containers
+    from jenkins_notary.cluster.containers import read_containers
+    from jenkins_notary.cluster.watching import list_scopes, make_selector
+    from jenkins_notary.kubernetes.feed import list_all
+
+    client = open_client(context)
+    try:
+        return [
+            seen
+            for path in list_scopes(context.texts("namespace"))
+            for pod in list_all(client, path, make_selector(()))
+            for seen in see_containers(read_containers(pod))
+        ]
+    finally:
+        client.close()
 
 
 def _list_rows(fates: Sequence[Fate]) -> list[tuple[object, ...]]:
@@ -107,8 +138,9 @@ COMMANDS = {
         declare,
         run,
         """
-kube bulk-sign --results results.json --dry-run
-kube bulk-sign --results - --key baseline.pem < results.json
+kube bulk-sign --dry-run
+kube bulk-sign --key baseline.pem --namespace shop -a cluster=prod
+kube bulk-sign --results results.json --key baseline.pem
 """,
         "Records each image that runs and is UNKNOWN, by the digest that runs, with\n"
         "the attribute origin: baseline. The key must be enrolled at level 0, in no\n"

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from jenkins_notary.cluster import baseline
 from tests.command import command
+from tests.parts.kubernetes import Cluster, Runs
 from tests.parts.serving import Serving
+from tests.parts.watcher import Watching
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from tests.command import Done
 
+ROOT = Path(__file__).parents[2]
+BULK_SIGN = ROOT / "resources/container/bulk_sign"
 ONE, TWO, THREE = (f"sha256:{digit * 64}" for digit in "123")
 
 
@@ -174,7 +181,7 @@ def test_without_a_key_or_results_nothing_is_signed(world: World) -> None:
     world.run_pods(ONE)
 
     assert world.sign().code == 64
-    assert command("kube", "bulk-sign", "--ledger", world.ledger).code == 64
+    assert command("kube", "bulk-sign", "--ledger", world.ledger).code == 78
     assert command("kube", "bulk-sign", "--results", "-").code == 64
     assert command("kube", "bulk-sign", "--results", "-", stdin=b"{}").code == 64
 
@@ -225,3 +232,76 @@ def test_service_takes_what_is_signed_here(tmp_path: Path) -> None:
     assert refused.code == 77
     assert taken.json["assets"][0]["outcome"] == "signed"
     assert taken.code == 0
+
+
+needs_cluster = pytest.mark.real("etcd", "kube-apiserver", "kubectl", "helm")
+
+
+def start_pods(cluster: Cluster) -> str:
+    """Start pods in a new namespace; return its name."""
+    namespace = cluster.create_namespace("shop")
+    image = "registry.example.com/web:1"
+    old = Runs(image, f"docker-pullable://registry.example.com/web@{TWO}", kind="init")
+    new = Runs("$(touch pwned)", f"x@{THREE}", name="odd", running=False)
+    cluster.start_pod(namespace, "web-1", [Runs(image, f"web@{ONE}"), _named(old), new])
+    cluster.start_pod(namespace, "web-2", [Runs(image, "")])
+    return namespace
+
+
+def _named(one: Runs) -> Runs:
+    """Return a container by another name."""
+    return one._replace(name="init")
+
+
+@needs_cluster
+def test_all_that_runs_in_a_cluster_is_signed(world: World, cluster: Cluster) -> None:
+    namespace = start_pods(cluster)
+    words = (
+        *("--namespace", namespace, "--kubeconfig", str(cluster.kubeconfig)),
+        *("--ledger", world.ledger, "--key", world.key, "-o", "json"),
+    )
+    done = command("kube", "bulk-sign", *words)
+
+    assert {one["digest"] for one in done.json["assets"]} == {ONE, TWO, THREE}
+    assert done.code == 0
+    assert world.status(THREE) == 0
+
+
+@needs_cluster
+def test_script_of_the_watcher_signs_what_it_shows(
+    world: World, cluster: Cluster, tmp_path: Path
+) -> None:
+    namespace = start_pods(cluster)
+    words = ("--namespace", namespace, "--ledger", world.ledger)
+    with Watching(cluster.kubeconfig, *words) as watching:
+        watching.expect(container="odd", hash=THREE)
+        watching.expect(container="init", hash=TWO)
+        printed = subprocess.run(
+            ["/bin/sh", str(BULK_SIGN), watching.url],
+            stdout=subprocess.PIPE,
+            check=True,
+        ).stdout
+        script = tmp_path / "bulk_sign.sh"
+        script.write_bytes(printed)
+        program = tmp_path / "jenkins-notary"
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} -m jenkins_notary "$@"\n')
+        program.chmod(0o755)
+        environ = {
+            **os.environ,
+            "PATH": f"{tmp_path}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "JENKINS_NOTARY_LEDGER": world.ledger,
+            "JENKINS_NOTARY_KEY": world.key,
+        }
+        done = subprocess.run(
+            ["/bin/sh", str(script)],
+            cwd=tmp_path,
+            env=environ,
+            capture_output=True,
+            check=False,
+        )
+        watching.expect(container="odd", status="TRUSTED", was="UNKNOWN")
+
+    assert done.returncode == 0, done.stderr
+    assert b"3 signed" in done.stderr
+    assert not (tmp_path / "pwned").exists()
