@@ -217,6 +217,17 @@ class Context:
 
         return RemoteReader(self._choose_remote(self.text("ledger"), is_read=is_read))
 
+    def service_with(self, token_file: str) -> RemoteNotary:
+        """Return the API on the chosen service, with the token of another file.
+
+        Raises:
+            ConfigurationError: The URL is wrong.
+        """
+        from jenkins_notary.remote.notary import RemoteNotary
+
+        choices = self._choose_remote(self.text("ledger"), is_read=True)
+        return RemoteNotary(choices._replace(token_file=token_file, token=None))
+
     @property
     def is_remote(self) -> bool:
         """Return whether the chosen ledger is a service's."""

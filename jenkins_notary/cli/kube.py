@@ -13,17 +13,18 @@ from jenkins_notary.cli.context import is_service_url
 from jenkins_notary.cli.options import (
     add_all,
     add_cluster,
+    add_key,
     add_ledger,
     add_registry,
     add_service,
 )
 from jenkins_notary.errors import ConfigurationError, InternalError, UsageError
-from jenkins_notary.values.urls import scrub_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from jenkins_notary.api.notary import Notary
     from jenkins_notary.cli.context import Context
     from jenkins_notary.cli.options import Parser
     from jenkins_notary.cluster.board import Board
@@ -33,9 +34,10 @@ if TYPE_CHECKING:
     from jenkins_notary.cluster.settings import Settings
     from jenkins_notary.cluster.watching import Watcher
     from jenkins_notary.kubernetes.client import ClusterClient
+    from jenkins_notary.remote.notary import RemoteNotary
 
 PORT = 9581
-LOOK_S = 1.0
+LOOK_S = 0.25
 
 
 def declare(parser: Parser) -> None:
@@ -44,6 +46,7 @@ def declare(parser: Parser) -> None:
     parser.option("--port", f"where it listens; else {PORT}, 0 for any", metavar="N")
     parser.option("--tls-cert", "its certificate, a PEM file", metavar="FILE")
     parser.option("--tls-key", "the certificate's key, a PEM file", metavar="FILE")
+    add_key(parser)
     declare_watched(parser)
 
 
@@ -65,17 +68,11 @@ def run(context: Context) -> int:
     settings, port = read_settings(context), _read_port(context)
     client = open_client(context)
     board = Board()
-    ledger = scrub_url(context.text("ledger") or "")
-    # Where people read of a build, unless they go there another way than this program.
-    pages_url = ledger.rstrip("/") if is_service_url(ledger) else None
-    board.stand(
-        is_leader=settings.lease is None,
-        ledger=ledger,
-        pages_url=settings.pages_url or pages_url,
-    )
+    board.stand(is_leader=settings.lease is None, pages_url=settings.pages_url)
     log = ChangeLog(board, _write_line)
     watcher = _make_watcher(context, settings, client, board)
-    _lead(watcher, client, settings, board)
+    _lead(watcher, client, settings)
+    _record(context, settings, watcher, log)
     watcher.begin("log", lambda: _tell_standing(watcher, log))
     log.tell("started", server=client.access.url)
     watcher.start()
@@ -183,9 +180,7 @@ def _make_watcher(
     )
 
 
-def _lead(
-    watcher: Watcher, client: ClusterClient, settings: Settings, board: Board
-) -> None:
+def _lead(watcher: Watcher, client: ClusterClient, settings: Settings) -> None:
     """Have replicas agree on one that leads, where the settings name a lease."""
     if settings.lease is None:
         return
@@ -197,8 +192,40 @@ def _lead(
     lease = Lease(client, namespace or client.access.namespace, name, identity)
     watcher.begin(
         "lease",
-        lambda: lease.run(watcher.wait, lambda is_held: board.stand(is_leader=is_held)),
+        lambda: lease.run(
+            watcher.wait, lambda is_held: watcher.board.stand(is_leader=is_held)
+        ),
     )
+
+
+def _record(
+    context: Context, settings: Settings, watcher: Watcher, log: ChangeLog
+) -> None:
+    """Record what changes in the ledger, where the settings ask for it."""
+    chosen = settings.history
+    if chosen is None:
+        return
+    from jenkins_notary.cluster.history import History
+
+    token_file = chosen.token_file
+    if context.is_remote and token_file is None:
+        raise ConfigurationError(
+            "settings history", expected="token-file: of a token that may attach"
+        )
+
+    def open_writer() -> Notary | RemoteNotary:
+        if token_file is None or not context.is_remote:
+            return context.notary()
+        return context.service_with(token_file)
+
+    history = History(
+        watcher.board, open_writer, cluster=chosen.cluster, job=chosen.job
+    )
+
+    def report(error: str) -> None:
+        log.tell("history", is_warning=True, error=error, waiting=len(history))
+
+    watcher.begin("history", lambda: history.run(watcher.wait, report))
 
 
 def _tell_standing(watcher: Watcher, log: ChangeLog) -> None:

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     Changed = Callable[["Judged | None", "Judged | None"], object]
 
 
+NOT_ASKED = "not asked yet"
+
+
 class Verdict(NamedTuple):
     """What the ledger says of what a container runs.
 
@@ -135,8 +138,8 @@ class Standing(NamedTuple):
         pages_url: URL of the service's pages, without a slash at its end, or None.
     """
 
-    cluster_error: str | None = "not asked yet"
-    ledger_error: str | None = "not asked yet"
+    cluster_error: str | None = NOT_ASKED
+    ledger_error: str | None = NOT_ASKED
     is_listed: bool = False
     is_leader: bool = False
     as_of: AsOf | None = None

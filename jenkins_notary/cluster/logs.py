@@ -23,7 +23,7 @@ from __future__ import annotations
 import json
 import threading
 
-from jenkins_notary.cluster.board import now_ms
+from jenkins_notary.cluster.board import NOT_ASKED, now_ms
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.values.status import Status
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from jenkins_notary.cluster.board import Board, Judged, Standing
+    from jenkins_notary.cluster.board import Board, Judged
 
 
 class ChangeLog:
@@ -56,7 +56,8 @@ class ChangeLog:
         self._write = write
         self._clock = clock
         self._lock = threading.Lock()
-        self._seen: Standing | None = None
+        self._is_up: dict[str, bool] = {}
+        self._is_leader = board.standing.is_leader
         board.on_change(self.tell_change)
 
     def tell(self, event: str, *, is_warning: bool = False, **facts: object) -> None:
@@ -85,14 +86,15 @@ class ChangeLog:
 
     def tell_standing(self) -> None:
         """Write a line for each side that stopped answering, or answers again."""
-        before, after = self._seen, self._board.standing
-        self._seen = after
-        for event, name in (("cluster", "cluster_error"), ("ledger", "ledger_error")):
-            error = getattr(after, name)
-            was = getattr(before, name, "")
-            if (error is None) != (was is None):
-                self.tell(event, is_warning=error is not None, error=error)
-        if before is not None and before.is_leader != after.is_leader:
+        standing = self._board.standing
+        sides = {"cluster": standing.cluster_error, "ledger": standing.ledger_error}
+        for event, error in sides.items():
+            is_up = error is None
+            if error != NOT_ASKED and self._is_up.get(event) is not is_up:
+                self._is_up[event] = is_up
+                self.tell(event, is_warning=not is_up, error=error)
+        if standing.is_leader is not self._is_leader:
+            self._is_leader = standing.is_leader
             self.tell("leader")
 
 

@@ -17,6 +17,10 @@
          expires: "2027-01-01T00:00:00Z"}
     pages-url: https://notary.example.com   # where people read of a build
     lease: {name: jenkins-notary}           # where several replicas run: one leads
+    history:                                # changes are recorded in the ledger
+      cluster: prod
+      token-file: /run/notary/history/token # of the role writer
+      job: "k8s.example.com:clusters/prod#1"
 
 An exemption names at least one of ``namespace``, ``image`` (a repository, without tag)
 and ``digest``, and holds for what all that it names is equal to. It ends by itself.
@@ -42,6 +46,7 @@ from jenkins_notary.ledger.author import format_time
 from jenkins_notary.trust.keys import parse_signer_id
 from jenkins_notary.trust.verdict import TrustRule
 from jenkins_notary.values.digest import parse_digest
+from jenkins_notary.values.jobid import parse_job_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -224,6 +229,29 @@ class LeaseName(Section, frozen=True):
             check_namespace(self.namespace)
 
 
+class HistorySettings(Section, frozen=True):
+    """Where what changes is recorded; see :mod:`~jenkins_notary.cluster.history`.
+
+    Attributes:
+        cluster: What the cluster is called in the records.
+        token_file: A file with the service's token that writes them; None where the
+            ledger is no service's.
+        job: The job id that they name, where a writer's token asks for one.
+    """
+
+    cluster: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    token_file: str | None = None
+    job: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the job id."""
+        if self.job is not None:
+            try:
+                parse_job_id(self.job)
+            except UsageError as error:
+                raise ValueError(str(error)) from error
+
+
 class Settings(Section, frozen=True):
     """All of it; what is left out has its default."""
 
@@ -232,6 +260,7 @@ class Settings(Section, frozen=True):
     exemptions: tuple[ExemptionEntry, ...] = ()
     pages_url: str | None = None
     lease: LeaseName | None = None
+    history: HistorySettings | None = None
 
     def replace(
         self, *, namespaces: Sequence[str], org: str | None, keys: Sequence[str]

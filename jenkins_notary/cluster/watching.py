@@ -58,6 +58,7 @@ class Watcher:
     """What runs in a cluster, judged as it changes.
 
     Attributes:
+        board: Where what runs is put.
         feeds: One for each namespace, or one for all.
         judged: How many verdicts were asked for.
         fault: What ended a thread that must not end, or None.
@@ -84,7 +85,7 @@ class Watcher:
             on_fault: Called when a thread has ended that must not.
         """
         self._on_fault = on_fault
-        self._board = board
+        self.board = board
         self._settings = settings
         self._client = client
         self._clock = clock
@@ -110,7 +111,7 @@ class Watcher:
         scopes = list_scopes(watch.namespaces)
         selector = make_selector(watch.exclude_namespaces)
         self._unlisted = len(scopes)
-        self._board.stand(namespaces=watch.namespaces)
+        self.board.stand(namespaces=watch.namespaces)
         for path in scopes:
             feed = Feed(
                 self._client,
@@ -127,9 +128,11 @@ class Watcher:
         """End all threads."""
         self._stop.set()
         self._inbox.wake()
-        self._client.close()
+        self._client.end_streams()
+        until = time.monotonic() + STOP_S
         for one in self._threads:
-            one.join(STOP_S)
+            one.join(max(0.0, until - time.monotonic()))
+        self._client.close()
 
     def wait(self, timeout_s: float) -> bool:
         """Wait for so long, or until all is to end; return whether it is."""
@@ -154,7 +157,7 @@ class Watcher:
                 self._errors[path] = error
             self._unlisted -= listed
             first = next(iter(self._errors.values()), None)
-        self._board.stand(
+        self.board.stand(
             cluster_error=None if first is None else str(first),
             **({} if error is not None else {"last_event_ms": self._clock()}),
             **({"is_listed": True} if self._unlisted <= 0 else {}),
@@ -200,7 +203,7 @@ class Watcher:
         self._show([*(one.uid for one in taken), *changed])
         if taken:
             lag_s = time.monotonic() - min(one.since_s for one in taken)
-            self._board.stand(lag_ms=round(lag_s * 1000))
+            self.board.stand(lag_ms=round(lag_s * 1000))
 
     def _consult(self) -> Collection[str]:
         """Ask the ledger for what is due; return the pods of which more is known.
@@ -218,10 +221,10 @@ class Watcher:
         except NotaryError as error:
             self._pause_s = min(max(self._pause_s * 2, 1.0), MAX_PAUSE_S)
             self._next_poll_s = time.monotonic() + self._pause_s
-            self._board.stand(ledger_error=str(error))
+            self.board.stand(ledger_error=str(error))
             return self._kept.waiting_pods()
         self._pause_s = 0.0
-        self._board.stand(ledger_error=None, last_ledger_ms=self._clock())
+        self.board.stand(ledger_error=None, last_ledger_ms=self._clock())
         return [*changed, *self._find_expired()]
 
     def _ask(self) -> Collection[str]:
@@ -235,7 +238,7 @@ class Watcher:
             self._kept.give_back(questions)
             raise
         self.judged += len(questions)
-        self._board.stand(as_of=found.as_of)
+        self.board.stand(as_of=found.as_of)
         return [
             uid
             for one, verdict in found.verdicts.items()
@@ -251,15 +254,15 @@ class Watcher:
                 verdict = self._verdict_of(one)
                 if verdict is not None:
                     exempt = self._settings.exemption_of(one, at_ms)
-                    self._board.put(one, verdict, exempt)
-            self._board.keep_of_pod(uid, [one.name for one in containers])
+                    self.board.put(one, verdict, exempt)
+            self.board.keep_of_pod(uid, [one.name for one in containers])
 
     def _verdict_of(self, container: Container) -> Verdict | None:
         """Return what is known of a container; None for what is judged at once."""
         if container.digest is None:
             return Verdict.unknown(container.error or "no digest")
         known = self._kept.verdict_of(container)
-        error = self._board.standing.ledger_error
+        error = self.board.standing.ledger_error
         if known is not None or error is None:
             return known
         return Verdict.unknown(f"not judged yet: {error}")

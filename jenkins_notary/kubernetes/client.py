@@ -150,14 +150,19 @@ class ClusterClient:
         with self._open(_Call("GET", target, silence_s)) as answer:
             yield _read_events(answer, self.access.url)
 
-    def close(self) -> None:
-        """End all streams and close all connections; what is read then fails."""
+    def end_streams(self) -> None:
+        """End all streams that are open; further requests may be sent."""
         with self._lock:
-            self._is_closed = True
             streams = [*self._streams]
         for one in streams:
             with suppress(OSError, ValueError, RuntimeError):
                 one.shutdown()
+
+    def close(self) -> None:
+        """End all streams and close all connections; what is asked then fails."""
+        with self._lock:
+            self._is_closed = True
+        self.end_streams()
         self._pool.clear()
 
     @contextmanager

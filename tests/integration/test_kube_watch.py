@@ -194,3 +194,44 @@ def test_results_are_said_once_with_the_worst_status(
     assert well.text.split()[:2] == ["TRUSTED", f"{namespace}/web-1/app"]
     words = [one["verification"]["word"] for one in ill.json["results"]]
     assert words == ["TRUSTED", "UNTRUSTED"]
+
+
+def test_drift_is_recorded_where_the_digest_finds_it(
+    cluster: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    digest, job = digest_of("drift"), "k8s.example.com:clusters/prod#1"
+    settings, token = tmp_path / "settings.yaml", tmp_path / "history.token"
+    with Serving(tmp_path) as service:
+        assert service.ask("POST", "/api/v1/records", claim(digest)).status == 200
+        reader = service.token("watcher", "--role", "reader")
+        folder = ("--folder", "k8s.example.com:clusters")
+        token.write_text(service.token("history", "--role", "writer", *folder))
+        settings.write_text(
+            f"history: {{cluster: prod, token-file: {token}, job: '{job}'}}\n"
+        )
+        cluster.start_pod(namespace, "web-1", [Runs("r/a:1", f"r/a@{digest}")])
+        with Watching(
+            cluster.kubeconfig,
+            *("--namespace", namespace, "--settings", str(settings)),
+            environ=service.client(reader),
+        ) as watching:
+            watching.expect(pod="web-1", status="TRUSTED")
+            service.command("untrust", digest, "--reason", "CVE-2026-3")
+            watching.expect(pod="web-1", status="UNTRUSTED")
+            assert watching.stop() == 0, "it records before it ends"
+        listed = json.loads(
+            service.command("evidence", "--digest", digest, "-o", "json")
+        )
+        (record,) = [one for one in listed["records"] if one["type"] == "attachment"]
+        with service.notary() as notary:
+            body = b"".join(
+                notary.read_attachment(
+                    f"sha256:{record['predicate']['body']['sha256']}"
+                )
+            )
+
+    (change,) = json.loads(body)["changes"]
+    assert (record["predicate"]["label"], record["job"]) == ("cluster-history", job)
+    assert json.loads(body)["cluster"] == "prod"
+    assert (change["was"], change["status"]) == ("TRUSTED", "UNTRUSTED")
+    assert (change["pod"], change["digest"]) == ("web-1", digest)
