@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 
 from jenkins_notary.cli.commands import Command
 from jenkins_notary.cli.options import (
@@ -14,12 +15,7 @@ from jenkins_notary.cli.options import (
     add_service,
     add_spool,
 )
-from jenkins_notary.errors import (
-    ConfigurationError,
-    NotaryError,
-    UnavailableError,
-    UsageError,
-)
+from jenkins_notary.errors import NotaryError, UnavailableError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +36,7 @@ MAX_BUDGET_MS = 25_000
 MAX_STALE_S = 3600
 TIMEOUT_S = 3
 """Seconds that a service may take: the API server waits for 10 in all."""
-DELIVER_S = 10.0
+DELIVER_S = 10
 
 
 def declare(parser: Parser) -> None:
@@ -74,6 +70,11 @@ def declare(parser: Parser) -> None:
     )
     parser.option("--workloads", "workloads come here too, not only pods")
     parser.option("--cluster", "the cluster's name in records", metavar="NAME")
+    parser.option(
+        "--interval",
+        f"seconds between two deliveries of the spool; else {DELIVER_S}",
+        metavar="N",
+    )
     parser.option("--settings", "whose word counts, and exemptions", metavar="FILE")
     parser.option("--org", "only its signers count", metavar="NAME")
     parser.option("--signer", "only this signer counts", metavar="ID")
@@ -82,15 +83,11 @@ def declare(parser: Parser) -> None:
 
 def run(context: Context) -> int:
     """Serve until told to stop."""
-    try:
-        from jenkins_notary.serving import listen
-    except ImportError as error:
-        raise ConfigurationError(
-            "kube admission",
-            expected="the extra [service]",
-            got=f"no module {error.name}",
-            advice="pip install 'jenkins-notary[service]'",
-        ) from error
+    from jenkins_notary.cli.kube import check_extra
+
+    check_extra("kube admission")
+    from jenkins_notary.serving import listen
+
     certificate = context.required("tls-cert"), context.required("tls-key")
     context.assume("timeout", TIMEOUT_S)
     policy, judge = read_policy(context), _open_judge(context)
@@ -192,8 +189,8 @@ def _deliver(context: Context) -> None:
     """Deliver what the spool keeps, for ever."""
     from jenkins_notary.remote.notary import RemoteNotary
 
-    pause = threading.Event()
-    while not pause.wait(DELIVER_S):
+    while True:
+        time.sleep(max(1, context.integer("interval", DELIVER_S)))
         notary = context.client()
         assert isinstance(notary, RemoteNotary)  # noqa: S101 - the caller has looked
         try:
