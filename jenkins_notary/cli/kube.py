@@ -19,6 +19,7 @@ from jenkins_notary.cli.options import (
     add_service,
 )
 from jenkins_notary.errors import ConfigurationError, InternalError, UsageError
+from jenkins_notary.values.urls import scrub_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +69,14 @@ def run(context: Context) -> int:
     settings, port = read_settings(context), _read_port(context)
     client = open_client(context)
     board = Board()
-    board.stand(is_leader=settings.lease is None, pages_url=settings.pages_url)
+    ledger = scrub_url(context.text("ledger") or "")
+    # Where people read of a build, unless they go there another way than this program.
+    pages_url = ledger.rstrip("/") if is_service_url(ledger) else None
+    board.stand(
+        is_leader=settings.lease is None,
+        ledger=ledger,
+        pages_url=settings.pages_url or pages_url,
+    )
     log = ChangeLog(board, _write_line)
     watcher = _make_watcher(context, settings, client, board)
     _lead(watcher, client, settings)
