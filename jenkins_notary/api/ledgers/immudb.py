@@ -6,13 +6,15 @@ All but the URL comes by environment:
 ``JENKINS_NOTARY_IMMUDB_USER``            who asks
 ``JENKINS_NOTARY_IMMUDB_PASSWORD``        that user's password, or
 ``JENKINS_NOTARY_IMMUDB_PASSWORD_FILE``   a file that holds it
+``JENKINS_NOTARY_IMMUDB_CA``              PEM file of authorities for the server
+``JENKINS_NOTARY_IMMUDB_PLAINTEXT``       hosts asked without TLS, by comma
 ``JENKINS_NOTARY_IMMUDB_CERT``, ``_KEY``  PEM files that the client shows (mutual TLS)
 ``JENKINS_NOTARY_IMMUDB_SERVER_KEY``      PEM file of the key that signs its states;
                                           of several servers, one key behind another
 ========================================  ==========================================
 
-TLS is used but to this host and to hosts of ``--plain-http``, and wherever
-``--ca-file`` or a client's certificate is given.
+TLS is used but to this host and to hosts that are named, there or by ``--plain-http``,
+and wherever authorities (``--ca-file`` is as good) or a client's certificate are given.
 """
 
 from __future__ import annotations
@@ -174,13 +176,10 @@ def _servers(session: Session) -> tuple[Server, ...]:
         if key.startswith(_PREFIX) and value
     }
     user, password = _login(given)
-    certificate = None
-    if "CERT" in given or "KEY" in given:
-        chain, key = given.get("CERT", ""), given.get("KEY", "")
-        certificate = _read(chain, f"{_PREFIX}CERT"), _read(key, f"{_PREFIX}KEY")
-    ca_file = session.choices.ca_file
-    ca = None if ca_file is None else _read(ca_file, "--ca-file")
-    plain = _LOOPBACK.union(session.choices.plain_http)
+    certificate = _read_certificate(given)
+    ca = _read_authorities(given.get("CA") or session.choices.ca_file)
+    named = {one.strip() for one in given.get("PLAINTEXT", "").split(",")}
+    plain = _LOOPBACK.union(session.choices.plain_http, named)
     must = ca is not None or certificate is not None
     return tuple(
         Server(
@@ -195,6 +194,51 @@ def _servers(session: Session) -> tuple[Server, ...]:
         )
         for host, port in ((address.host, address.port), *session.places.replicas)
     )
+
+
+def _read_authorities(path: str | None) -> bytes | None:
+    """Return the PEM of authorities, None for those of the system.
+
+    Raises:
+        ConfigurationError: There is none in the file.
+    """
+    if not path:
+        return None
+    import ssl
+
+    pem = _read(path, f"{_PREFIX}CA")
+    try:
+        ssl.create_default_context(cadata=pem.decode("ascii"))
+    except (ssl.SSLError, ValueError) as error:
+        raise ConfigurationError(
+            f"{_PREFIX}CA {path}", expected="certificates in PEM", got="something else"
+        ) from error
+    return pem
+
+
+def _read_certificate(given: Mapping[str, str]) -> tuple[bytes, bytes] | None:
+    """Return chain and key that the client shows, None where none are given.
+
+    Raises:
+        ConfigurationError: One is missing, is none, or they do not belong together.
+    """
+    if "CERT" not in given and "KEY" not in given:
+        return None
+    import ssl
+
+    chain, key = given.get("CERT", ""), given.get("KEY", "")
+    found = _read(chain, f"{_PREFIX}CERT"), _read(key, f"{_PREFIX}KEY")
+    try:
+        # A passphrase is refused, not asked for.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_cert_chain(chain, key, password=lambda: b"")
+    except (ssl.SSLError, ValueError) as error:
+        raise ConfigurationError(
+            f"{_PREFIX}CERT {chain}",
+            expected=f"a certificate in PEM, and in {key} its key without a passphrase",
+            got="something else",
+        ) from error
+    return found
 
 
 def _login(given: Mapping[str, str]) -> tuple[str, str]:

@@ -62,7 +62,16 @@ _AWAY = frozenset(
 )
 _SESSION_WORDS = ("session not found", "no session", "not logged in")
 _BUSY_WORDS = ("max concurrency limit", "max active transactions", "too many", "closed")
+_TLS_WORDS = ("handshake", "verification check failed", "unwrap failed")
+_TLS_ADVICE = (
+    "check JENKINS_NOTARY_IMMUDB_CA, _CERT and _KEY, the host's name, and that the "
+    "server speaks TLS"
+)
 _DISK_WORDS = ("no space left", "read-only file system", "input/output error")
+
+
+class HandshakeError(UnavailableError):
+    """The two do not come to trust each other: to try again would not help."""
 
 
 class Server(NamedTuple):
@@ -124,12 +133,14 @@ def ask_again(call: Callable[[], T]) -> T:
     """Return what a call gives; it is made again while there is no answer.
 
     Raises:
-        UnavailableError: There was none until the deadline.
+        UnavailableError: There was none until the deadline, or TLS is in the way.
     """
     deadline = time.monotonic() + RETRY_S
     for pause in (*_PAUSES_S, *([_PAUSES_S[-1]] * 100)):
         try:
             return call()
+        except HandshakeError:
+            raise
         except UnavailableError:
             if time.monotonic() + pause > deadline:
                 raise
@@ -306,6 +317,11 @@ def _kinds(
             any(word in low for word in _DISK_WORDS),
             StorageError,
             "free space on immudb",
+        ),
+        (
+            any(word in low for word in _TLS_WORDS),
+            HandshakeError,
+            _TLS_ADVICE,
         ),
         (
             code is grpc.StatusCode.DEADLINE_EXCEEDED,
