@@ -8,7 +8,7 @@ import re
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import yaml
@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "resources/prometheus/jenkins-notary.rules.yaml"
 RULE_TESTS = RULES.with_name("jenkins-notary.rules.test.yaml")
 DASHBOARD = ROOT / "resources/grafana/jenkins-notary.json"
+CHART = ROOT / "resources/helm/jenkins-notary"
 VARIABLES = {"$namespace": ".*", "$__rate_interval": "1m", "$__range": "5m"}
 
 pytestmark = [pytest.mark.real("prometheus", "promtool", "kube-apiserver")]
@@ -216,6 +217,27 @@ def test_rules_that_prometheus_runs_are_those_of_the_file(
     assert pods == {"untrusted"}
 
 
+@pytest.mark.real("helm")
+def test_chart_has_these_rules_and_this_dashboard() -> None:
+    done = subprocess.run(
+        [
+            *(str(require_part("helm")), "template", "notary", str(CHART)),
+            *("--kube-version", "1.33.0", "--set", "prometheusRule.enabled=true"),
+            *("--set", "dashboard.enabled=true", "--set", "ledger.tokenSecret=t"),
+            *("--set", "ledger.url=https://notary.example.com"),
+        ],
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+
+    made = [one for one in yaml.safe_load_all(done.stdout) if one]
+    (rule,) = (one for one in made if one["kind"] == "PrometheusRule")
+    assert rule["spec"] == yaml.safe_load(RULES.read_text())
+    texts = [one["data"].get("jenkins-notary.json") for one in made if "data" in one]
+    assert DASHBOARD.read_text().strip() in [(one or "").strip() for one in texts]
+
+
 def run_rule_tests(folder: Path) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [str(require_part("promtool")), "test", "rules", RULE_TESTS.name],
@@ -233,6 +255,21 @@ def test_rules_pass_their_unit_tests() -> None:
     assert done.returncode == 0, done.stdout.decode()
 
 
+def alerts_of(rules: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the alerts of a file of rules."""
+    return [
+        one for group in rules["groups"] for one in group["rules"] if "alert" in one
+    ]
+
+
+def test_each_alert_is_documented_with_its_severity() -> None:
+    text = (ROOT / "docs/monitoring.md").read_text()
+
+    told = set(re.findall(r"^\| `(Notary\w+)` \| (\w+) \|", text, re.MULTILINE))
+    alerts = alerts_of(yaml.safe_load(RULES.read_text()))
+    assert told == {(one["alert"], one["labels"]["severity"]) for one in alerts}
+
+
 @pytest.mark.parametrize(
     "change",
     [{"expr": "vector(1) > 2"}, {"expr": "vector(1)", "for": "0s"}],
@@ -243,9 +280,7 @@ def test_unit_tests_of_rules_find_each_alert_that_is(
 ) -> None:
     (tmp_path / RULE_TESTS.name).write_text(RULE_TESTS.read_text())
     rules = yaml.safe_load(RULES.read_text())
-    alerts = [
-        one for group in rules["groups"] for one in group["rules"] if "alert" in one
-    ]
+    alerts = alerts_of(rules)
     for one in alerts:
         one.update(change)
     (tmp_path / RULES.name).write_text(yaml.safe_dump(rules))
