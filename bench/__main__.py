@@ -26,6 +26,7 @@ from bench import (
     primitives,
     service,
     steps,
+    sync,
 )
 from bench.plot import draw_curves
 from bench.report import (
@@ -56,6 +57,7 @@ BENCHMARKS = {
     "cluster": (cluster.measure, "H10: a watcher of 5,000 pods, and their churn"),
     "disk": (disk.measure, "H11: bytes for a record, by table"),
     "steps": (steps.measure, "H12: a step in a build of a real Jenkins"),
+    "sync": (sync.measure, "an edge's ledger over 1 Mbit/s, both ways"),
     "backfill": (backfill.measure, "10,000 builds of a controller"),
 }
 DOCS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs")

@@ -142,6 +142,7 @@ OPTIONS: Mapping[str, Kind] = {
     "plain-http": "list",
     "policy": "text",
     "port": "integer",
+    "probe": "flag",
     "prune-label": "list",
     "public-log": "flag",
     "published": "list",

@@ -6,6 +6,7 @@ import json
 import time
 
 from jenkins_notary.cli.commands import Command
+from jenkins_notary.cli.context import is_service_url
 from jenkins_notary.cli.kept import open_kept_ledger
 from jenkins_notary.cli.options import (
     add_all,
@@ -19,11 +20,14 @@ from jenkins_notary.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
+    from jenkins_notary.api.ledgers.keeper import LedgerKeeper
     from jenkins_notary.cli.context import Context
     from jenkins_notary.cli.options import Parser
     from jenkins_notary.ledger.audit import AuditResult
     from jenkins_notary.watch.alerting import Standing
+    from jenkins_notary.watch.distant import DistantLedger
     from jenkins_notary.watch.following import Following
     from jenkins_notary.watch.rounds import Round
 
@@ -39,6 +43,10 @@ def declare(parser: Parser) -> None:
         key="audit-state",
     )
     parser.option("--full", "read every record again, not a sample of the old ones")
+    parser.option(
+        "--probe",
+        "of a service read only that its log has grown, and one record: some 2 kB",
+    )
     parser.option("--follow", "go on for ever, a round each interval")
     parser.option(
         "--interval", "with --follow: seconds between rounds, 60", metavar="N"
@@ -59,11 +67,10 @@ def declare(parser: Parser) -> None:
 
 def run(context: Context) -> int:
     """Check a ledger against what was seen of it."""
-    state, full = context.required("audit-state"), context.flag("full")
     if context.flag("follow"):
-        return _follow(context, state, full=full)
+        return _follow(context)
     with open_kept_ledger(context) as ledger:
-        found = ledger.audit(state, full=full).to_dict()
+        found = _choose_round(context, ledger)().to_dict()
     context.output.show(
         found,
         lambda: format_fields(
@@ -74,7 +81,25 @@ def run(context: Context) -> int:
     return 0
 
 
-def _follow(context: Context, state: str, *, full: bool) -> int:
+def _choose_round(
+    context: Context, ledger: LedgerKeeper | DistantLedger
+) -> Callable[[], Round | AuditResult]:
+    """Return what makes one round of the audit that was asked for."""
+    state, full = context.required("audit-state"), context.flag("full")
+    if not context.flag("probe"):
+        return lambda: ledger.audit(state, full=full)
+    if full or not is_service_url(context.text("ledger")):
+        raise UsageError(
+            "--probe",
+            expected="a service's URL in --ledger, and no --full",
+            got="another",
+            advice="leave --probe out: what lies at hand is read as it is",
+        )
+    distant: Any = ledger
+    return lambda: distant.probe(state)
+
+
+def _follow(context: Context) -> int:
     """Audit until interrupted, or until something is found."""
     from jenkins_notary.watch.following import DEFAULT_INTERVAL_S
 
@@ -87,7 +112,7 @@ def _follow(context: Context, state: str, *, full: bool) -> int:
         )
     with open_kept_ledger(context) as ledger:
         following = _make_following(
-            context, lambda: ledger.audit(state, full=full), _alert_of(context)
+            context, _choose_round(context, ledger), _alert_of(context)
         )
         following.run(interval_s, time.sleep)
     return 0
@@ -155,10 +180,12 @@ COMMANDS = {
         """
 ledger audit --state /var/lib/auditor/state.json
 ledger audit --ledger https://notary.example.com --state seen.json --follow -o json
+ledger audit --ledger https://edge.example.com --state edge.json --probe
 """,
         "Run it where the ledger's owner cannot write. A missing state file is a\n"
         "first contact; a damaged one, a fork or a roll-back is 65. Of a service it\n"
         "keeps a copy beside the state, and compares the service's word with it.\n"
+        "With --probe it only finds that the log was rewritten, and keeps no copy.\n"
         "With --follow it goes on until something is found (65).",
         "0 it has only grown",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 
 from jenkins_notary.cli.context import is_service_url
@@ -46,9 +47,10 @@ def open_distant_ledger(
     from jenkins_notary.api.places import find_places
     from jenkins_notary.keys.log_policy import load_policy
     from jenkins_notary.ledger.findings import no_progress
+    from jenkins_notary.ledger.pacing import Pace
     from jenkins_notary.remote.notary import RemoteNotary
     from jenkins_notary.watch.distant import DistantChoices, DistantLedger
-    from jenkins_notary.watch.log import ServiceLog
+    from jenkins_notary.watch.packed import PackedLog
 
     assert isinstance(remote, RemoteNotary)  # noqa: S101 - of a service's URL
     remote.connect()
@@ -60,4 +62,5 @@ def open_distant_ledger(
         context.choices().progress or no_progress,
         None if named is None else load_policy(named),
     )
-    return DistantLedger(ServiceLog(remote.connect), remote.connect, choices)
+    reader = PackedLog(remote.connect, Pace(None, time.monotonic, time.sleep))
+    return DistantLedger(reader, remote.connect, choices)

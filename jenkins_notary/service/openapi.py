@@ -206,7 +206,10 @@ _PARAMETERS: dict[str, dict[str, dict[str, Any]]] = {
         ),
         "bodies": {"enum": ["true", "false"]},
     },
-    "/proofs": {"index": _NUMBER, "from": _NUMBER, "size": _NUMBER},
+    "/proofs": {
+        **dict.fromkeys(("index", "from", "size"), _NUMBER),
+        "log": {"enum": ["main", "trust"]},
+    },
 }
 _FAILURES = {
     "400": "the request is wrong",

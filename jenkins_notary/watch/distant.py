@@ -35,12 +35,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jenkins_notary.keys.log_policy import LogPolicy
+    from jenkins_notary.ledger.audit import AuditResult
     from jenkins_notary.ledger.export import ExportResult
     from jenkins_notary.ledger.findings import Progress
     from jenkins_notary.ledger.pacing import Pace
     from jenkins_notary.ledger.verify import VerifyReport
     from jenkins_notary.ledger.view import LedgerView
     from jenkins_notary.ports import LogName
+    from jenkins_notary.remote.reading.packed import PackedRecord
     from jenkins_notary.remote.service import Service
     from jenkins_notary.watch.log import ServiceLog
     from jenkins_notary.watch.packed import PackedLog
@@ -169,6 +171,31 @@ class DistantLedger:
             return generator.sample(range(population), count)
 
         return run_round(self, state_file, full=full, draw=draw)
+
+    def probe(self, state_file: str) -> AuditResult:
+        """Check with very little traffic that the log only grew; see ``watch.probe``.
+
+        Args:
+            state_file: What is kept from one look to the next, as of ``audit``.
+
+        Raises:
+            IntegrityError: The log was forked, rolled back or altered.
+        """
+        from jenkins_notary.watch.probe import run_probe
+
+        return run_probe(self, state_file)
+
+    def ask_proof(self, query: str) -> list[bytes]:
+        """Return the hashes of a proof: a claim."""
+        from jenkins_notary.watch.probe import decode_proof
+
+        return decode_proof(self._open().get(f"/proofs?{query}").get("hashes"))
+
+    def read_packed(self, index: int) -> PackedRecord:
+        """Return one record, packed on its way: a claim."""
+        from jenkins_notary.watch.packed import read_packed
+
+        return read_packed(self._open().read_file, index, index + 1)[0]
 
     def open_view(self, seen: Pin | None = None) -> LedgerView:
         """Return the log at its newest checkpoint, signed and beyond what was seen.

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
     from jenkins_notary.ledger.pacing import Pace
     from jenkins_notary.ports import LogName
+    from jenkins_notary.remote.reading.packed import PackedRecord
     from jenkins_notary.remote.service import Service
 
     Key = TypeVar("Key", int, bytes)
 
 PAGE = 128
-"""Records that one request asks for: some seconds on a link of 64 kbit/s."""
+"""Records that one request asks for at most: some seconds on a line of 64 kbit/s."""
 
 _KEPT = 4 * PAGE
 
@@ -42,6 +43,7 @@ class PackedLog(ServiceLog):
         """
         super().__init__(open_service)
         self._pace = pace
+        self._ahead, self._next = 1, -1
         self._kept: dict[int, bytes] = {}
         self._held: dict[bytes, bytes] = {}
 
@@ -71,22 +73,35 @@ class PackedLog(ServiceLog):
         return data
 
     def _load(self, start: int) -> None:
-        """Read a page of records."""
-        stop = min(start + PAGE, self._sizes["main"])
-        data = self._read_file(f"/api/v1/packed?from={start}&to={stop}")
-        records = unpack_records(data)
-        if not 0 < len(records) <= stop - start:
-            raise IntegrityError(
-                "answer of the service",
-                expected=f"1 to {stop - start} records",
-                got=str(len(records)),
-            )
+        """Read a page of records: one, and the more the longer they go on."""
+        self._ahead = min(8 * self._ahead, PAGE) if start == self._next else 1
+        stop = min(start + self._ahead, self._sizes["main"])
+        records = read_packed(self._read_file, start, stop)
+        self._next = start + len(records)
         for index, record in enumerate(records, start):
             self._kept[index] = record.entry
             if record.envelope is not None:
                 self._held[hashlib.sha256(record.envelope).digest()] = record.envelope
         _trim(self._kept)
         _trim(self._held)
+
+
+def read_packed(
+    read_file: Callable[[str], bytes], start: int, stop: int
+) -> list[PackedRecord]:
+    """Return records of a range, one at least.
+
+    Raises:
+        IntegrityError: The answer has not the form.
+    """
+    records = unpack_records(read_file(f"/api/v1/packed?from={start}&to={stop}"))
+    if not 0 < len(records) <= stop - start:
+        raise IntegrityError(
+            "answer of the service",
+            expected=f"1 to {stop - start} records",
+            got=str(len(records)),
+        )
+    return records
 
 
 def _trim(kept: dict[Key, bytes]) -> None:

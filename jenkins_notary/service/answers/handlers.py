@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from jenkins_notary.assets.claims import SentClaim
+    from jenkins_notary.ports import LogName
     from jenkins_notary.service.access.rules import Principal
     from jenkins_notary.service.builds.sessions import ProvenBuild
     from jenkins_notary.service.http.uploads import Uploads
@@ -243,17 +244,22 @@ def status(call: Call) -> dict[str, Any]:
 def prove(call: Call) -> dict[str, Any]:
     """Return a proof: that a record is in the log, or that the log only grew."""
     view = call.session.followed_view()
-    size = parse_number(call.query, "size", view.size) or 0
+    log = call.query.get("log", "main")
+    if log not in {"main", "trust"}:
+        raise UsageError("log", expected="main or trust", got=log[:40])
+    name: LogName = "trust" if log == "trust" else "main"
+    most = view.checkpoint.size if name == "main" else view.checkpoint.trust.size
+    size = parse_number(call.query, "size", most) or 0
     index = parse_number(call.query, "index", None)
     old = parse_number(call.query, "from", None)
     if (index is None) == (old is None):
         raise UsageError("proof", expected="index or from", got="both or neither")
-    if not 0 < size <= view.checkpoint.size:
-        raise UsageError("size", expected=f"1 to {view.checkpoint.size}", got=str(size))
+    if not 0 < size <= most:
+        raise UsageError("size", expected=f"1 to {most}", got=str(size))
     store = call.session.store
 
     def fetch_tile(level: int, n: int, width: int) -> bytes:
-        return store.tile("main", level, n, width)
+        return store.tile(name, level, n, width)
 
     hashes = TileHashReader(size, fetch_tile)
     if index is not None:
