@@ -78,6 +78,7 @@ OPTIONS: Mapping[str, Kind] = {
     "ca-file": "text",
     "checkpoints": "flag",
     "claims": "text",
+    "client-ca": "text",
     "cluster": "text",
     "co-key": "list",
     "collect-job": "text",

@@ -45,6 +45,12 @@ def declare(parser: Parser) -> None:
     parser.option("--port", f"where it listens; else {PORT}, 0 for any", metavar="N")
     parser.option("--tls-cert", "its certificate, a PEM file", metavar="FILE")
     parser.option("--tls-key", "the certificate's key, a PEM file", metavar="FILE")
+    parser.option(
+        "--client-ca",
+        "authorities of the API server's own certificate, a PEM file; without, "
+        "anybody who reaches the port may ask",
+        metavar="FILE",
+    )
     for name, what in (
         ("mode", "what is not TRUSTED"),
         ("tags", "an image that is not named by digest"),
@@ -107,6 +113,7 @@ def run(context: Context) -> int:
                 certificate=certificate,
                 on_ready=lambda: context.output.notice(f"serving {address}"),
                 notify=context.output.notice,
+                client_ca=context.text("client-ca"),
             )
         finally:
             judge.stop()
@@ -173,6 +180,7 @@ def _make_webhook(context: Context, policy: Policy, judge: LedgerJudge) -> Webho
         record=_open_recorder(context) if policy.glass.voices else None,
         tell=tell,
         is_ready=lambda: judge.is_ready,
+        needs_client=context.text("client-ca") is not None,
     )
 
 

@@ -9,8 +9,9 @@ The record is an attachment to the digests that were let through, under the labe
 Its body is JSON and can be erased, for it names who asked::
 
     {"at": "2026-01-02T03:04:05.006Z", "cluster": "prod", "namespace": "shop",
-     "kind": "Pod", "name": "web", "operation": "CREATE", "user": "oncall-1",
-     "reason": "INC-7: shop is down", "images": ["registry.example.com/app@sha256:..."],
+     "kind": "Pod", "name": "web", "operation": "CREATE", "uid": "705ab4f5-...",
+     "user": "oncall-1", "reason": "INC-7: shop is down",
+     "images": ["registry.example.com/app@sha256:..."],
      "faults": ["container app sha256:...: expected TRUSTED, got UNTRUSTED (...)"]}
 
 With a spool it is kept on disk where the service is away, and delivered later.
@@ -24,6 +25,7 @@ import threading
 import time
 from collections import OrderedDict
 
+from jenkins_notary.errors import UnavailableError
 from jenkins_notary.ledger.author import format_time
 from jenkins_notary.values.jobid import JobId, format_job_id
 
@@ -41,7 +43,8 @@ FOLDER = "kubernetes"
 
 AGAIN_S = 3600.0
 """A controller that makes the same pod again and again is recorded once in so long."""
-MAX_REMEMBERED = 1000
+MAX_RECORDS = 200
+"""Records of that time: who reaches the webhook must not fill a ledger with them."""
 
 
 class GlassRecorder:
@@ -78,9 +81,8 @@ class GlassRecorder:
         request, at_ms = act.request, self._now_ms()
         digests = sorted({str(one.container.digest) for one in act.judged})
         key = (request.namespace, request.user, act.reason, *digests, *act.faults)
-        with self._lock:
-            if at_ms - self._last.get(key, -(1 << 62)) < AGAIN_S * 1000:
-                return
+        if self._is_known(key, at_ms):
+            return
         # A number is not unique, but these are a cluster's acts in one namespace.
         job = JobId(self._cluster, f"{FOLDER}/{request.namespace}", at_ms)
         with TemporaryDirectory() as folder, self._open() as client:
@@ -91,8 +93,27 @@ class GlassRecorder:
         with self._lock:
             self._last[key] = at_ms
             self._last.move_to_end(key)
-            while len(self._last) > MAX_REMEMBERED:
-                self._last.popitem(last=False)
+
+    def _is_known(self, key: tuple[str, ...], at_ms: int) -> bool:
+        """Return whether an act was recorded lately.
+
+        Raises:
+            UnavailableError: Too many others were.
+        """
+        with self._lock:
+            while self._last:
+                oldest = next(iter(self._last))
+                if at_ms - self._last[oldest] < AGAIN_S * 1000:
+                    break
+                del self._last[oldest]
+            if key not in self._last and len(self._last) >= MAX_RECORDS:
+                raise UnavailableError(
+                    "records of broken glass",
+                    expected=f"at most {MAX_RECORDS} in an hour",
+                    got="more",
+                    advice="who asks? see the cluster's audit log",
+                )
+            return key in self._last
 
     def _describe(self, act: BreakGlass, at_ms: int) -> bytes:
         """Return the record's body."""
@@ -104,6 +125,7 @@ class GlassRecorder:
             "kind": request.kind,
             "name": request.name,
             "operation": request.operation,
+            "uid": request.uid,
             "user": request.user,
             "reason": act.reason,
             "images": [one.container.image for one in act.judged],

@@ -8,6 +8,8 @@
   judged by then is *unavailable*, for which there is a setting.
 - At most :data:`MAX_LARGE` bodies of more than :data:`SMALL_BYTES` are in memory, and
   each must be whole in :data:`READ_S`.
+- Where an authority of clients is named, only who shows a certificate of it is answered
+  on ``/validate``: else anybody who reaches the port may ask, and say who asks.
 - A fault of this program is answered by 500: then the ``failurePolicy`` holds that the
   webhook's configuration names.
 """
@@ -26,6 +28,7 @@ from starlette.routing import Route
 from jenkins_notary.cluster.admission import decide, format_review
 from jenkins_notary.cluster.review import parse_review
 from jenkins_notary.errors import UsageError
+from jenkins_notary.serving.listen import COMMON_NAME
 from jenkins_notary.serving.metrics import MEDIA_TYPE, add_process_gauges
 from jenkins_notary.serving.replies import HEADERS, json_response
 
@@ -72,6 +75,7 @@ class Webhook:
         record: Callable[[BreakGlass], None] | None = None,
         tell: Told = lambda *_: None,
         is_ready: Callable[[], bool] = lambda: True,
+        needs_client: bool = False,
     ) -> None:
         """Take what decides.
 
@@ -84,7 +88,9 @@ class Webhook:
             record: Records that glass was broken, or None where nobody may.
             tell: Called with (request, decision, seconds) after each decision.
             is_ready: Whether requests can be judged yet.
+            needs_client: Whether who asks must have shown a certificate.
         """
+        self._needs_client = needs_client
         self._policy = policy
         self._judge = judge
         self._budget_s = budget_s
@@ -136,6 +142,8 @@ class Webhook:
 
     async def _validate(self, asked: Request) -> Response:
         """Answer a review."""
+        if self._needs_client and asked.scope.get(COMMON_NAME) is None:
+            return _say(403, "no certificate of the authority of clients")
         timeout_s = parse_timeout(asked.query_params.get("timeout", ""))
         try:
             data = await self._read(asked)

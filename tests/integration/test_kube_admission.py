@@ -20,6 +20,7 @@ from tests.parts.kubernetes import (
     Cluster,
     ClusterError,
 )
+from tests.parts.registry import Authority
 from tests.parts.serving import Serving
 
 if TYPE_CHECKING:
@@ -423,6 +424,23 @@ class TestProcess:
         assert hook.ask("GET", "/validate")[0] == 405
         assert hook.ask("POST", "/validate", b"{}")[0] == 400
         assert hook.ask("POST", "/validate", long)[0] == 400
+
+    def test_only_a_certificate_of_the_api_server_is_answered(
+        self, tmp_path: Path, ledger: str
+    ) -> None:
+        authority = Authority()
+        ca = authority.write(tmp_path)
+        with Admission(tmp_path, "--ledger", ledger, "--client-ca", str(ca)) as hook:
+            review = make_review(f"{APP}@{GOOD}")
+            nobody = hook.ask("POST", "/validate", review)[0]
+            hook.client = authority.issue(tmp_path, "kube-apiserver")
+            server = hook.ask("POST", "/validate", review)[0]
+            hook.client = Authority().issue(tmp_path, "stranger")
+            with pytest.raises(OSError, match=r"alert|reset|EOF|closed"):
+                hook.ask("POST", "/validate", review)
+
+        assert nobody == 403
+        assert server == 200
 
     def test_many_who_dawdle_keep_nobody_out(self, hook: Admission) -> None:
         head = b"POST /validate HTTP/1.1\r\nHost: a\r\nContent-Length: 99999\r\n\r\n"

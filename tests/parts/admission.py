@@ -35,6 +35,7 @@ class Admission:
         authority: Who signed its certificate.
         ca_file: PEM of that authority.
         files: Its certificate and key.
+        client: The certificate and key that whoever asks shows, or None.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Admission:
         self.authority = Authority()
         self.ca_file = self.authority.write(self.folder)
         self.files = self.authority.issue(self.folder, "server")
+        self.client: tuple[Path, Path] | None = None
         self.port = 0
         self._options = options
         self._environ = {**os.environ, **(environ or {})}
@@ -108,7 +110,10 @@ class Admission:
 
     def context(self) -> ssl.SSLContext:
         """Return how a client connects."""
-        return ssl.create_default_context(cafile=self.ca_file)
+        found = ssl.create_default_context(cafile=self.ca_file)
+        if self.client is not None:
+            found.load_cert_chain(*self.client)
+        return found
 
     def ask(
         self, method: str, path: str, body: bytes | None = None

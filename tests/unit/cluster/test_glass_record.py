@@ -11,7 +11,7 @@ from jenkins_notary.cluster import glass_record
 from jenkins_notary.cluster.break_glass import BreakGlass
 from jenkins_notary.cluster.glass_record import GlassRecorder
 from jenkins_notary.cluster.review import parse_review
-from jenkins_notary.errors import StorageError
+from jenkins_notary.errors import StorageError, UnavailableError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,6 +84,7 @@ def test_record_says_who_what_and_why(world: World) -> None:
         "kind": "Pod",
         "name": "web",
         "operation": "CREATE",
+        "uid": "u",
         "user": "oncall-1",
         "reason": "INC-7",
         "images": [],
@@ -115,13 +116,21 @@ def test_act_that_was_not_recorded_is_tried_again(world: World) -> None:
     assert len(world.client.found) == 1
 
 
-def test_what_is_remembered_is_bounded(
+def test_records_are_bounded_and_leave_no_file_behind(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(glass_record, "MAX_REMEMBERED", 1)
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(glass_record, "MAX_RECORDS", 2)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     for reason in ("one", "two", "one"):
         world.record(make_act(reason))
+    with pytest.raises(UnavailableError, match=r"at most 2 in an hour"):
+        world.record(make_act("three"))
+    world.ms += 3_600_001
+    world.record(make_act("three"))
 
-    assert len(world.client.found) == 3
+    assert [one["body"]["reason"] for one in world.client.found] == [
+        "one",
+        "two",
+        "three",
+    ]
     assert not [*tmp_path.iterdir()]
