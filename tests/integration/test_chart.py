@@ -101,14 +101,20 @@ def test_wrong_value_is_refused_with_its_place(option: str, words: str) -> None:
         render_with(option)
 
 
-def test_pod_gets_the_token_by_its_environment_and_no_other_secret() -> None:
+def test_pod_gets_the_token_as_a_file_and_no_other_secret() -> None:
     objects = render_with("--set=ledger.tokenSecret=notary-token")
 
     assert "Secret" not in {kind for kind, _ in objects}
-    text = yaml.safe_dump(one_of(objects, "Deployment"))
-    assert re.findall(r"secretKeyRef:\s+key: (\S+)\s+name: (\S+)", text) == [
-        ("token", "notary-token")
+    pod = one_of(objects, "Deployment")["spec"]["template"]["spec"]
+    (secret,) = [one["secret"] for one in pod["volumes"] if "secret" in one]
+    assert secret["secretName"] == "notary-token"
+    assert [one["key"] for one in secret["items"]] == ["token"]
+    assert "secret" not in yaml.safe_dump(pod["containers"]).lower()
+    (mount,) = [
+        one for one in pod["containers"][0]["volumeMounts"] if one["name"] == "token"
     ]
+    options = yaml.safe_load(one_of(objects, "ConfigMap")["data"]["watch.yaml"])
+    assert options["token-file"] == f"{mount['mountPath']}/token"
 
 
 def test_another_setting_makes_another_pod() -> None:

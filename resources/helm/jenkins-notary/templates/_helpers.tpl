@@ -48,7 +48,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 
 {{- /* Options of `kube watch`, as docs/configuration.md has them. */}}
 {{- define "watcher.options" -}}
-{{- $options := dict "host" "0.0.0.0" "port" 9581 "settings" "/etc/jenkins-notary/settings.yaml" }}
+{{- $options := dict "host" "0.0.0.0" "port" 9581 "settings" "/etc/jenkins-notary/settings.yaml" "token-file" "/run/notary/token/token" }}
 {{- with .Values.ledger.log }}
 {{- $options = set $options "log" . }}
 {{- end }}
