@@ -79,7 +79,7 @@ def run(context: Context) -> int:
     )
     log = ChangeLog(board, _write_line)
     watcher = _make_watcher(context, settings, client, board)
-    _lead(watcher, client, settings)
+    _lead(watcher, client, settings, log)
     _record(context, settings, watcher, log)
     watcher.begin("log", lambda: _tell_standing(watcher, log))
     log.tell("started", server=client.access.url)
@@ -188,7 +188,9 @@ def _make_watcher(
     )
 
 
-def _lead(watcher: Watcher, client: ClusterClient, settings: Settings) -> None:
+def _lead(
+    watcher: Watcher, client: ClusterClient, settings: Settings, log: ChangeLog
+) -> None:
     """Have replicas agree on one that leads, where the settings name a lease."""
     if settings.lease is None:
         return
@@ -201,7 +203,9 @@ def _lead(watcher: Watcher, client: ClusterClient, settings: Settings) -> None:
     watcher.begin(
         "lease",
         lambda: lease.run(
-            watcher.wait, lambda is_held: watcher.board.stand(is_leader=is_held)
+            watcher.wait,
+            lambda is_held: watcher.board.stand(is_leader=is_held),
+            log.tell_lease,
         ),
     )
 

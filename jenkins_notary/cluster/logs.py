@@ -11,11 +11,12 @@
      "reason": "untrusted: CVE-...", "error": null, "exempt": null}
 
 ``event`` is ``found``, ``changed`` or ``gone`` for a container; ``cluster`` or
-``ledger`` where one of the two stops answering, or answers again; ``leader``,
-``started`` and ``stopped`` for the watcher itself. ``level`` is ``warning`` for what is
-neither TRUSTED nor exempt, and for what does not answer. Each replica writes all of
-them; ``leader`` says whether it was the one that leads. A line is ASCII: whatever a
-container is named, it neither ends the line nor reaches a terminal.
+``ledger`` where one of the two stops answering, or answers again; ``lease`` where
+replicas cannot agree on one that leads, for the same reason; ``leader``, ``started``
+and ``stopped`` for the watcher itself. ``level`` is ``warning`` for what is neither
+TRUSTED nor exempt, and for what does not answer. Each replica writes all of them;
+``leader`` says whether it was the one that leads. A line is ASCII: whatever a container
+is named, it neither ends the line nor reaches a terminal.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from jenkins_notary.cluster.board import Board, Judged
+    from jenkins_notary.errors import NotaryError
 
 
 class ChangeLog:
@@ -96,6 +98,11 @@ class ChangeLog:
         if standing.is_leader is not self._is_leader:
             self._is_leader = standing.is_leader
             self.tell("leader")
+
+    def tell_lease(self, error: NotaryError | None) -> None:
+        """Write that leading cannot be asked for, or can again."""
+        said = None if error is None else str(error)
+        self.tell("lease", is_warning=error is not None, error=said)
 
 
 def describe(one: Judged, was: str | None) -> dict[str, Any]:

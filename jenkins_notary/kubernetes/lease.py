@@ -70,20 +70,27 @@ class Lease:
         self.error: NotaryError | None = None
 
     def run(
-        self, wait: Callable[[float], bool], change: Callable[[bool], object]
+        self,
+        wait: Callable[[float], bool],
+        change: Callable[[bool], object],
+        tell: Callable[[NotaryError | None], object] = lambda _: None,
     ) -> None:
         """Try to hold it until told to end, then give it back.
 
         Args:
             wait: Waits for so many seconds; returns whether all is to end.
             change: Called with whether it is held, whenever that changes.
+            tell: Called with what is wrong when that begins, with None when it ends.
         """
-        was_held = False
+        was_held, had_error = False, False
         while True:
             self.step()
             if self.is_held != was_held:
                 was_held = self.is_held
                 change(was_held)
+            if (self.error is not None) != had_error:
+                had_error = not had_error
+                tell(self.error)
             pause_s = PAUSE_S * (0.8 + 0.4 * random.random())  # noqa: S311 - jitter
             if wait(pause_s):
                 break
