@@ -38,6 +38,11 @@ VARIANTS = {
     ),
 }
 """File: what it is, the namespace that it is in, values beside the example's."""
+COPIES = {
+    CHART / "files/rules.yaml": RESOURCES / "prometheus/jenkins-notary.rules.yaml",
+    CHART / "files/dashboard.json": RESOURCES / "grafana/jenkins-notary.json",
+}
+"""File of the chart: what it is a copy of."""
 _OF_HELM = re.compile(r" +(?:app\.kubernetes\.io/managed-by|helm\.sh/chart): .*\n")
 _SOURCE = re.compile(r"# Source: .*\n")
 
@@ -78,3 +83,6 @@ def template(release: str, namespace: str, *options: str, chart: Path = CHART) -
 if __name__ == "__main__":
     for file in VARIANTS:
         (FOLDER / file).write_text(render(file), "utf-8")
+    for target, source in COPIES.items():
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(source.read_bytes())

@@ -30,6 +30,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{ include "watcher.commonLabels" . }}
 {{- end }}
 
+{{- define "watcher.admissionSelector" -}}
+app.kubernetes.io/name: {{ .Values.nameOverride | default .Chart.Name }}-admission
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "watcher.admissionLabels" -}}
+{{ include "watcher.admissionSelector" . }}
+{{ include "watcher.commonLabels" . }}
+{{- end }}
+
 {{- define "watcher.account" -}}
 {{- .Values.serviceAccount.name | default (include "watcher.name" .) -}}
 {{- end }}
@@ -46,9 +56,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- .Values.ledger.tokenSecret | default (include "watcher.name" .) -}}
 {{- end }}
 
-{{- /* Options of `kube watch`, as docs/configuration.md has them. */}}
-{{- define "watcher.options" -}}
-{{- $options := dict "host" "0.0.0.0" "port" 9581 "settings" "/etc/jenkins-notary/settings.yaml" "token-file" "/run/notary/token/token" }}
+{{- /* Options of both commands, as docs/configuration.md has them. */}}
+{{- define "watcher.commonOptions" -}}
+{{- $options := dict "host" "0.0.0.0" "settings" "/etc/jenkins-notary/settings.yaml" "token-file" "/run/notary/token/token" }}
 {{- with .Values.ledger.log }}
 {{- $options = set $options "log" . }}
 {{- end }}
@@ -57,6 +67,27 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 {{- if .Values.ledger.caConfigMap }}
 {{- $options = set $options "ca-file" "/run/notary/ca/ca.crt" }}
+{{- end }}
+{{- toJson $options }}
+{{- end }}
+
+{{- define "watcher.options" -}}
+{{- $options := include "watcher.commonOptions" . | fromJson }}
+{{- $options = set $options "port" 9581 }}
+{{- include "watcher.file" $options }}
+{{- end }}
+
+{{- define "watcher.admissionOptions" -}}
+{{- $options := include "watcher.commonOptions" . | fromJson }}
+{{- $tls := dict "port" 9443 "tls-cert" "/run/notary/tls/tls.crt" "tls-key" "/run/notary/tls/tls.key" }}
+{{- $policy := dict "admission-mode" .Values.admission.mode "admission-tags" .Values.admission.tags "admission-unavailable" .Values.admission.unavailable }}
+{{- $bounds := dict "budget" .Values.admission.budgetMs "exclude-namespace" (concat (list .Release.Namespace) .Values.admission.excludeNamespaces | uniq) "workloads" .Values.admission.workloads }}
+{{- $options = merge $options $tls $policy $bounds }}
+{{- with .Values.admission.breakGlass }}
+{{- $options = set $options "break-glass" . }}
+{{- end }}
+{{- with .Values.admission.cluster }}
+{{- $options = set $options "cluster" . }}
 {{- end }}
 {{- include "watcher.file" $options }}
 {{- end }}
@@ -72,6 +103,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 {{- $watch := dict "namespaces" .Values.watch.namespaces "exclude-namespaces" .Values.watch.excludeNamespaces }}
 {{- $fixed := dict "trust" $trust "watch" $watch "exemptions" .Values.exemptions }}
+{{- if gt (int .Values.replicas) 1 }}
+{{- $fixed = set $fixed "lease" (dict "name" (include "watcher.name" .)) }}
+{{- end }}
 {{- include "watcher.file" (merge $fixed .Values.settings) }}
 {{- end }}
 
@@ -83,4 +117,16 @@ other readers take for a number. */}}
 {{- $lines = append $lines (printf "%s: %s" $key (toJson $value)) }}
 {{- end }}
 {{- join "\n" $lines }}
+{{- end }}
+
+{{- define "watcher.egress" -}}
+- ports:
+    - port: 53
+      protocol: UDP
+    - port: 53
+      protocol: TCP
+    {{- range .Values.networkPolicy.egressPorts }}
+    - port: {{ . }}
+      protocol: TCP
+    {{- end }}
 {{- end }}
