@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.manifests import CHART, FOLDER, VARIANTS, render, template
+from tests.manifests import CHART, COPIES, FOLDER, VARIANTS, render, template
 
 if TYPE_CHECKING:
     from tests.parts.kubernetes import Cluster
@@ -252,6 +253,26 @@ def test_static_manifests_are_what_the_chart_makes(name: str) -> None:
     assert (FOLDER / name).read_text("utf-8") == render(name), (
         "run python -m tests.manifests"
     )
+
+
+def test_chart_carries_the_rules_and_the_dashboard_as_they_are() -> None:
+    for copy, source in COPIES.items():
+        assert copy.read_bytes() == source.read_bytes(), "run python -m tests.manifests"
+    objects = render_with(
+        "--set=prometheusRule.enabled=true,prometheusRule.labels.release=monitoring",
+        "--set=dashboard.enabled=true,serviceMonitor.enabled=true",
+    )
+
+    rules, dashboard = COPIES.values()
+    rule = one_of(objects, "PrometheusRule")
+    assert rule["spec"] == yaml.safe_load(rules.read_text("utf-8"))
+    assert rule["metadata"]["labels"]["release"] == "monitoring"
+    carried = objects["ConfigMap", "jenkins-notary-dashboard"]["data"]
+    assert json.loads(carried["jenkins-notary.json"]) == json.loads(
+        dashboard.read_text("utf-8")
+    )
+    (endpoint,) = one_of(objects, "ServiceMonitor")["spec"]["endpoints"]
+    assert endpoint["honorLabels"] is True
 
 
 @pytest.mark.parametrize("name", VARIANTS)
