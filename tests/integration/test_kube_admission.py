@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -261,15 +262,25 @@ def test_broken_glass_lets_a_pod_through_and_is_on_record(
 def test_pod_of_whoever_may_not_break_glass_is_refused(world: World) -> None:
     cluster, account = world.cluster, "dev"
     cluster.create_account(world.namespace, account)
-    rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["create"]}]
+    rules = [
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["create"]},
+        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create"]},
+    ]
     cluster.grant(world.namespace, account, rules)
     token = cluster.create_token(world.namespace, account)
     reason = {"jenkins-notary/break-glass": "please"}
     pod = make_pod(f"{APP}@{BAD}", annotations=reason)
 
+    template = make_pod(f"{APP}@{GOOD}", annotations=reason)
+    template["spec"]["restartPolicy"] = "Never"
+    job = {"metadata": {"name": "late"}, "spec": {"template": template}}
+    path = f"/apis/batch/v1/namespaces/{world.namespace}/jobs"
+
     assert "is of no group that may" in (
         world.refused("POST", world.path, pod, token=token) or ""
     )
+    # Else a controller would make the pod for him once the image is not trusted.
+    assert "may not be written" in (world.refused("POST", path, job, token=token) or "")
 
 
 @needs_cluster
@@ -277,6 +288,71 @@ def test_api_server_refuses_what_the_webhook_cannot_answer(world: World) -> None
     world.hook.stop()
     with pytest.raises(ClusterError, match=r"failed calling webhook"):
         world.cluster.call("POST", world.path, make_pod(f"{APP}@{GOOD}"))
+
+
+def post(world: World, pod: object, **headers: str) -> urllib3.BaseHTTPResponse:
+    """Return the answer to the creation of a pod by the administrator, or as another.
+
+    Args:
+        world: Where.
+        pod: Its JSON.
+        headers: Further ones, with ``_`` for ``-``.
+    """
+    cluster = world.cluster
+    return urllib3.PoolManager(ca_certs=str(cluster.ca_file)).request(
+        "POST",
+        cluster.url + world.path,
+        body=json.dumps(pod),
+        headers={
+            "Authorization": f"Bearer {ADMIN_TOKEN}",
+            "Content-Type": "application/json",
+            **{key.replace("_", "-"): value for key, value in headers.items()},
+        },
+    )
+
+
+@needs_cluster
+def test_broken_glass_of_a_template_counts_for_the_pods_of_its_controller(
+    world: World,
+) -> None:
+    cluster, controller = world.cluster, "replicaset-controller"
+    with suppress(ClusterError):
+        cluster.create_account("kube-system", controller)
+    rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["create"]}]
+    user = f"system:serviceaccount:kube-system:{controller}"
+    role = f"{world.namespace}-controller"
+    cluster.call(
+        "POST",
+        "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+        {"metadata": {"name": role}, "rules": rules},
+    )
+    cluster.call(
+        "POST",
+        f"/apis/rbac.authorization.k8s.io/v1/namespaces/{world.namespace}/rolebindings",
+        {
+            "metadata": {"name": role},
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "ClusterRole",
+                "name": role,
+            },
+            "subjects": [
+                {
+                    "kind": "ServiceAccount",
+                    "name": controller,
+                    "namespace": "kube-system",
+                }
+            ],
+        },
+    )
+    reason = {"jenkins-notary/break-glass": "INC-7"}
+    pod = make_pod(f"{APP}@{BAD}", annotations=reason)
+    without = post(world, make_pod(f"{APP}@{BAD}"), Impersonate_User=user)
+    glass = post(world, pod, Impersonate_User=user)
+
+    assert without.status == 403
+    assert glass.status == 201, glass.data
+    assert world.hook.lines[-1]["user"] == user
 
 
 @needs_cluster
@@ -287,16 +363,7 @@ def test_warnings_reach_whoever_asks(
     with Admission(tmp_path, *words) as hook:
         world = World(cluster, hook)
         world.install()
-        pod = {"apiVersion": "v1", "kind": "Pod", **make_pod(f"{APP}@{BAD}")}
-        answer = urllib3.PoolManager(ca_certs=str(cluster.ca_file)).request(
-            "POST",
-            cluster.url + world.path,
-            body=json.dumps(pod),
-            headers={
-                "Authorization": f"Bearer {ADMIN_TOKEN}",
-                "Content-Type": "application/json",
-            },
-        )
+        answer = post(world, make_pod(f"{APP}@{BAD}"))
         world.remove()
 
     assert answer.status == 201

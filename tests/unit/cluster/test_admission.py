@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jenkins_notary.cluster.admission import (
     MAX_IMAGES,
@@ -43,6 +45,10 @@ GUARDED = Policy(glass=GlassRule(ONCALL, has_workloads=True))
 REASON = {BREAK_GLASS: "INC-7: shop is down"}
 CONTROLLER = "system:serviceaccounts:kube-system"
 GOING = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+KEYS = [
+    *("spec", "template", "jobTemplate", "metadata", "annotations", BREAK_GLASS),
+    *("containers", "initContainers", "ephemeralContainers", "image", "name"),
+]
 STATUSES = {GOOD: Status.TRUSTED, BAD: Status.UNTRUSTED, SPARED: Status.UNSUPPORTED}
 
 
@@ -459,3 +465,29 @@ def test_container_that_is_no_object_is_refused_as_one_without_a_digest() -> Non
 
     assert [one.digest for one in found] == [None, None]
     assert ask(review).verdict == "denied"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=4), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON, JSON, st.sampled_from(["Pod", "Deployment", "CronJob", "PodTemplate"]))
+def test_whatever_the_objects_are_an_answer_is_made(
+    new: object, old: object, kind: str
+) -> None:
+    review = make_review(kind=kind, operation="UPDATE", object=new, oldObject=old)
+    request = parse_review(review)
+    found = format_review(request, decide(request, GUARDED, judge, None))
+    response = found["response"]
+
+    assert response["uid"] == "705ab4f5"
+    assert response["allowed"] is not ("status" in response)
+    assert all(
+        one.isascii() and one.isprintable() for one in response.get("warnings", ())
+    )
