@@ -18,17 +18,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import zlib
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-import anyio.to_thread
-from anyio import CapacityLimiter
 from starlette.applications import Starlette
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from jenkins_notary.cluster.figures import add_figures
+from jenkins_notary.cluster.lanes import Lane
 from jenkins_notary.cluster.metrics import ContainerSeries
 from jenkins_notary.cluster.results import list_results
 from jenkins_notary.cluster.status import PATH, parse_filter, render_status
@@ -40,7 +38,7 @@ from jenkins_notary.serving.replies import HEADERS, PAGE_HEADERS, Reply, dump
 from jenkins_notary.shapes import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from starlette.requests import Request
     from starlette.types import ASGIApp
@@ -61,7 +59,6 @@ HEARTBEAT_S = 15.0
 TEXT = "text/plain; charset=utf-8"
 _KEPT_PAGES = 16
 _THREADS = 2
-_MIN_PACKED_BYTES = 1400
 _STATUSES = {64: 400, 66: 404, 69: 503}
 _LIVE_HEADERS = {**PAGE_HEADERS, "Content-Security-Policy": LIVE_POLICY}
 
@@ -148,20 +145,21 @@ class Port:
         metrics.gauge(
             "cluster_listeners", "Pages that are live.", read=lambda: self._listeners
         )
-        several, single = CapacityLimiter(_THREADS), CapacityLimiter(1)
+        several = Lane(_THREADS).make
+        # The series remember what they wrote: one scrape a time.
+        single = Lane(1).make
         self.app: ASGIApp = Starlette(
             routes=[
                 Route("/", _lead_to_status),
-                Route(PATH, _in_thread(self.show_status, several)),
+                Route(PATH, several(self.show_status)),
                 Route(f"{PATH}/", _lead_to_status),
                 Route(f"{PATH}/events", self._push),
-                Route("/results", _in_thread(self.tell_results, several)),
-                # The series remember what they wrote: one scrape a time.
-                Route("/metrics", _in_thread(self.tell_metrics, single)),
-                Route("/bulk_sign", _in_thread(self.write_script, several)),
-                Route("/healthz", _in_thread(lambda _: Reply(b"ok\n", TEXT), several)),
-                Route("/readyz", _in_thread(self.tell_ready, several)),
-                Route("/static/{name}", _in_thread(_read_file, several)),
+                Route("/results", several(self.tell_results)),
+                Route("/metrics", single(self.tell_metrics)),
+                Route("/bulk_sign", several(self.write_script)),
+                Route("/healthz", _tell_health),
+                Route("/readyz", self._tell_ready),
+                Route("/static/{name}", several(_read_file)),
             ],
             exception_handlers={NotaryError: _refuse},
         )
@@ -204,11 +202,11 @@ class Port:
             raise NotFoundError("path", expected="one of this port")
         return Reply(self._bulk_sign(self._board.snapshot()), TEXT)
 
-    def tell_ready(self, _: Request) -> Reply:
+    async def _tell_ready(self, _: Request) -> Response:
         """Return whether what is shown is complete."""
         if self._board.standing.is_listed:
-            return Reply(b"ok\n", TEXT)
-        return Reply(b"not all pods were listed yet\n", TEXT, 503)
+            return Response("ok\n", 200, HEADERS, TEXT)
+        return Response("not all pods were listed yet\n", 503, HEADERS, TEXT)
 
     async def _push(self, _: Request) -> Response:
         """Return a stream of the board's versions."""
@@ -225,11 +223,13 @@ class Port:
             yield b"retry: 3000\n\n"
             told, quiet_s = -1, 0.0
             while not self._is_over:
-                version = self._board.version
-                if version != told or quiet_s >= HEARTBEAT_S:
-                    told, quiet_s = version, 0.0
+                pause_s, version = LOOK_S, self._board.version
+                if version != told:
+                    told, quiet_s, pause_s = version, 0.0, GAP_S
                     yield f"data: {version}\n\n".encode()
-                pause_s = LOOK_S if quiet_s else GAP_S
+                elif quiet_s >= HEARTBEAT_S:
+                    quiet_s = 0.0
+                    yield b":\n\n"
                 await asyncio.sleep(pause_s)
                 quiet_s += pause_s
         finally:
@@ -258,30 +258,9 @@ class _Pages:
                 self._kept.popitem(last=False)
 
 
-def _in_thread(
-    answer: Callable[[Request], Reply], limiter: CapacityLimiter
-) -> Callable[[Request], Awaitable[Response]]:
-    """Return what has an answer made, and packed if its reader can, in a thread."""
-
-    def make(request: Request) -> Response:
-        found = answer(request)
-        headers, body = {**HEADERS, **found.headers}, found.body
-        assert isinstance(body, bytes)  # noqa: S101 - only events come in pieces
-        takes = {
-            one.partition(";")[0].strip()
-            for one in request.headers.get("accept-encoding", "").lower().split(",")
-        }
-        if "gzip" in takes and len(body) >= _MIN_PACKED_BYTES:
-            packer = zlib.compressobj(1, wbits=31)
-            body = packer.compress(body) + packer.flush()
-            headers["Content-Encoding"] = "gzip"
-        headers["Vary"] = "Accept-Encoding"
-        return Response(body, found.status, headers, found.media_type)
-
-    async def handle(request: Request) -> Response:
-        return await anyio.to_thread.run_sync(make, request, limiter=limiter)
-
-    return handle
+async def _tell_health(_: Request) -> Response:
+    """Return that the process answers; in no lane, so that nobody can hold it up."""
+    return Response("ok\n", 200, HEADERS, TEXT)
 
 
 async def _lead_to_status(_: Request) -> Response:
@@ -303,4 +282,5 @@ def _refuse(_: Request, error: Exception) -> Response:
     status = (
         _STATUSES.get(error.exit_code, 500) if isinstance(error, NotaryError) else 500
     )
-    return Response(f"{error}\n", status, HEADERS, TEXT)
+    headers = {**HEADERS, "Retry-After": "5"} if status == 503 else HEADERS
+    return Response(f"{error}\n", status, headers, TEXT)

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import pytest
@@ -149,6 +150,34 @@ def test_who_dawdles_with_his_request_keeps_nobody_waiting(board: ServedBoard) -
         slow.sendall(b"GET /status HTTP/1.1\r\nHost: x\r\nX-Slow: ")
 
         assert board.ask("/healthz").status == 200
+
+
+def test_who_reads_nothing_of_much_costs_little_memory_and_keeps_nobody_out() -> None:
+    with ServedBoard() as board, ExitStack() as stack:
+        for number in range(400):
+            pod = container(f"web-{number}", image=f"web:{number}/{'x' * 1000}")
+            board.put(pod, verdict(reason="y" * 4000))
+        size = len(board.ask("/results").body)
+        before = resident_bytes(board.pid)
+        for _ in range(40):
+            slow = stack.enter_context(socket.socket())
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            slow.connect(("127.0.0.1", board.port))
+            slow.sendall(b"GET /results HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(2)
+        statuses = [board.ask(path).status for path in ("/healthz", "/metrics")]
+        grown = resident_bytes(board.pid) - before
+
+    assert statuses == [200, 200]
+    # Without a bound it would be all that nobody has read, 100 MiB and more.
+    assert 40 * size > 100 << 20
+    assert grown < 70 << 20
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the memory of a process."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_replica_that_does_not_lead_tells_of_no_container(board: ServedBoard) -> None:
