@@ -12,9 +12,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.parts.admission import Admission
 from tests.parts.watcher import Watching
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
 
     from tests.parts.kubernetes import Cluster
@@ -29,6 +31,7 @@ class PodOfChart:
     Attributes:
         arguments: Of the program.
         environ: Its environment, the image's beneath the pod's.
+        folder: Where the files of the pod are.
         kubeconfig: Presents the token of the pod's service account.
     """
 
@@ -52,6 +55,7 @@ class PodOfChart:
             name: self._below(value)
             for name, value in {**_read_image(), **_read_variables(container)}.items()
         }
+        self.folder = folder
         self.kubeconfig = folder / "kubeconfig"
         token = cluster.create_token(namespace, spec["serviceAccountName"])
         cluster.write_kubeconfig(self.kubeconfig, token, namespace)
@@ -88,6 +92,25 @@ class PodOfChart:
             for name, text in found["data"].items():
                 (folder / name).write_bytes(base64.b64decode(text))
                 (folder / name).chmod(volume["secret"]["defaultMode"])
+
+
+class AdmissionOfChart(Admission):
+    """The webhook of the chart, with the certificate that the chart made."""
+
+    def __init__(self, pod: PodOfChart) -> None:
+        """Prepare; nothing runs yet."""
+        assert pod.arguments[:2] == ["kube", "admission"]
+        options = (*pod.arguments[2:], "--host", "127.0.0.1")
+        super().__init__(pod.folder, *options, environ=pod.environ)
+        tls = pod.folder / "run/notary/tls"
+        self.files = tls / "tls.crt", tls / "tls.key"
+        self.ca_file = tls / "ca.crt"
+
+    def context(self) -> ssl.SSLContext:
+        """Return how a client connects that asks for no name: it knows the port."""
+        found = super().context()
+        found.check_hostname = False
+        return found
 
 
 def _read_image() -> dict[str, str]:
