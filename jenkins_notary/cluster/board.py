@@ -60,6 +60,7 @@ class Verdict(NamedTuple):
         index: The deciding record's place in the log, or None.
         error: Why there is no verdict (then the status is UNKNOWN), or None.
         as_of: The state of the log that it was made at, or None for none.
+        receipt: The deciding record's tlog-proof, as text, or None.
     """
 
     status: Status
@@ -72,6 +73,7 @@ class Verdict(NamedTuple):
     index: int | None  # type: ignore[assignment]  # It hides tuple.index.
     error: str | None
     as_of: AsOf | None
+    receipt: str | None = None
 
     @classmethod
     def unknown(cls, error: str) -> Verdict:

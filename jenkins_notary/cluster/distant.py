@@ -157,6 +157,7 @@ class RemoteSource:
             index,
             None,
             AsOf(state["tree_size"], str(state.get("timestamp", ""))),
+            item.get("receipt"),
         )
 
     def _check_size(self, size: object) -> int:

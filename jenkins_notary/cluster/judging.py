@@ -28,6 +28,7 @@ from jenkins_notary.errors import (
     UnavailableError,
     UsageError,
 )
+from jenkins_notary.ledger.receipts import make_receipt
 from jenkins_notary.shapes import NamedTuple, Protocol
 from jenkins_notary.trust.imports import voices
 from jenkins_notary.values.digest import digest_hex
@@ -235,4 +236,5 @@ def _judge(view: LedgerView, question: Question) -> Verdict:
         record.index,
         None,
         describe_as_of(view),
+        make_receipt(view, record.index).decode(),
     )

@@ -14,10 +14,11 @@ what it had::
                        "job": "ci.example.com:shop/web#7", "build_url": "https://…",
                        "commit": "…", "index": 41,
                        "record": "https://notary.example.com/records/41",
-                       "receipt": "https://notary.example.com/api/v1/records/41/receipt",
+                       "receipt": "c2sp.org/tlog-proof@v1…",
                        "as_of": {"tree_size": 90, "timestamp": "…"}},
       "errors": []}]
 
+``receipt`` proves that the record which decides is in the log (``receipt verify``).
 ``timestamp`` is when the word held: the commit time of the last record of the log that
 it was taken from. What has no digest has an entry of its own, with an empty ``hash``
 and the reason under ``errors``: it is not left out.
@@ -51,7 +52,7 @@ def list_results(
     for one in rows:
         has, said = one.container, one.verdict
         # Namespaces may ask for different signers: one digest, and two words on it.
-        word = said._replace(as_of=None)
+        word = said._replace(as_of=None, receipt=None)
         key = (has.key, None) if has.digest is None else (has.digest, word)
         if key not in found:
             found[key] = {
@@ -105,6 +106,6 @@ def _describe_word(said: Verdict, link: Links | None) -> dict[str, Any]:
         "commit": said.commit,
         "index": said.index,
         "record": link and link.record(said.index),
-        "receipt": link and link.record(said.index, "receipt"),
+        "receipt": said.receipt,
         "as_of": None if as_of is None else as_of._asdict(),
     }

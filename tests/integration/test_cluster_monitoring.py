@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 import yaml
 
+from jenkins_notary.api.receipts import verify_receipt
 from tests.parts import require_part
 from tests.parts.board import ServedBoard, container, verdict
 from tests.parts.kubernetes import Runs
@@ -215,6 +216,20 @@ def test_rules_that_prometheus_runs_are_those_of_the_file(
             break
         time.sleep(0.2)
     assert pods == {"untrusted"}
+
+
+def test_results_carry_receipts_that_are_checked_with_no_ledger_at_hand(
+    scene: Scene,
+) -> None:
+    vkey = scene.service.ask("GET", "/api/v1/status").json["vkey"]
+    results = json.loads(scene.watching.read("/results"))
+    words = [one["verification"] for one in results]
+    decided = [one for one in words if one["index"] is not None]
+
+    assert {one["word"] for one in decided} >= {"TRUSTED", "UNTRUSTED", "UNSUPPORTED"}
+    for one in decided:
+        found = verify_receipt(one["receipt"].encode(), vkey=vkey).to_dict()
+        assert (found["index"], found["status"]) == (one["index"], one["word"])
 
 
 @pytest.mark.real("helm")

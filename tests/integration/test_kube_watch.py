@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jenkins_notary.api.notary import Notary
+from jenkins_notary.api.receipts import verify_receipt
 from tests.command import command
 from tests.parts.kubernetes import Runs
 from tests.parts.serving import Serving, claim
@@ -167,6 +168,10 @@ def test_what_runs_is_served_on_the_port(
 
         assert result["hash"] == digest.removeprefix("sha256:")
         assert result["verification"]["word"] == "TRUSTED"
+        with ledger.notary() as notary:
+            vkey = notary.ledger.status().to_dict()["vkey"]
+        receipt = result["verification"]["receipt"].encode()
+        assert verify_receipt(receipt, vkey=vkey).to_dict()["digests"] == [digest]
         assert watching.read("/readyz") == b"ok\n"
         metrics = watching.read("/metrics").decode()
         assert "jenkins_notary_cluster_leader 1" in metrics

@@ -12,8 +12,9 @@ from tests.parts.board import COMMIT, JOB, PAGES_URL, container, exemption, verd
 
 def test_containers_of_one_digest_and_word_share_an_entry() -> None:
     board = Board(now_ms=lambda: 0)
-    board.put(container("web-0"), verdict())
-    board.put(container("web-1"), verdict(), exemption())
+    receipt = "c2sp.org/tlog-proof@v1\n"
+    board.put(container("web-0"), verdict(receipt=receipt))
+    board.put(container("web-1"), verdict(receipt="a later one"), exemption())
     (entry,) = list_results(board.snapshot(), PAGES_URL)
 
     # What kube-notary tells of each, under the same names.
@@ -27,7 +28,7 @@ def test_containers_of_one_digest_and_word_share_an_entry() -> None:
     assert (len(entry["hash"]), entry["errors"]) == (64, [])
     # And what it does not.
     assert (word["job"], word["commit"]) == (JOB, COMMIT)
-    assert word["receipt"] == f"{PAGES_URL}/api/v1/records/41/receipt"
+    assert word["receipt"] == "c2sp.org/tlog-proof@v1\n"
     assert word["record"] == f"{PAGES_URL}/records/41"
     json.dumps(entry)
 
