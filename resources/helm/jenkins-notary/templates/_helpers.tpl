@@ -103,6 +103,15 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 {{- $watch := dict "namespaces" .Values.watch.namespaces "exclude-namespaces" .Values.watch.excludeNamespaces }}
 {{- $fixed := dict "trust" $trust "watch" $watch "exemptions" .Values.exemptions }}
+{{- with .Values.history }}
+{{- if .tokenSecret }}
+{{- $history := dict "cluster" (required "history.cluster is needed" .cluster) "token-file" "/run/notary/history/token" }}
+{{- with .job }}
+{{- $history = set $history "job" . }}
+{{- end }}
+{{- $fixed = set $fixed "history" $history }}
+{{- end }}
+{{- end }}
 {{- if gt (int .Values.replicas) 1 }}
 {{- $fixed = set $fixed "lease" (dict "name" (include "watcher.name" .)) }}
 {{- end }}
