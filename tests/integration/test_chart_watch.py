@@ -107,6 +107,33 @@ def test_only_the_keys_of_the_chart_count(
         assert watching.expect(namespace=shop)["status"] == "UNKNOWN"
 
 
+def test_drift_is_recorded_by_a_token_that_the_chart_mounts(
+    cluster: Cluster, service: Serving, tmp_path: Path
+) -> None:
+    shop = cluster.create_namespace("shop")
+    digest = start(cluster, service, shop)
+    folder = ("--folder", "k8s.example.com:clusters")
+    writer = service.token(f"{shop}-history", "--role", "writer", *folder)
+    namespace, _ = install(cluster, service, tmp_path)
+    cluster.kubectl(
+        *("create", "secret", "generic", "history", "-n", namespace),
+        f"--from-literal=token={writer}",
+    )
+    cluster.helm(
+        *("upgrade", ACCOUNT, str(CHART), "-n", namespace, "--reuse-values"),
+        "--set=history.tokenSecret=history,history.cluster=prod",
+        "--set-string=history.job=k8s.example.com:clusters/prod#1",
+    )
+
+    pod = PodOfChart(cluster, namespace, tmp_path / "upgraded")
+    with pod.watch() as watching:
+        watching.expect(namespace=shop, status="TRUSTED")
+        service.command("untrust", digest, "--reason", "CVE-2026-3")
+        watching.expect(namespace=shop, status="UNTRUSTED")
+        watching.stop()
+    assert "cluster-history" in service.command("inspect", digest)
+
+
 def take_away(cluster: Cluster, path: str, verb: str) -> None:
     """Remove a right from a role of the chart."""
     role = cluster.call("GET", path)
