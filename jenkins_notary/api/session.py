@@ -480,6 +480,7 @@ class Session:
 
         Raises:
             ConfigurationError: The log was sealed here, and has gone on elsewhere.
+            UnavailableError: It was read from a replica, which is behind.
         """
         with suppress(IntegrityError):
             opened = open_checkpoint(pin.note, self.verifiers())
@@ -494,6 +495,10 @@ class Session:
         )
         if place is not None:
             raise sealed_error(view.size, place)
+        if self.places.replicas:
+            from jenkins_notary.api.ledgers.immudb import check_not_behind
+
+            check_not_behind(self.store, size_of(pin), view.size)
         return view
 
     def remember(self, origin: str, pin: Pin) -> None:

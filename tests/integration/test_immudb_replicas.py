@@ -101,6 +101,12 @@ def test_a_replica_that_is_behind_betters_no_verdict(site: ReplicatedSite) -> No
     done = site.run("authenticate", app)
     assert done.code == 69, done.stderr
     assert re.search(rf"replica .*:{site.c.port}: \d+ of the {seen} tr", done.stderr)
+    # The pin knows as much where the state is gone.
+    for state in (site.home / "state/jenkins-notary/pins").glob("*.immudb"):
+        state.unlink()
+    pinned = site.run("authenticate", app)
+    assert pinned.code == 69, pinned.stderr
+    assert "3 records that were seen, got 2 at a replica" in pinned.stderr
     # Who has seen nothing is told that he sees what a replica has.
     shutil.rmtree(site.home / "state")
     fresh = site.run("authenticate", app)
@@ -155,7 +161,7 @@ def test_a_commit_without_an_answer_is_in_the_log_once(site: ReplicatedSite) -> 
     site.b.send(signal.SIGSTOP)
     done = site.run("untrust", app, "--reason", "CVE-2026-0001")
     assert done.code == 69, done.stderr
-    assert "synchronous replicas" in done.stderr
+    assert "synchronous replica is away" in done.stderr
     assert site.run("authenticate", app).code == 0
     site.b.send(signal.SIGCONT)
     catch_up(site.b, transactions(site.a))

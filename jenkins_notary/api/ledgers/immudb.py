@@ -27,7 +27,7 @@ from threading import Lock
 
 from jenkins_notary.api.results import ServerStanding
 from jenkins_notary.engines.immudb.url import parse_url
-from jenkins_notary.errors import ConfigurationError
+from jenkins_notary.errors import ConfigurationError, UnavailableError
 from jenkins_notary.files.locks import FileLock
 
 TYPE_CHECKING = False
@@ -79,6 +79,23 @@ def listen(store: Store, tell: Callable[[str], None]) -> None:
 
     if isinstance(store, ImmudbStore):
         store.listen(tell)
+
+
+def check_not_behind(store: Store, seen: int, size: int) -> None:
+    """Check that it was no replica that gave fewer records than were seen.
+
+    Raises:
+        UnavailableError: It was: the primary may well have them.
+    """
+    from jenkins_notary.engines.immudb.store import ImmudbStore
+
+    if isinstance(store, ImmudbStore) and store.on_replica:
+        raise UnavailableError(
+            f"ledger {store.name}",
+            expected=f"the {seen} records that were seen",
+            got=f"{size} at a replica that is behind",
+            advice="bring the primary back",
+        )
 
 
 def look_at_servers(session: Session) -> tuple[ServerStanding, ...]:

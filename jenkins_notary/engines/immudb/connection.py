@@ -67,6 +67,10 @@ _TLS_ADVICE = (
     "check JENKINS_NOTARY_IMMUDB_CA, _CERT and _KEY, the host's name, and that the "
     "server speaks TLS"
 )
+_LATE_ADVICE = (
+    "it may have been done or not: immudb waits where its disk is full or a "
+    "synchronous replica is away"
+)
 _DISK_WORDS = ("no space left", "read-only file system", "input/output error")
 
 
@@ -110,10 +114,12 @@ class Link(Protocol):
     Attributes:
         server: Where it is, or the one that gives the ledger its name.
         tell: Told what a person should know, or None.
+        on_replica: Whether a replica gave the last answer.
     """
 
     server: Server
     tell: Callable[[str], None] | None
+    on_replica: bool
 
     def read(self, method: str, **fields: Any) -> Any:  # noqa: ANN401 - a message
         """Ask something that changes nothing; again while nobody answers."""
@@ -155,6 +161,7 @@ class Connection:
         server: Where it is.
         server_id: What the server calls itself; "" before the first session.
         tell: Never told anything.
+        on_replica: Never.
     """
 
     def __init__(self, server: Server) -> None:
@@ -162,6 +169,7 @@ class Connection:
         self.server = server
         self.server_id = ""
         self.tell: Callable[[str], None] | None = None
+        self.on_replica = False
         self._channel = _open_channel(server)
         self._calls = {
             name: self._channel.unary_unary(
@@ -185,12 +193,12 @@ class Connection:
         """
         return ask_again(lambda: self.write(method, **fields))
 
-    def write(self, method: str, *, timeout_s: float = CALL_S, **fields: Any) -> Any:  # noqa: ANN401 - a message
+    def write(self, method: str, *, wait_s: float | None = None, **fields: Any) -> Any:  # noqa: ANN401 - a message
         """Make one call.
 
         Args:
             method: Which, of :data:`~jenkins_notary.engines.immudb.wire.METHODS`.
-            timeout_s: How long an answer is waited for.
+            wait_s: How long an answer is waited for; None for ``CALL_S``.
             fields: Of the request.
 
         Raises:
@@ -199,12 +207,13 @@ class Connection:
             NotaryError: The server refuses; nothing was done.
         """
         message = MESSAGES[METHODS[method][0]](**fields)
+        limit_s = CALL_S if wait_s is None else wait_s
         for is_last in (False, True):
-            session = self._open_session(timeout_s)
+            session = self._open_session(limit_s)
             try:
                 with self._slots:
                     return self._calls[method](
-                        message, metadata=(("sessionid", session),), timeout=timeout_s
+                        message, metadata=(("sessionid", session),), timeout=limit_s
                     )
             except grpc.RpcError as error:
                 if is_last or not _says(error, _SESSION_WORDS):
@@ -326,7 +335,7 @@ def _kinds(
         (
             code is grpc.StatusCode.DEADLINE_EXCEEDED,
             UnavailableError,
-            "it may have been done or not; commits wait for synchronous replicas",
+            _LATE_ADVICE,
         ),
         (code in _AWAY or any(w in low for w in _BUSY_WORDS), UnavailableError, ""),
         (

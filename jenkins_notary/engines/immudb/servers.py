@@ -63,6 +63,7 @@ class Servers:
     Attributes:
         server: The first of the list, by whose name the ledger goes.
         tell: Told when a replica begins to answer, or None.
+        on_replica: Whether a replica gave the last answer.
     """
 
     def __init__(self, servers: Sequence[Server], keeper: StateKeeper) -> None:
@@ -76,7 +77,7 @@ class Servers:
         self.tell: Callable[[str], None] | None = None
         self._keeper = keeper
         self._members = [_Member(one) for one in servers]
-        self._told = False
+        self.on_replica = False
 
     def read(self, method: str, **fields: Any) -> Any:  # noqa: ANN401 - a message
         """Ask something that changes nothing, of the first server that can answer.
@@ -97,7 +98,7 @@ class Servers:
             NotaryError: The primary refuses; nothing was done.
         """
         primary = ask_again(self._find_primary)
-        return primary.ask(method, timeout_s=CALL_S, **fields)
+        return primary.ask(method, wait_s=CALL_S, **fields)
 
     @property
     def max_tx_entries(self) -> int:
@@ -133,7 +134,7 @@ class Servers:
                 except UnavailableError as error:
                     faults.append(error)
                     continue
-                self._note(member, is_replica=is_replica)
+                self._note(member, faults, is_replica=is_replica)
                 return answer
         raise self._away(faults, UnavailableError)
 
@@ -192,14 +193,17 @@ class Servers:
             advice="bring the primary back; nothing was written" if is_write else "",
         )
 
-    def _note(self, member: _Member, *, is_replica: bool) -> None:
-        """Say when a replica begins to answer."""
-        if is_replica and not self._told and self.tell is not None:
+    def _note(
+        self, member: _Member, faults: Sequence[NotaryError], *, is_replica: bool
+    ) -> None:
+        """Say when a replica begins to answer, and why."""
+        if is_replica and not self.on_replica and self.tell is not None:
+            why = "; ".join(f"{one.subject}: {one.got}" for one in faults)
             self.tell(
                 f"{self.server.name}: the primary does not answer; its replica "
-                f"{member.place} does: what it was not sent yet is not seen"
+                f"{member.place} does: what it was not sent yet is not seen ({why})"
             )
-        self._told = is_replica
+        self.on_replica = is_replica
 
     def _seen(self) -> int:
         """Return the newest transaction that was seen, by any process of this user."""
@@ -228,16 +232,16 @@ class _Member:
         """Return whether it said a moment ago that it is no replica."""
         return time.monotonic() < self._role_until and not self._is_replica
 
-    def ask(self, method: str, *, timeout_s: float | None = None, **fields: Any) -> Any:  # noqa: ANN401 - a message
+    def ask(self, method: str, *, wait_s: float | None = None, **fields: Any) -> Any:  # noqa: ANN401 - a message
         """Make one call; where there is no answer it rests, and its role is asked anew.
 
         Raises:
             UnavailableError: There is no answer.
             NotaryError: It refuses.
         """
-        wait_s = PROBE_S if timeout_s is None else timeout_s
+        limit_s = PROBE_S if wait_s is None else wait_s
         try:
-            answer = self.connection.write(method, timeout_s=wait_s, **fields)
+            answer = self.connection.write(method, wait_s=limit_s, **fields)
         except UnavailableError:
             self._rests_until = time.monotonic() + REST_S
             self._role_until = 0.0

@@ -104,6 +104,11 @@ class ImmudbStore:
         self._connection.tell = tell
 
     @property
+    def on_replica(self) -> bool:
+        """Return whether a replica gave the last answer."""
+        return self._connection.on_replica
+
+    @property
     def max_keys(self) -> int:
         """Return how many entries, envelopes and rows one batch may have."""
         return self._connection.max_tx_entries - _SPARE_KEYS
