@@ -118,6 +118,21 @@ def test_pod_gets_the_token_as_a_file_and_no_other_secret() -> None:
     assert options["token-file"] == f"{mount['mountPath']}/token"
 
 
+@pytest.mark.parametrize(
+    ("url", "ports"),
+    [
+        ("https://notary.example.com", [443, 6443]),
+        ("https://notary.example.com:8443", [443, 6443, 8443]),
+        ("http://10.0.0.80", [443, 6443, 80]),
+    ],
+)
+def test_pod_may_reach_the_port_of_its_ledger(url: str, ports: list[int]) -> None:
+    policy = one_of(render_with(f"--set=ledger.url={url}"), "NetworkPolicy")
+
+    (egress,) = policy["spec"]["egress"]
+    assert [one["port"] for one in egress["ports"]] == [53, 53, *ports]
+
+
 def test_another_setting_makes_another_pod() -> None:
     def sum_of(*options: str) -> str:
         found = one_of(render_with(*options), "Deployment")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import re
 import shlex
 import shutil
@@ -191,30 +192,46 @@ def run_bulk_sign(base: str) -> subprocess.CompletedProcess[bytes]:
     )
 
 
+SCRIPT = b"#!/bin/sh\nexit 0\n"
+
+
+class Watcher(http.server.BaseHTTPRequestHandler):
+    """Answers as the port of a watcher."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/bulk_sign" else 404)
+        self.send_header("Content-Length", str(len(SCRIPT)))
+        self.end_headers()
+        self.wfile.write(SCRIPT)
+
+
 def test_image_prints_the_script_of_its_watcher_or_nothing() -> None:
-    script = b"#!/bin/sh\nexit 0\n"
-
-    class Watcher(http.server.BaseHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-        def do_GET(self) -> None:
-            self.send_response(200 if self.path == "/bulk_sign" else 404)
-            self.send_header("Content-Length", str(len(script)))
-            self.end_headers()
-            self.wfile.write(script)
-
     assert "resources/container/bulk_sign /bin/bulk_sign" in of_image("COPY")[3]
     with serve_http(Watcher) as base:
         done = run_bulk_sign(base)
         refused = run_bulk_sign(f"{base}/other")
     away = run_bulk_sign(base)
 
-    assert (done.returncode, done.stdout) == (0, script), done.stderr
+    assert (done.returncode, done.stdout) == (0, SCRIPT), done.stderr
     assert (refused.returncode, refused.stdout) == (1, b"")
     assert b"HTTP Error 404" in refused.stderr
     assert (away.returncode, away.stdout) == (1, b"")
     assert b"does not answer" in away.stderr
+
+
+def test_script_has_no_carriage_returns_where_a_terminal_was_asked_for() -> None:
+    ours, terminal = os.openpty()
+    with serve_http(Watcher) as base:
+        subprocess.run(
+            ["sh", str(BULK_SIGN), base], stdout=terminal, check=True, timeout=60
+        )
+    os.close(terminal)
+
+    with open(ours, "rb", buffering=0) as stream:
+        assert stream.read(4096) == SCRIPT
 
 
 def test_image_holds_what_every_engine_and_the_watcher_need() -> None:

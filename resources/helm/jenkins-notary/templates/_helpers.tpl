@@ -134,7 +134,13 @@ other readers take for a number. */}}
       protocol: UDP
     - port: 53
       protocol: TCP
-    {{- range .Values.networkPolicy.egressPorts }}
+    {{- /* The ledger's own port among them, whichever it is. */}}
+    {{- $ledger := regexFind "[0-9]+$" (urlParse .Values.ledger.url).host | default (ternary "80" "443" (hasPrefix "http:" .Values.ledger.url)) }}
+    {{- $ports := list }}
+    {{- range append .Values.networkPolicy.egressPorts $ledger }}
+    {{- $ports = append $ports (int .) }}
+    {{- end }}
+    {{- range uniq $ports }}
     - port: {{ . }}
       protocol: TCP
     {{- end }}
