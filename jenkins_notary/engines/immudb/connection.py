@@ -49,6 +49,9 @@ MAX_TX_ENTRIES = 4096
 RENEW_MS = 3_600_000
 """How old an index may be that is read where older values do, in such a database."""
 
+SYNC_MS = 2
+"""How often such a database syncs what was committed meanwhile; by default 20."""
+
 _PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 _AWAY = frozenset(
@@ -243,6 +246,8 @@ class Connection:
                     indexSettings=MESSAGES["IndexSettings"](
                         renewSnapRootAfter=MESSAGES["LongNumber"](value=RENEW_MS)
                     ),
+                    # A commit waits for the next sync, and so does the one behind it.
+                    syncFrequency=MESSAGES["Milliseconds"](value=SYNC_MS),
                 ),
                 ifNotExists=True,
             )

@@ -11,6 +11,8 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from jenkins_notary.tlog.canonical import HASH_SIZE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 STATEMENTS_KEPT = 50_000
 ENTRIES_KEPT = 1024
 TILES_KEPT = 512
-"""Full tiles of 8 KiB that are kept."""
+"""Tiles of up to 8 KiB that are kept."""
 
 
 class Known:
@@ -76,12 +78,13 @@ class Known:
             return None
         return kept[start - first : stop - first]
 
-    def tile(self, log: LogName, level: int, n: int) -> bytes | None:
-        """Return a full tile that was read before, or None."""
-        return self._tiles.get((log, level, n))
+    def tile(self, log: LogName, level: int, n: int, width: int) -> bytes | None:
+        """Return the first hashes of a tile that was read before, or None."""
+        found = self._tiles.get((log, level, n), b"")[: width * HASH_SIZE]
+        return found if len(found) == width * HASH_SIZE else None
 
     def keep_tile(self, log: LogName, level: int, n: int, hashes: bytes) -> None:
-        """Keep a full tile: it never changes."""
+        """Keep a tile as far as it is there: hashes never change, they become more."""
         self._tiles[log, level, n] = hashes
         for oldest in [*islice(self._tiles, max(len(self._tiles) - TILES_KEPT, 0))]:
             self._tiles.pop(oldest, None)

@@ -47,6 +47,7 @@ from jenkins_notary.errors import (
 )
 from jenkins_notary.ports import Head, Row
 from jenkins_notary.shapes import NamedTuple
+from jenkins_notary.tlog.canonical import HASH_SIZE
 from jenkins_notary.tlog.merkle import hash_leaf
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 
     from jenkins_notary.engines.immudb.connection import Link
     from jenkins_notary.engines.immudb.sealing import EnvelopeKeys
-    from jenkins_notary.engines.immudb.trail import Trail
+    from jenkins_notary.engines.immudb.trail import Found, Trail
     from jenkins_notary.ports import Batch, LogName, RowKind
 
 LAYOUT = 2
@@ -63,7 +64,6 @@ LAYOUT = 2
 MAX_COMMIT_BYTES = 12 << 20
 _SPARE_KEYS = 24
 _TILE_WIDTH = 256
-_HASH_BYTES = 32
 _TRIES = 5
 
 
@@ -93,6 +93,7 @@ class ImmudbStore:
         self._known = Known()
         self._kept: _Kept | None = None
         self._published: tuple[int, int] | None = None
+        self._seen: Found | None = None
 
     @property
     def engine(self) -> str:
@@ -145,10 +146,20 @@ class ImmudbStore:
     def checkpoint(self) -> bytes | None:
         """Return the newest published checkpoint note, or None before the first.
 
-        It is read with proofs: whoever reads a ledger begins here.
+        It is read with proofs: whoever reads a ledger begins here. One that was proven
+        before needs no other proof; that there is none newer, immudb never proves.
         """
-        found = self._get_proven(keys.CHECKPOINT)
-        return None if found is None else _Note.decode(found, self.name).note
+        seen = self._seen
+        if seen is not None:
+            there = self._reader.get(keys.CHECKPOINT)
+            if there is not None and seen == (there.value, there.tx):
+                return _Note.decode(there.value, self.name).note
+        try:
+            found = self._trail.get(keys.CHECKPOINT)
+        except NotFoundError:
+            return None
+        self._seen = found
+        return _Note.decode(found.value, self.name).note
 
     def publish(self, checkpoint: bytes, *, size: int) -> None:
         """Keep a checkpoint note of a committed head unless a larger one is kept."""
@@ -174,7 +185,7 @@ class ImmudbStore:
             except HeadMovedError:
                 kept = None
                 continue
-            self._published = size, done.id
+            self._published, self._seen = (size, done.id), None
             return
 
     def entries(self, log: LogName, start: int, stop: int) -> Sequence[bytes]:
@@ -208,18 +219,18 @@ class ImmudbStore:
         """Return the first ``width`` hashes of a hash tile."""
         if not (0 <= level <= 63 and 0 <= n < 1 << 55 and width > 0):
             return b""
-        found = self._known.tile(log, level, n)
-        if found is None and (level or width == _TILE_WIDTH):
-            found = self._reader.value(keys.format_tile(log, level, n))
-            if found is not None and len(found) == _TILE_WIDTH * _HASH_BYTES:
-                self._known.keep_tile(log, level, n, found)
+        found = self._known.tile(log, level, n, width)
         if found is not None:
-            return found[: width * _HASH_BYTES]
-        if level:
-            return b""
-        start = n * _TILE_WIDTH
-        entries = self.entries(log, start, start + min(width, _TILE_WIDTH))
-        return b"".join([hash_leaf(entry) for entry in entries])
+            return found
+        if level or width >= _TILE_WIDTH:
+            found = self._reader.value(keys.format_tile(log, level, n))
+        if found is None and not level:
+            start = n * _TILE_WIDTH
+            entries = self.entries(log, start, start + min(width, _TILE_WIDTH))
+            found = b"".join([hash_leaf(entry) for entry in entries])
+        if found:
+            self._known.keep_tile(log, level, n, found)
+        return (found or b"")[: width * HASH_SIZE]
 
     def rows(
         self,

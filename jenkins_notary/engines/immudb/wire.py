@@ -79,8 +79,10 @@ _MESSAGES: Mapping[str, str] = {
     "Flag": "1 bool value",
     "Replication": "1 Flag replica",
     "Settings": "2 Replication replicationSettings, 9 Number maxKeyLen,"
-    " 10 Number maxValueLen, 11 Number maxTxEntries, 19 IndexSettings indexSettings",
+    " 10 Number maxValueLen, 11 Number maxTxEntries, 19 IndexSettings indexSettings,"
+    " 23 Milliseconds syncFrequency",
     "LongNumber": "1 uint64 value",
+    "Milliseconds": "1 int64 value",
     "IndexSettings": "5 LongNumber renewSnapRootAfter",
     "CreateDatabaseRequest": "1 string name, 2 Settings settings, 3 bool ifNotExists",
     "CreateDatabaseResponse": "1 string name, 2 Settings settings, 3 bool existed",
