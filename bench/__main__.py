@@ -25,6 +25,7 @@ from bench import (
     memory,
     primitives,
     service,
+    sizing,
     steps,
     sync,
 )
@@ -56,6 +57,7 @@ BENCHMARKS = {
     "checks": (checks.measure, "H9: the check of a whole ledger"),
     "cluster": (cluster.measure, "H10: a watcher of 5,000 pods, and their churn"),
     "disk": (disk.measure, "H11: bytes for a record, by table"),
+    "sizing": (sizing.measure, "bytes a record, beside the formula, to 10^6 records"),
     "steps": (steps.measure, "H12: a step in a build of a real Jenkins"),
     "sync": (sync.measure, "an edge's ledger over 1 Mbit/s, both ways"),
     "backfill": (backfill.measure, "10,000 builds of a controller"),

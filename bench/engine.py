@@ -63,8 +63,8 @@ def measure(run: Run) -> list[Figure]:
     run.say(f"H6: {count:,} records a round in a real immudb, and its client beside")
     folder, written = run.make_folder("immudb"), [1]
     with run_immudb(folder) as peer:
-        store = _open(run.make_folder("keys"), peer.port)
-        sequencer = _begin(store)
+        store = open_store(run.make_folder("keys"), peer.port)
+        sequencer = begin(store)
 
         def write_ours() -> float:
             envelopes = sign_records(written[0], written[0] + count)
@@ -80,7 +80,7 @@ def measure(run: Run) -> list[Figure]:
         )
         looked_up = _look_up(run, store, written[0])
         store.close()
-        size = _size_of(os.path.join(folder, "data", DATABASE)) / written[0]
+        size = folder_size(os.path.join(folder, "data", DATABASE)) / written[0]
     rate = Figure(
         "H6", OURS, rates[OURS], "records/s", PEER, rates[PEER], Goal(">=", 2)
     )
@@ -88,7 +88,7 @@ def measure(run: Run) -> list[Figure]:
     return [rate, *looked_up, bytes_each]
 
 
-def _open(folder: str, port: int) -> ImmudbStore:
+def open_store(folder: str, port: int) -> ImmudbStore:
     """Return a store in a new database."""
     connection = Connection(server_at(port, DATABASE))
     connection.create_database()
@@ -98,7 +98,7 @@ def _open(folder: str, port: int) -> ImmudbStore:
     return ImmudbStore(connection, Trail(connection, MemoryKeeper()), keys)
 
 
-def _begin(store: Store) -> Sequencer:
+def begin(store: Store) -> Sequencer:
     """Begin a ledger; return its writer."""
     sequencer = make_sequencer(store)
     append_genesis(sequencer, make_author(), ORIGIN)
@@ -108,16 +108,28 @@ def _begin(store: Store) -> Sequencer:
 def _look_up(run: Run, store: Store, size: int) -> list[Figure]:
     """Return how long lookups take, beside the same records in a file."""
     file = SqliteStore.create(os.path.join(run.make_folder("file"), "ledger.db"))
-    sequencer = _begin(file)
+    sequencer = begin(file)
     for start in range(1, size, GROUP):
         sequencer.append(sign_records(start, min(start + GROUP, size)))
-    figures = []
-    for what, find in (("job id", _find_job), ("digest", _find_digest)):
-        ours, theirs = (_time(one, find, size) for one in (store, file))
-        name = f"new view, by {what}, p50 at {size:,}, immudb"
-        figures.append(Figure("", name, ours, "ms", "the same in a file", theirs))
+    ours, theirs = (time_lookups(one, size) for one in (store, file))
     file.close()
-    return figures
+    return [
+        Figure(
+            "",
+            f"new view, by {what}, p50 at {size:,}, immudb",
+            ours[what],
+            "ms",
+            "the same in a file",
+            theirs[what],
+        )
+        for what in ours
+    ]
+
+
+def time_lookups(store: Store, size: int) -> dict[str, float]:
+    """Return the median milliseconds of each kind of lookup."""
+    finds = {"job id": _find_job, "digest": _find_digest}
+    return {what: _time(store, find, size) for what, find in finds.items()}
 
 
 def _time(store: Store, find: Callable[[Store, int], object], size: int) -> float:
@@ -145,7 +157,7 @@ def _find_digest(store: Store, number: int) -> object:
     return list(view.records(view.find_digest(digest_of(number)[7:])))
 
 
-def _size_of(folder: str) -> int:
+def folder_size(folder: str) -> int:
     """Return the bytes of the disk that a folder takes."""
     return sum(
         os.stat(os.path.join(path, name)).st_blocks * 512

@@ -105,6 +105,24 @@ def test_a_database_of_another_layout_is_refused(site: Site) -> None:
     connection.close()
 
 
+def test_a_database_that_loses_its_oldest_values_is_not_written_to(site: Site) -> None:
+    day = MESSAGES["Milliseconds"](value=86_400_000)
+    connection = Connection(server_at(site.port, "defaultdb"))
+    connection.write(
+        "CreateDatabaseV2",
+        name="forgetful",
+        settings=MESSAGES["Settings"](
+            truncationSettings=MESSAGES["Truncation"](retentionPeriod=day)
+        ),
+    )
+    connection.close()
+    url = site.environ["JENKINS_NOTARY_LEDGER"].replace(DATABASE, "forgetful")
+
+    done = site.run("ledger", "init", JENKINS_NOTARY_LEDGER=url)
+    assert done.code == 78, done.stderr
+    assert "got a retention period of 24 h" in done.stderr
+
+
 def test_what_was_erased_is_in_no_file_that_reads_it(site: Site) -> None:
     done = site.run("notarize", str(site.app), "--attr", "owner=planted@example.com")
     assert done.code == 0

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import grpc
@@ -76,19 +76,33 @@ def server_at(port: int, database: str) -> Server:
 
 def drop_database(port: int, name: str) -> None:
     """Unload and delete a database."""
-    connection = Connection(server_at(port, "defaultdb"))
-    session = connection._open_session()
     # Field 1 of both requests is the name.
     data = b"\x0a" + bytes([len(name)]) + name.encode()
+    _call(port, "defaultdb", "UnloadDatabase", data)
+    _call(port, "defaultdb", "DeleteDatabase", data)
+
+
+def compact_index(port: int, name: str) -> None:
+    """Have the indexes of a database compacted, those that have grown enough."""
+    # Those of SQL are empty, and refuse it behind the one that counts.
+    with suppress(grpc.RpcError):
+        _call(port, name, "CompactIndex", b"", timeout_s=3600)
+
+
+def _call(
+    port: int, database: str, method: str, data: bytes, *, timeout_s: int = 30
+) -> None:
+    """Make a call that the program has no use for."""
+    connection = Connection(server_at(port, database))
+    session = connection._open_session()
     with grpc.insecure_channel(f"{HOST}:{port}") as channel:
-        for method in ("UnloadDatabase", "DeleteDatabase"):
-            call = channel.unary_unary(
-                f"{SERVICE}{method}",
-                request_serializer=bytes,
-                response_deserializer=bytes,
-            )
-            call(data, metadata=(("sessionid", session),), timeout=30)
-    connection.close()
+        call = channel.unary_unary(
+            f"{SERVICE}{method}", request_serializer=bytes, response_deserializer=bytes
+        )
+        try:
+            call(data, metadata=(("sessionid", session),), timeout=timeout_s)
+        finally:
+            connection.close()
 
 
 @contextmanager

@@ -227,9 +227,23 @@ class Connection:
 
     @cached_property
     def max_tx_entries(self) -> int:
-        """Return how many keys a transaction of this database may have."""
-        found = self.read("GetDatabaseSettingsV2").settings.maxTxEntries.value
-        return min(int(found) or 1024, MAX_TX_ENTRIES)
+        """Return how many keys a transaction of this database may have.
+
+        Raises:
+            ConfigurationError: The database loses its oldest values after a time.
+        """
+        found = self.read("GetDatabaseSettingsV2").settings
+        kept_ms = found.truncationSettings.retentionPeriod.value
+        if kept_ms:
+            # The oldest leaves and tiles would go, and with them all proofs.
+            raise ConfigurationError(
+                self.server.name,
+                expected="a database that keeps its values",
+                got=f"a retention period of {kept_ms / 3_600_000:.0f} h",
+                advice="immuadmin database update --retention-period 0; "
+                "prune bodies with jenkins-notary ledger prune",
+            )
+        return min(int(found.maxTxEntries.value) or 1024, MAX_TX_ENTRIES)
 
     def create_database(self) -> None:
         """Make the database, unless it is there."""

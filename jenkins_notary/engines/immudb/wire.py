@@ -80,7 +80,8 @@ _MESSAGES: Mapping[str, str] = {
     "Replication": "1 Flag replica",
     "Settings": "2 Replication replicationSettings, 9 Number maxKeyLen,"
     " 10 Number maxValueLen, 11 Number maxTxEntries, 19 IndexSettings indexSettings,"
-    " 23 Milliseconds syncFrequency",
+    " 23 Milliseconds syncFrequency, 29 Truncation truncationSettings",
+    "Truncation": "1 Milliseconds retentionPeriod",
     "LongNumber": "1 uint64 value",
     "Milliseconds": "1 int64 value",
     "IndexSettings": "5 LongNumber renewSnapRootAfter",
@@ -107,7 +108,6 @@ METHODS: Mapping[str, tuple[str, str]] = {
     "History": ("HistoryRequest", "Entries"),
     "Scan": ("ScanRequest", "Entries"),
     "Delete": ("DeleteKeysRequest", "TxHeader"),
-    "CompactIndex": ("Empty", "Empty"),
     "CurrentState": ("Empty", "State"),
     "CreateDatabaseV2": ("CreateDatabaseRequest", "CreateDatabaseResponse"),
     "GetDatabaseSettingsV2": ("SettingsRequest", "SettingsResponse"),
