@@ -45,6 +45,14 @@ def read_settings(objects: dict[tuple[str, str], Any]) -> Any:  # noqa: ANN401 -
     return yaml.safe_load(one_of(objects, "ConfigMap")["data"]["settings.yaml"])
 
 
+LISTS_PODS = {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}
+MAKES_LEASES = {
+    "apiGroups": ["coordination.k8s.io"],
+    "resources": ["leases"],
+    "verbs": ["create"],
+}
+
+
 @pytest.fixture
 def installed(cluster: Cluster) -> str:
     """Install the chart where only restricted pods are let in; return the namespace."""
@@ -217,6 +225,8 @@ def test_account_has_the_rights_that_watching_takes_and_no_other(
     cluster: Cluster, installed: str
 ) -> None:
     token = cluster.create_token(installed, "jenkins-notary")
+    cluster.await_right(f"{installed}:jenkins-notary", LISTS_PODS)
+    cluster.await_right(f"{installed}:jenkins-notary", MAKES_LEASES, installed)
 
     found = [
         (method, path, cluster.may(token, method, path.format(own=installed)))
@@ -238,6 +248,7 @@ def test_watcher_of_some_namespaces_may_read_no_other(cluster: Cluster) -> None:
         f"--set=watch.namespaces={{{shop}}}",
     )
     token = cluster.create_token(own, "jenkins-notary")
+    cluster.await_right(f"{own}:jenkins-notary", LISTS_PODS, shop)
 
     assert cluster.may(token, "GET", f"/api/v1/namespaces/{shop}/pods")
     assert not cluster.may(token, "GET", f"/api/v1/namespaces/{other}/pods")
@@ -305,5 +316,8 @@ def test_server_takes_the_static_manifests_without_a_word(
     assert "deployment.apps/jenkins-notary created" in said
     token = cluster.create_token(namespace, "jenkins-notary")
     everywhere = name == "jenkins-notary.yaml"
+    cluster.await_right(
+        f"{namespace}:jenkins-notary", LISTS_PODS, "" if everywhere else namespace
+    )
     assert cluster.may(token, "GET", "/api/v1/pods") is everywhere
     assert cluster.may(token, "GET", f"/api/v1/namespaces/{namespace}/pods")

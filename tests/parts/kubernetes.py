@@ -219,6 +219,33 @@ class Cluster:
             "subjects": [subject],
         }
         self.call("POST", f"{base}bindings", binding)
+        where = "" if everywhere else namespace
+        self.await_right(f"{namespace}:{account}", rules[-1], where)
+
+    def await_right(
+        self, account: str, rule: Mapping[str, Any], where: str = ""
+    ) -> None:
+        """Wait until a rule counts: it does a moment after it was written.
+
+        Args:
+            account: `NAMESPACE:NAME` of a service account.
+            rule: Of a role; the first of each of its lists is looked at.
+            where: In which namespace; "" for all.
+        """
+        asked = {
+            "namespace": where,
+            "group": rule["apiGroups"][0],
+            "resource": rule["resources"][0],
+            "verb": rule["verbs"][0],
+            "name": (rule.get("resourceNames") or [""])[0],
+        }
+        user = f"system:serviceaccount:{account}"
+        review = {"spec": {"user": user, "resourceAttributes": asked}}
+        path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+        deadline = time.monotonic() + _START_S
+        while not self.call("POST", path, review)["status"]["allowed"]:
+            assert time.monotonic() < deadline, f"{user} may not {asked}"
+            time.sleep(0.01)
 
     def start_pod(
         self,
