@@ -41,7 +41,7 @@ $(VENV)/bin/python:
 # The compat mode is a plain path entry: the default import hook slows every start.
 $(VENV)/.setup: pyproject.toml setup.cfg jenkins_notary/version.py | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--config-settings editable_mode=compat --editable '.[service,immudb,test,lint]'
+		--config-settings editable_mode=compat --editable '.[service,immudb,s3,test,lint]'
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.setup

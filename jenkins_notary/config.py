@@ -200,7 +200,7 @@ NOT_IN_FILE = frozenset({"config"})
 VARIABLES = frozenset(
     {
         *("DEBUG", "HOOK", "HOOK_CLAIMS", "ID_TOKEN", "KEY_PASSPHRASE", "MODE"),
-        "TOKEN",
+        *("BLOBS", "TOKEN"),
         *("IMMUDB_CA", "IMMUDB_CERT", "IMMUDB_KEY", "IMMUDB_PASSWORD"),
         *("IMMUDB_PASSWORD_FILE", "IMMUDB_PLAINTEXT", "IMMUDB_SERVER_KEY"),
         "IMMUDB_USER",

@@ -17,7 +17,7 @@ from jenkins_notary.shapes import NamedTuple, Protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import Any, BinaryIO, Literal
 
@@ -298,6 +298,23 @@ class Blobs(Protocol):
 
     def scan(self) -> Iterator[str]:
         """Yield the SHA-256 hex of every stored body."""
+
+
+class BodyStore(Blobs, Protocol):
+    """Bodies of a ledger; those that are held back lie in another of the same kind."""
+
+    def put_where(
+        self, stream: BinaryIO, choose: Callable[[], BodyStore | None]
+    ) -> Body:
+        """Store a stream where is only known once it was read.
+
+        Args:
+            stream: The body's bytes.
+            choose: Called when all was read: where the body goes, or None to drop it.
+        """
+
+    def move(self, body: Body, target: BodyStore) -> bool:
+        """Move a body to another store, durably; return whether it was here."""
 
 
 class Controller(NamedTuple):

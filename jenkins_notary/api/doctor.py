@@ -124,7 +124,8 @@ def _look_at_enrolment(session: Session) -> str:
 def _look_at_bodies(session: Session) -> str:
     """Look at the folder of bodies."""
     folder, held = session.places.blobs, session.places.held
-    found = folder if os.path.isdir(folder) else f"{folder}, not made yet"
+    is_there = "://" in folder or os.path.isdir(folder)
+    found = folder if is_there else f"{folder}, not made yet"
     waiting = sum(1 for _ in session.held.scan())
     return f"{found}; {waiting} held back in {held}" if waiting else found
 

@@ -7,6 +7,7 @@ ledger    ``$XDG_DATA_HOME/jenkins-notary/ledger.db``             ``--ledger``
 its key   the ledger's path and ``.key``
 bodies    the ledger's path and ``.blobs``
 held logs the ledger's path and ``.held``
+both      else below ``s3://BUCKET/PREFIX``                   (environment)
 in immudb ``$XDG_DATA_HOME/jenkins-notary/immudb/HOST_PORT_DATABASE``
 signer    ``$XDG_DATA_HOME/jenkins-notary/key.pem``               ``--key``
 pins      ``$XDG_STATE_HOME/jenkins-notary/pins``
@@ -39,8 +40,8 @@ class Places(NamedTuple):
             bodies here begin with.
         ledger_url: The same as a URL, for people; without the replicas of a database.
         log_key: The ledger's own key.
-        blobs: The folder of bodies.
-        held: The folder of logs that are held back.
+        blobs: The folder of bodies, or their ``s3://`` URL.
+        held: That of logs that are held back.
         key: The signer's PEM file.
         pins: The folder of pins.
         cache: The folder of hints that can be lost.
@@ -91,8 +92,7 @@ def find_places(
         path,
         url,
         f"{path}.key",
-        f"{path}.blobs",
-        f"{path}.held",
+        *_body_places(path, environ),
         os.path.abspath(key) if key else os.path.join(data, "key.pem"),
         os.path.join(state, "pins"),
         cache,
@@ -100,6 +100,18 @@ def find_places(
         engine,
         replicas,
     )
+
+
+def _body_places(path: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return where bodies and held logs are: beside a ledger, or where is said.
+
+    >>> _body_places("/n.db", {"JENKINS_NOTARY_BLOBS": "s3://bodies/notary/"})
+    ('s3://bodies/notary/bodies', 's3://bodies/notary/held')
+    """
+    chosen = environ.get("JENKINS_NOTARY_BLOBS", "").rstrip("/")
+    if not chosen:
+        return f"{path}.blobs", f"{path}.held"
+    return f"{chosen}/bodies", f"{chosen}/held"
 
 
 def _find_immudb(url: str, data: str) -> tuple[str, str, tuple[tuple[str, int], ...]]:

@@ -36,13 +36,12 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
     from jenkins_notary.api.places import Places
-    from jenkins_notary.blobs.files import FileBlobs
     from jenkins_notary.blobs.several import SeveralBlobs
     from jenkins_notary.evidence.build_info import BuildInfo
     from jenkins_notary.jenkins.controllers import Controllers
     from jenkins_notary.keys.log_key import LogSigner
     from jenkins_notary.keys.signatures import KeyVerifier
-    from jenkins_notary.ports import Signer, Store
+    from jenkins_notary.ports import BodyStore, Signer, Store
     from jenkins_notary.tlog.note import Ed25519Verifier
     from jenkins_notary.values.envelope import Envelope
     from jenkins_notary.values.jobid import JobId
@@ -216,18 +215,18 @@ class Session:
         return self._verifier
 
     @property
-    def blobs(self) -> FileBlobs:
-        """Return the bodies beside the ledger."""
-        from jenkins_notary.blobs.files import FileBlobs
+    def blobs(self) -> BodyStore:
+        """Return the bodies beside the ledger, or where they are kept instead."""
+        from jenkins_notary.blobs.opening import open_blobs
 
-        return FileBlobs(self.places.blobs)
+        return open_blobs(self.places.blobs)
 
     @property
-    def held(self) -> FileBlobs:
+    def held(self) -> BodyStore:
         """Return the logs that are held back; nothing is printed from here."""
-        from jenkins_notary.blobs.files import FileBlobs
+        from jenkins_notary.blobs.opening import open_blobs
 
-        return FileBlobs(self.places.held)
+        return open_blobs(self.places.held)
 
     @property
     def all_bodies(self) -> SeveralBlobs:

@@ -27,7 +27,7 @@ import os
 from struct import Struct
 
 from jenkins_notary.errors import IntegrityError, UsageError
-from jenkins_notary.shapes import NamedTuple
+from jenkins_notary.shapes import NamedTuple, Protocol
 from jenkins_notary.tlog.merkle import hash_leaf, root_of
 from jenkins_notary.values.body import CHUNK_SIZE, Body
 
@@ -115,13 +115,48 @@ def _pack(chunk: bytes) -> Packed:
     return Packed(chunk, hash_leaf(chunk), compressor.compress(chunk))
 
 
+class Source(Protocol):
+    """A body's file, of which parts are read."""
+
+    def size(self) -> int:
+        """Return its length."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return some of its bytes; fewer where it ends."""
+
+
+class Sink(Protocol):
+    """What takes bytes."""
+
+    def write(self, data: bytes | bytearray, /) -> int:
+        """Write all of some bytes; return how many they are."""
+
+
+class FileSource(NamedTuple):
+    """An open regular file, which the caller closes.
+
+    Attributes:
+        fd: Its descriptor.
+    """
+
+    fd: int
+
+    def size(self) -> int:
+        """Return its length."""
+        return os.fstat(self.fd).st_size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return some of its bytes; fewer where it ends."""
+        return os.pread(self.fd, length, offset)
+
+
 class BodyWriter:
     """Write one body to a file, a chunk at a time.
 
     Memory: 72 bytes for each chunk written.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: Sink) -> None:
         """Begin the file.
 
         Args:
@@ -168,14 +203,14 @@ class BodyReader:
             truncated, altered or another body's than the descriptor's.
     """
 
-    def __init__(self, fd: int, body: Body) -> None:
+    def __init__(self, source: Source, body: Body) -> None:
         """Check the trailer against the descriptor.
 
         Args:
-            fd: Of a regular file; the caller closes it.
+            source: The body's file, wherever it is.
             body: The descriptor of the body that is asked for.
         """
-        self._fd = fd
+        self._source = source
         self._subject = f"stored body {body.sha256_hex}"
         self._trailer = self._read_trailer()
         if self._trailer.body != body:
@@ -228,7 +263,7 @@ class BodyReader:
 
     def _read_trailer(self) -> _Trailer:
         """Return the trailer, its numbers checked against the file's length."""
-        length = os.fstat(self._fd).st_size
+        length = self._source.size()
         if length < len(_HEADER) + _TRAILER.size:
             raise self._broken("header and trailer", f"{length} bytes")
         if self._read(0, len(_HEADER)) != _HEADER:
@@ -246,7 +281,7 @@ class BodyReader:
 
     def _read(self, offset: int, length: int) -> bytes:
         """Return exactly these bytes of the file."""
-        data = os.pread(self._fd, length, offset)
+        data = self._source.read(offset, length)
         if len(data) != length:
             raise self._broken(f"{length} bytes at {offset}", f"{len(data)} bytes")
         return data

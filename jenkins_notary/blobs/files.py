@@ -24,6 +24,7 @@ from contextlib import closing, contextmanager, suppress
 from jenkins_notary.blobs.container import (
     BodyReader,
     BodyWriter,
+    FileSource,
     cut_chunks,
     pack_chunks,
 )
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from jenkins_notary.errors import NotaryError
+    from jenkins_notary.ports import BodyStore
     from jenkins_notary.values.body import Body
 
 _OPEN_DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -86,7 +88,7 @@ class FileBlobs:
         return self.put_where(stream, lambda: self)
 
     def put_where(
-        self, stream: BinaryIO, choose: Callable[[], FileBlobs | None]
+        self, stream: BinaryIO, choose: Callable[[], BodyStore | None]
     ) -> Body:
         """Store a stream where is only known once it was read.
 
@@ -106,10 +108,11 @@ class FileBlobs:
             body = self._write(stream, temporary.fd)
             target = choose()
             if target is not None:
+                assert isinstance(target, FileBlobs)  # noqa: S101 - of one kind
                 target._adopt(temporary, body)  # noqa: SLF001 - of this class
         return body
 
-    def move(self, body: Body, target: FileBlobs) -> bool:
+    def move(self, body: Body, target: BodyStore) -> bool:
         """Move a body to another folder, durably; return whether it was here.
 
         It is in the other folder before it is gone from this one.
@@ -119,12 +122,13 @@ class FileBlobs:
             IntegrityError: A symbolic link stands in its place.
         """
         name = body.sha256_hex
+        assert isinstance(target, FileBlobs)  # noqa: S101 - of one kind
         try:
             with self._folder(*_folders(name)) as folder:
                 with self._translated():
                     fd = os.open(name, _OPEN_FILE, dir_fd=folder)
                 try:
-                    target._adopt(_Temporary(folder, name, fd), body)
+                    target._adopt(_Temporary(folder, name, fd), body)  # noqa: SLF001 - of this class
                 finally:
                     os.close(fd)
                 with self._translated(), suppress(FileNotFoundError):
@@ -242,7 +246,7 @@ class FileBlobs:
                     raise IntegrityError(
                         f"stored body {body.sha256_hex}", expected="a regular file"
                     )
-                yield BodyReader(fd, body)
+                yield BodyReader(FileSource(fd), body)
         finally:
             os.close(fd)
 

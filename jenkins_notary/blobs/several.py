@@ -6,7 +6,7 @@ body, wherever it lies. Whoever prints bodies uses one folder alone.
 
 from __future__ import annotations
 
-from jenkins_notary.blobs.files import FileBlobs
+from jenkins_notary.blobs.opening import open_blobs
 from jenkins_notary.errors import NotFoundError
 
 TYPE_CHECKING = False
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import BinaryIO
 
+    from jenkins_notary.ports import BodyStore
     from jenkins_notary.values.body import Body
 
 
@@ -22,10 +23,10 @@ class SeveralBlobs:
 
     def __init__(self, *folders: str) -> None:
         """Use folders; new bodies go to the first."""
-        self._parts = [FileBlobs(one) for one in folders]
+        self._parts = [open_blobs(one) for one in folders]
 
     def put(self, stream: BinaryIO) -> Body:
-        """Store a body in the first folder; see :meth:`FileBlobs.put`."""
+        """Store a body in the first folder; see :class:`Blobs`."""
         return self._parts[0].put(stream)
 
     def has(self, sha256_hex: str) -> bool:
@@ -66,7 +67,7 @@ class SeveralBlobs:
                 yield sha
             last = sha
 
-    def _find(self, body: Body) -> FileBlobs:
+    def _find(self, body: Body) -> BodyStore:
         """Return the folder that has a body; the first one to say that none has."""
         for one in self._parts:
             if one.has(body.sha256_hex):

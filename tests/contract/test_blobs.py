@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pytest
 
+from jenkins_notary.blobs import s3_client
 from jenkins_notary.blobs.files import FileBlobs
 from jenkins_notary.blobs.memory import MemoryBlobs
+from jenkins_notary.blobs.opening import open_blobs
 from jenkins_notary.blobs.several import SeveralBlobs
 from jenkins_notary.errors import IntegrityError, NotFoundError, UsageError
 from jenkins_notary.tlog.merkle import EMPTY_ROOT, hash_leaf, root_of
 from jenkins_notary.values.body import CHUNK_SIZE, Body
+from tests.parts.s3 import make_bucket, serve_s3
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from jenkins_notary.ports import Blobs
@@ -25,13 +28,42 @@ SIZES = [0, 1, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 3 * CHUNK_SIZE + 7]
 ABSENT = Body("ab" * 32, 9, CHUNK_SIZE, "cd" * 32)
 
 
-@pytest.fixture(params=["files", "memory", "several"])
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Run a real server, and be who asks it."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        serve_s3(tmp_path_factory.mktemp("s3")) as environ,
+    ):
+        for name, value in environ.items():
+            patch.setenv(name, value)
+        make_bucket(environ, "plain")
+        make_bucket(environ, "versioned", versions=True)
+        s3_client._make_client.cache_clear()
+        yield
+    s3_client._make_client.cache_clear()
+
+
+@pytest.fixture(
+    params=[
+        *("files", "memory", "several"),
+        pytest.param("s3", marks=pytest.mark.real("versitygw")),
+        pytest.param("s3-versioned", marks=pytest.mark.real("versitygw")),
+        pytest.param("s3-several", marks=pytest.mark.real("versitygw")),
+    ]
+)
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
     """Return an empty blob store."""
+    if request.param.startswith("s3"):
+        request.getfixturevalue("s3")
+    place = f"s3://plain/{tmp_path.name}"
     makers: dict[str, Callable[[], Blobs]] = {
         "files": lambda: FileBlobs(str(tmp_path / "not" / "there" / "yet")),
         "memory": MemoryBlobs,
         "several": lambda: SeveralBlobs(str(tmp_path / "one"), str(tmp_path / "two")),
+        "s3": lambda: open_blobs(f"{place}/s3"),
+        "s3-versioned": lambda: open_blobs(f"s3://versioned/{tmp_path.name}"),
+        "s3-several": lambda: SeveralBlobs(f"{place}/one", f"{place}/two"),
     }
     return makers[request.param]()
 

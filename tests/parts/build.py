@@ -278,6 +278,12 @@ PARTS: dict[str, GoPart | OwnGoPart | MavenPart | DebianPart] = {
         OwnGoPart("sumdbcheck"),
         OwnGoPart("witnessed"),
         GoPart("litewitness", f"{TORCHWOOD}/litewitness", "v0.9.0", "half a minute"),
+        GoPart(
+            "versitygw",
+            "github.com/versity/versitygw/cmd/versitygw",
+            "v1.8.0",
+            "3 minutes",
+        ),
         OwnGoPart("immudb", "immudb", f"{IMMUDB}/immudb", "90 s"),
         OwnGoPart("immuadmin", "immudb", f"{IMMUDB}/immuadmin", "90 s"),
         OwnGoPart("immuclient", "immudb", f"{IMMUDB}/immuclient", "90 s"),

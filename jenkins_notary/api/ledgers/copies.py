@@ -11,6 +11,7 @@ from jenkins_notary.api.ledgers.one_file import (
 )
 from jenkins_notary.api.places import find_places
 from jenkins_notary.blobs.files import FileBlobs
+from jenkins_notary.blobs.opening import open_blobs
 from jenkins_notary.engines.companions import TOKENS, copy_companions
 from jenkins_notary.engines.sqlite import SqliteStore
 from jenkins_notary.errors import (
@@ -266,7 +267,7 @@ def succeed(
         (session.blobs, places.blobs),
         (session.held, places.held),
     ):
-        copy_bodies(old, source, FileBlobs(target), progress=progress)
+        copy_bodies(old, source, open_blobs(target), progress=progress)
     copy_companions(session.places.ledger, places.ledger)
     os.rename(waiting, places.log_key)
     os.rename(unfinished, places.ledger)

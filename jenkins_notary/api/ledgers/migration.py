@@ -16,7 +16,7 @@ import shutil
 
 from jenkins_notary.api.administration import record_administration
 from jenkins_notary.api.ledgers.creation import make_store
-from jenkins_notary.blobs.files import FileBlobs
+from jenkins_notary.blobs.opening import open_blobs
 from jenkins_notary.engines.companions import copy_companions
 from jenkins_notary.engines.new_file import new_file
 from jenkins_notary.errors import NotFoundError, UsageError
@@ -74,7 +74,7 @@ def migrate(
         (session.blobs, target.places.blobs),
         (session.held, target.places.held),
     ):
-        copy_bodies(view, source, FileBlobs(kept), progress=progress)
+        copy_bodies(view, source, open_blobs(kept), progress=progress)
     copy_companions(session.places.ledger, target.places.ledger)
     if read_seal(target.store, target.view().size, target.is_administered) is not None:
         opened = {"sealed": view.size - 1}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from jenkins_notary.api.session import Session
-    from jenkins_notary.blobs.files import FileBlobs
+    from jenkins_notary.ports import BodyStore
     from jenkins_notary.values.body import Body
 
 STORE, HOLD, DIGEST = POLICIES = ("store", "hold", "digest")
@@ -80,7 +80,7 @@ def keep_log(
     scanned = ScannedStream(stream)
     kept = STORED
 
-    def choose() -> FileBlobs | None:
+    def choose() -> BodyStore | None:
         nonlocal kept
         if scanned.findings()["count"]:
             kept = _KEPT[policy]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
-    from jenkins_notary.blobs.files import FileBlobs
+    from jenkins_notary.ports import BodyStore
     from jenkins_notary.values.body import Body
 
 MAX_BODY_BYTES = 4 << 30
@@ -103,7 +103,7 @@ def too_large(limit: int) -> TooLargeError:
 
 
 def store_body(
-    blobs: FileBlobs, sha256_hex: str, read: Callable[[int], bytes], limit: int
+    blobs: BodyStore, sha256_hex: str, read: Callable[[int], bytes], limit: int
 ) -> Body:
     """Store a body whose digest is known before; return its descriptor.
 
@@ -113,7 +113,7 @@ def store_body(
     """
     hashed = HashedStream(read, limit)
 
-    def choose() -> FileBlobs:
+    def choose() -> BodyStore:
         if hashed.sha256_hex() != sha256_hex:
             raise OtherBytesError(
                 "body",

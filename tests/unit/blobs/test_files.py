@@ -131,7 +131,7 @@ def test_a_file_that_is_cut_while_it_is_read_is_an_integrity_error(
 ) -> None:
     path = place(tmp_path, body)
     fd = os.open(path, os.O_RDONLY)
-    reader = container.BodyReader(fd, body)
+    reader = container.BodyReader(container.FileSource(fd), body)
     os.truncate(path, 100)
 
     with pytest.raises(IntegrityError, match="bytes at"):
