@@ -204,18 +204,22 @@ class Context:
         """
         return self.remote_reader() if self.is_remote else self.notary()
 
-    def remote_reader(self, *, is_read: bool = False) -> RemoteReader:
+    def remote_reader(
+        self, *, is_read: bool = False, notify: Callable[[str], None] | None = None
+    ) -> RemoteReader:
         """Return what reads the ledger of the chosen service; a context manager.
 
         Args:
             is_read: Whether a key that is named signs here, and not the service.
+            notify: Told notices; None for the usual way.
 
         Raises:
             UsageError: As :meth:`client`.
         """
         from jenkins_notary.remote.reading.notary import RemoteReader
 
-        return RemoteReader(self._choose_remote(self.text("ledger"), is_read=is_read))
+        choices = self._choose_remote(self.text("ledger"), is_read=is_read)
+        return RemoteReader(choices._replace(notify=notify or choices.notify))
 
     def service_with(self, token_file: str) -> RemoteNotary:
         """Return the API on the chosen service, with the token of another file.

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from jenkins_notary.cluster.watching import Watcher
     from jenkins_notary.kubernetes.client import ClusterClient
     from jenkins_notary.remote.notary import RemoteNotary
+    from jenkins_notary.remote.reading.notary import RemoteReader
 
 PORT = 9581
 LOOK_S = 0.25
@@ -154,10 +155,20 @@ def open_source(
     from jenkins_notary.cluster.judging import LocalSource
 
     if is_service_url(context.text("ledger")):
+        told: set[str] = set()
+
+        def notify_once(notice: str) -> None:
+            if notice not in told:
+                told.add(notice)
+                context.output.notice(notice)
+
+        def open_reader() -> RemoteReader:
+            return context.remote_reader(notify=notify_once)
+
         # What is wrong with the options is said at once.
-        context.remote_reader().connect()
+        open_reader().connect()
         interval_s = settings.watch.interval
-        return RemoteSource(context.remote_reader, interval_s=interval_s, wake=wake)
+        return RemoteSource(open_reader, interval_s=interval_s, wake=wake)
     return LocalSource(context.session)
 
 

@@ -126,7 +126,8 @@ class Standing(NamedTuple):
     Attributes:
         cluster_error: Why the API server does not answer, or None where it does.
         ledger_error: Why the ledger does not answer, or None where it does.
-        is_listed: Whether all pods were listed once: before that nothing is complete.
+        is_listed: Whether all pods were listed once, and judged as far as the ledger
+            answers: before that nothing is complete.
         is_leader: Whether this replica records and alerts; one that does not shows
             the same board.
         as_of: The state of the log that all verdicts which are not stale hold for, or

@@ -50,7 +50,9 @@ MAX_PAUSE_S = 30.0
 NO_EVENTS_S = 60.0
 """How long the size is asked for alone, after a stream that told nothing."""
 
-_NEGATIVE = {one.name for one in NEGATIVE}
+# Tuples: what is looked for among them comes from outside, and may be anything.
+_NEGATIVE = tuple(one.name for one in NEGATIVE)
+_WIDE = tuple(WIDE_TYPES)
 
 
 class RemoteSource:
@@ -75,7 +77,7 @@ class RemoteSource:
         self._wake = wake
         self._lock = threading.Lock()
         self._news = News(is_wide=True)
-        self._error: NotaryError | None = None
+        self._error: Exception | None = None
         self._size = 0
         self._levels: dict[str, int] | None = None
         self._builds: dict[int, Build] = {}
@@ -87,7 +89,7 @@ class RemoteSource:
         """Return what has changed since the last call; all, at the first."""
         if self._thread is None:
             self._thread = threading.Thread(
-                target=self._follow, name="ledger events", daemon=True
+                target=self._run, name="ledger events", daemon=True
             )
             self._thread.start()
         with self._lock:
@@ -211,6 +213,13 @@ class RemoteSource:
             return Build(None, None)
         return read_build(str(record.get("type")), predicate)
 
+    def _run(self) -> None:
+        """Follow the service; a fault of this program is raised by the next poll."""
+        try:
+            self._follow()
+        except Exception as error:  # noqa: BLE001 - the outermost edge of a thread
+            self._fail(error)
+
     def _follow(self) -> None:
         """Follow the service until told to end."""
         failures = 0
@@ -264,7 +273,7 @@ class RemoteSource:
         if was_away or (news is not None and (news.digests or news.is_wide)):
             self._wake()
 
-    def _fail(self, error: NotaryError) -> None:
+    def _fail(self, error: Exception) -> None:
         """Keep why the service does not answer."""
         with self._lock:
             self._error = error
@@ -289,7 +298,7 @@ def _read_event(event: Event, expected: int) -> News:
     )
     is_wide = (
         event.index > expected
-        or record.get("type") in WIDE_TYPES
+        or record.get("type") in _WIDE
         or record.get("status") in _NEGATIVE
         or bool(record.get("supersedes"))
     )

@@ -160,8 +160,10 @@ class Watcher:
         self.board.stand(
             cluster_error=None if first is None else str(first),
             **({} if error is not None else {"last_event_ms": self._clock()}),
-            **({"is_listed": True} if self._unlisted <= 0 else {}),
         )
+        if listed:
+            # The board is complete once what was told is judged too.
+            self._inbox.wake()
 
     def begin(self, name: str, work: Callable[[], object]) -> None:
         """Do something in a thread of its own, until told to end; a fault ends all."""
@@ -204,6 +206,9 @@ class Watcher:
         if taken:
             lag_s = time.monotonic() - min(one.since_s for one in taken)
             self.board.stand(lag_ms=round(lag_s * 1000))
+        is_judged = not self._kept.has_due or self._pause_s > 0
+        if self._unlisted <= 0 and is_judged and not len(self._inbox):
+            self.board.stand(is_listed=True)
 
     def _consult(self) -> Collection[str]:
         """Ask the ledger for what is due; return the pods of which more is known.

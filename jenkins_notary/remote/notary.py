@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from jenkins_notary.remote.bodies import FileBody
     from jenkins_notary.remote.keeping import Keeper
     from jenkins_notary.remote.service import Service
+    from jenkins_notary.tlog.note import NoteVerifier
     from jenkins_notary.values.query import Query
 
 MAX_TOKEN = 4096
@@ -544,11 +545,14 @@ class RemoteNotary:
                 "administrator publishes"
             )
             return AnswerChecker(self._open().url, [])
+        return AnswerChecker(self._open().url, [self._load_verifier(choices.log)])
+
+    def _load_verifier(self, vkey: str) -> NoteVerifier:
+        """Return the check of the log's signatures, by code that is everywhere."""
         from jenkins_notary.tlog import ed25519
         from jenkins_notary.tlog.note import Ed25519Verifier, parse_vkey
 
-        key = Ed25519Verifier(parse_vkey(choices.log), ed25519.verify)
-        return AnswerChecker(self._open().url, [key])
+        return Ed25519Verifier(parse_vkey(vkey), ed25519.verify)
 
     def _read_token(self) -> str | None:
         """Return the token, from its file or the environment; None for none.

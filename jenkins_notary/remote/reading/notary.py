@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from jenkins_notary.evidence.pack_head import Selection
     from jenkins_notary.remote.reading.logs import RemoteLog
+    from jenkins_notary.tlog.note import NoteVerifier
 
 
 class RemoteReader(RemoteNotary):
@@ -27,6 +28,12 @@ class RemoteReader(RemoteNotary):
     def __enter__(self) -> RemoteReader:  # noqa: PYI034 - Self is Python 3.11
         """Return itself."""
         return self
+
+    def _load_verifier(self, vkey: str) -> NoteVerifier:
+        """Return the check of the log's signatures, by a compiled library."""
+        from jenkins_notary.keys.log_key import load_log_verifier
+
+        return load_log_verifier(vkey)
 
     @property
     def ledger(self) -> RemoteLedger:
