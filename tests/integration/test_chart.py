@@ -45,6 +45,9 @@ def read_settings(objects: dict[tuple[str, str], Any]) -> Any:  # noqa: ANN401 -
     return yaml.safe_load(one_of(objects, "ConfigMap")["data"]["settings.yaml"])
 
 
+LONGEST = "a" * 53
+"""A release may have no longer name."""
+
 LISTS_PODS = {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}
 MAKES_LEASES = {
     "apiGroups": ["coordination.k8s.io"],
@@ -202,6 +205,26 @@ def test_two_releases_stand_side_by_side(cluster: Cluster, installed: str) -> No
         f"clusterrole.rbac.authorization.k8s.io/{one}-jenkins-notary"
         for one in (installed, other)
     }
+
+
+@pytest.mark.parametrize(
+    ("release", "name"), [(LONGEST, ""), ("kube-notary", ""), ("1", "watcher")]
+)
+def test_server_takes_all_of_it_under_any_name_of_a_release(
+    cluster: Cluster, release: str, name: str
+) -> None:
+    namespace = cluster.create_namespace("9" * 40)
+    given = (
+        *(LEAST, "--set=replicas=2,ledger.token=a.b,admission.enabled=true"),
+        f"--set=fullnameOverride={name}",
+        *("--set=admission.workloads=true,dashboard.enabled=true", "--set=env.A=0x1"),
+        '--set-json=trust.namespaces=[{"name":"shop","org":"yes"}]',
+    )
+    try:
+        cluster.helm("install", release, str(CHART), "-n", namespace, *given)
+    finally:
+        # Its webhook would be asked about the pods of other tests.
+        cluster.helm("uninstall", release, "-n", namespace)
 
 
 RIGHTS = [
