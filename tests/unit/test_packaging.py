@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import http.server
 import json
 import os
@@ -234,8 +235,12 @@ def test_script_has_no_carriage_returns_where_a_terminal_was_asked_for() -> None
         assert stream.read(4096) == SCRIPT
 
 
-def test_image_holds_what_every_engine_and_the_watcher_need() -> None:
-    assert "'.[service,immudb]'" in " ".join(of_image("RUN"))
+def test_image_holds_what_service_watcher_and_immudb_need() -> None:
+    assert of_image("ARG")[1] == "EXTRAS=service,immudb"
+    assert 'install --no-cache-dir ".[$EXTRAS]"' in of_image("RUN")[0]
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert {"service", "immudb", "s3"} <= set(setup["options.extras_require"])
 
 
 # Compose
