@@ -24,7 +24,6 @@ Cost: a commit is two round trips, a lookup one.
 
 from __future__ import annotations
 
-import struct
 import time
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -36,17 +35,15 @@ from jenkins_notary.engines.immudb.known import Known
 from jenkins_notary.engines.immudb.reading import NEWEST_TX, PAGE, Reader
 from jenkins_notary.engines.immudb.rows import Rows
 from jenkins_notary.engines.immudb.servers import NoPrimaryError
+from jenkins_notary.engines.immudb.stored import StoredHead, StoredNote
 from jenkins_notary.engines.immudb.wire import MESSAGES
 from jenkins_notary.errors import (
-    ConfigurationError,
     HeadMovedError,
     IntegrityError,
     NotFoundError,
     UnavailableError,
     UsageError,
 )
-from jenkins_notary.ports import Head, Row
-from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.canonical import HASH_SIZE
 from jenkins_notary.tlog.merkle import hash_leaf
 
@@ -56,10 +53,7 @@ if TYPE_CHECKING:
     from jenkins_notary.engines.immudb.connection import Link
     from jenkins_notary.engines.immudb.sealing import EnvelopeKeys
     from jenkins_notary.engines.immudb.trail import Found, Trail
-    from jenkins_notary.ports import Batch, LogName, RowKind
-
-LAYOUT = 2
-"""What lies under which key; a database of another layout is refused."""
+    from jenkins_notary.ports import Batch, Head, LogName, Row, RowKind
 
 MAX_COMMIT_BYTES = 12 << 20
 _SPARE_KEYS = 24
@@ -91,7 +85,7 @@ class ImmudbStore:
         self._rows = Rows(self._reader)
         self._envelopes = Envelopes(self._reader, trail, envelope_keys)
         self._known = Known()
-        self._kept: _Kept | None = None
+        self._kept: StoredHead | None = None
         self._published: tuple[int, int] | None = None
         self._seen: Found | None = None
 
@@ -153,13 +147,13 @@ class ImmudbStore:
         if seen is not None:
             there = self._reader.get(keys.CHECKPOINT)
             if there is not None and seen == (there.value, there.tx):
-                return _Note.decode(there.value, self.name).note
+                return StoredNote.decode(there.value, self.name).note
         try:
             found = self._trail.get(keys.CHECKPOINT)
         except NotFoundError:
             return None
         self._seen = found
-        return _Note.decode(found.value, self.name).note
+        return StoredNote.decode(found.value, self.name).note
 
     def publish(self, checkpoint: bytes, *, size: int) -> None:
         """Keep a checkpoint note of a committed head unless a larger one is kept."""
@@ -168,13 +162,13 @@ class ImmudbStore:
             if kept is None:
                 found = self._reader.get(keys.CHECKPOINT)
                 if found is not None:
-                    kept = _Note.decode(found.value, self.name).size, found.tx
+                    kept = StoredNote.decode(found.value, self.name).size, found.tx
             condition = _not_there(keys.CHECKPOINT)
             if kept is not None:
                 if kept[0] > size:
                     return
                 condition = _not_after(keys.CHECKPOINT, kept[1])
-            value = _Note(size, checkpoint).encode()
+            value = StoredNote(size, checkpoint).encode()
             try:
                 done = self._connection.write(
                     "Set",
@@ -365,7 +359,7 @@ class ImmudbStore:
         if entries:
             self._connection.write("Set", entries=entries, preconditions=conditions)
 
-    def _entries_of(self, batch: Batch, kept: _Kept | None) -> dict[bytes, bytes]:
+    def _entries_of(self, batch: Batch, kept: StoredHead | None) -> dict[bytes, bytes]:
         """Return the keys and values of a commit, but for envelopes.
 
         Raises:
@@ -392,7 +386,7 @@ class ImmudbStore:
         for (log, level, n), hashes in batch.tiles.items():
             found[keys.format_tile(log, level, n)] = hashes
         found.update(self._rows.additions(batch.rows))
-        found[keys.HEAD] = _Kept(batch.head, sizes, 0).encode()
+        found[keys.HEAD] = StoredHead(batch.head, sizes, 0).encode()
         return found
 
     def _check_size(self, entries: Mapping[bytes, bytes]) -> None:
@@ -416,18 +410,22 @@ class ImmudbStore:
         except NotFoundError:
             return None
 
-    def _read_head(self) -> _Kept | None:
+    def _read_head(self) -> StoredHead | None:
         """Return the head that is stored, with the transaction that set it.
 
         A claim: who builds on it compares it with the signed checkpoint, and immudb
         commits on the newest one only.
         """
         found = self._reader.get(keys.HEAD)
-        kept = None if found is None else _Kept.decode(found.value, found.tx, self.name)
+        kept = (
+            None
+            if found is None
+            else StoredHead.decode(found.value, found.tx, self.name)
+        )
         self._kept = kept
         return kept
 
-    def _known_head(self, onto: Head | None) -> _Kept | None:
+    def _known_head(self, onto: Head | None) -> StoredHead | None:
         """Return the stored head, as it was read last if that is the one.
 
         Raises:
@@ -444,90 +442,6 @@ class ImmudbStore:
                 advice="read the head and build again",
             )
         return kept
-
-
-class _Kept(NamedTuple):
-    """The head as it is stored.
-
-    Attributes:
-        head: The head.
-        sizes: Entries of each log.
-        tx: The transaction that set it.
-    """
-
-    head: Head
-    sizes: Mapping[str, int]
-    tx: int
-
-    def encode(self) -> bytes:
-        """Return its value in immudb."""
-        head, sizes = self.head, self.sizes
-        start = _HEAD.pack(
-            LAYOUT, sizes["main"], sizes["trust"], head.at_ms, len(head.main)
-        )
-        return start + head.main + head.trust
-
-    @classmethod
-    def decode(cls, value: bytes, tx: int, name: str) -> _Kept:
-        """Return the head of a value; the inverse of :meth:`encode`."""
-        _check_layout(value, name)
-        try:
-            _, main, trust, at_ms, length = _HEAD.unpack_from(value)
-        except struct.error as error:
-            raise IntegrityError(f"ledger {name} head", expected="a head") from error
-        rest = value[_HEAD.size :]
-        head = Head(rest[:length], rest[length:], at_ms)
-        return cls(head, {"main": main, "trust": trust}, tx)
-
-
-class _Note(NamedTuple):
-    """A published checkpoint as it is stored.
-
-    Attributes:
-        size: The size that it is of.
-        note: The signed note.
-    """
-
-    size: int
-    note: bytes
-
-    def encode(self) -> bytes:
-        """Return its value in immudb."""
-        return _NOTE.pack(LAYOUT, self.size) + self.note
-
-    @classmethod
-    def decode(cls, value: bytes, name: str) -> _Note:
-        """Return the checkpoint of a value; the inverse of :meth:`encode`."""
-        _check_layout(value, name)
-        try:
-            _, size = _NOTE.unpack_from(value)
-        except struct.error as error:
-            raise IntegrityError(
-                f"ledger {name} checkpoint", expected="a checkpoint"
-            ) from error
-        return cls(size, value[_NOTE.size :])
-
-
-_HEAD = struct.Struct(">BQQQI")
-_NOTE = struct.Struct(">BQ")
-
-
-def _check_layout(value: bytes, name: str) -> None:
-    """Check that a database is laid out as this program does.
-
-    Raises:
-        ConfigurationError: Another version of it did.
-    """
-    if value[:1] != bytes([LAYOUT]):
-        # What began with a size had zeros there.
-        got = max(int.from_bytes(value[:1], "big"), 1)
-        raise ConfigurationError(
-            f"ledger {name}",
-            expected=f"layout {LAYOUT}",
-            got=f"layout {got}",
-            advice="with the version of jenkins-notary that made it migrate it into a "
-            "file, and from there to immudb with this one",
-        )
 
 
 def _not_there(key: bytes) -> Any:  # noqa: ANN401 - a message
