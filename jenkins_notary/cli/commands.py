@@ -56,6 +56,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "ledger restore": ("upkeep", "Bring a ledger back from a backup."),
     "ledger succeed": ("upkeep", "Begin a new log that follows this one."),
     "ledger migrate": ("upkeep", "Move a ledger to another engine or place."),
+    "ledger tail": ("tail", "Record the lines of a log file as they come."),
     "ledger sync": ("sync", "Import what another ledger has, from edge to centre."),
     "ledger resend": ("resend", "Record again what a lost log had recorded."),
     "ledger upgrade": ("upkeep", "Bring a ledger's storage to this version."),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jenkins_notary.api.ledgers.resend import Resent
     from jenkins_notary.api.ledgers.sync import Synced
     from jenkins_notary.api.ledgers.sync_ends import Source, Target
+    from jenkins_notary.api.logs.tail import Tail
     from jenkins_notary.api.results import LedgerStatus
     from jenkins_notary.api.session import Session
     from jenkins_notary.ledger.audit import AuditResult
@@ -292,6 +293,27 @@ class LedgerKeeper:
         from jenkins_notary.api.ledgers.sync_ends import SessionSource
 
         return sync(target, SessionSource(self._session), rate=rate)
+
+    def tail(
+        self,
+        path: str,
+        *,
+        name: str | None = None,
+        job: str | None = None,
+        secrets: str = "hold",
+    ) -> Tail:
+        """Return what records a log file's new lines with each ``record_new``.
+
+        Args:
+            path: The file.
+            name: What stands for host and path in the records; None for these.
+            job: The build that the lines belong to, or None for none.
+            secrets: What is done with pieces in which secrets are found: ``store``,
+                ``hold`` or ``digest``.
+        """
+        from jenkins_notary.api.logs.tail import Tail
+
+        return Tail(self._session, path, name=name, job=job, secrets=secrets)
 
     def rotate_key(self) -> None:
         """Give the ledger a new key of its own; readers with a pin follow."""
