@@ -134,6 +134,24 @@ def test_drift_is_recorded_by_a_token_that_the_chart_mounts(
     assert "cluster-history" in service.command("inspect", digest)
 
 
+def test_renewed_token_is_taken_up_without_a_restart(
+    cluster: Cluster, service: Serving, tmp_path: Path
+) -> None:
+    shop = cluster.create_namespace("shop")
+    digest = start(cluster, service, shop)
+    namespace, pod = install(cluster, service, tmp_path)
+
+    with pod.watch() as watching:
+        watching.expect(namespace=shop, status="TRUSTED")
+        # The kubelet replaces the file when the Secret is replaced.
+        renewed = service.token(f"{namespace}-2", "--role", "reader")
+        (pod.folder / "run/notary/token/token").write_text(renewed)
+        service.command("token", "revoke", namespace)
+        service.command("untrust", digest, "--reason", "CVE-2026-4")
+        watching.expect(namespace=shop, status="UNTRUSTED")
+        assert watching.stop() == 0
+
+
 def take_away(cluster: Cluster, path: str, verb: str) -> None:
     """Remove a right from a role of the chart."""
     role = cluster.call("GET", path)
