@@ -16,6 +16,7 @@ from jenkins_notary.kubernetes.access import load_account
 from jenkins_notary.kubernetes.client import ClusterClient, GoneError
 from jenkins_notary.kubernetes.feed import Feed
 from jenkins_notary.kubernetes.kubeconfig import load_kubeconfig
+from tests.parts.immudb_site import Site
 from tests.parts.kubernetes import Runs, run_cluster
 from tests.parts.watcher import Watching
 
@@ -263,3 +264,35 @@ def test_a_pod_a_millisecond_is_shown_as_it_is_in_the_end(
 
     assert shown.count('"pod"') == 82
     assert shown.count(f'"imageID":"r/b@{other}"') == 80
+
+
+@pytest.mark.real("immudb")
+def test_a_ledger_in_immudb_is_followed_through_an_outage(
+    cluster: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    site = Site(tmp_path)
+    site.serve()
+    assert site.run("ledger", "init").code == 0
+    assert site.run("notarize", DIGEST, "--name", "app").code == 0
+    cluster.start_pod(namespace, "web-1", [IMAGE])
+    # What was seen is its own; the keys of envelopes are those of the ledger.
+    state = {"XDG_STATE_HOME": str(tmp_path / "watcher")}
+    with Watching(
+        cluster.kubeconfig, "--namespace", namespace, environ={**site.environ, **state}
+    ) as watching:
+        watching.expect(pod="web-1", status="TRUSTED")
+        site.stop()
+        watching.expect(event="ledger", level="warning")
+        away = watching.read("/results").decode()
+        place = len(watching.lines)
+        site.serve()
+        watching.expect(event="ledger", error=None, after=place)
+        assert site.run("untrust", DIGEST, "--reason", "CVE-2026-4").code == 0
+        began = time.monotonic()
+        watching.expect(pod="web-1", status="UNTRUSTED", after=place)
+        took_s = time.monotonic() - began
+    site.stop()
+
+    assert '"word":"TRUSTED"' in away
+    assert '"stale":true' in away
+    assert took_s < 5
