@@ -40,6 +40,9 @@ MEDIA_TYPE = "application/zstd"
 MAX_BYTES = 64 << 20
 """Bytes of a page once it is expanded."""
 
+MAX_SENT_BYTES = 16 << 20
+"""The same of a page of envelopes, which a client sends."""
+
 _LEVEL = 12
 
 
@@ -66,7 +69,7 @@ def unpack_records(data: bytes) -> list[PackedRecord]:
     Raises:
         IntegrityError: It is none.
     """
-    return [_restore_record(one) for one in _expand(data)]
+    return [_restore_record(one) for one in _expand(data, MAX_BYTES)]
 
 
 def pack_envelopes(envelopes: Iterable[bytes]) -> bytes:
@@ -80,7 +83,7 @@ def unpack_envelopes(data: bytes) -> list[bytes]:
     Raises:
         IntegrityError: It is none.
     """
-    return [put_together(one) for one in _expand(data)]
+    return [put_together(one) for one in _expand(data, MAX_SENT_BYTES)]
 
 
 def take_apart(envelope: bytes) -> object:
@@ -174,14 +177,14 @@ def _compress(values: Sequence[object]) -> bytes:
     return ZstdCompressor(level=_LEVEL).compress(canonical_json(values))
 
 
-def _expand(data: bytes) -> list[object]:
+def _expand(data: bytes, limit: int) -> list[object]:
     """Return the values of a frame, bounded."""
     import zstandard
 
     try:
         size = zstandard.get_frame_parameters(data).content_size
-        if not 0 < size <= MAX_BYTES:
-            _refuse(f"at most {MAX_BYTES} bytes")
+        if not 0 < size <= limit:
+            _refuse(f"at most {limit} bytes")
         raw = zstandard.ZstdDecompressor().decompress(data, max_output_size=size)
     except zstandard.ZstdError as error:
         raise IntegrityError("packed records", got=str(error)[:80]) from error

@@ -151,7 +151,7 @@ def test_what_nobody_packed_is_refused(data: bytes) -> None:
 def test_a_frame_that_would_grow_too_long_is_refused_before_it_does(
     monkeypatch: pytest.MonkeyPatch, *, has_size: bool
 ) -> None:
-    monkeypatch.setattr(packed, "MAX_BYTES", 1000)
+    monkeypatch.setattr(packed, "MAX_SENT_BYTES", 1000)
     compressor = zstandard.ZstdCompressor(write_content_size=has_size)
     bomb = compressor.compress(canonical_json(["0" * 2000]))
 
