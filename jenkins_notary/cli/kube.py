@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jenkins_notary.api.notary import Notary
+    from jenkins_notary.api.session import Session
     from jenkins_notary.cli.context import Context
     from jenkins_notary.cli.options import Parser
     from jenkins_notary.cluster.board import Board
@@ -154,22 +155,26 @@ def open_source(
     from jenkins_notary.cluster.distant import RemoteSource
     from jenkins_notary.cluster.judging import LocalSource
 
-    if is_service_url(context.text("ledger")):
-        told: set[str] = set()
+    told: set[str] = set()
 
-        def notify_once(notice: str) -> None:
-            if notice not in told:
-                told.add(notice)
-                context.output.notice(notice)
+    def notify_once(notice: str) -> None:
+        if notice not in told:
+            told.add(notice)
+            context.output.notice(notice)
 
-        def open_reader() -> RemoteReader:
-            return context.remote_reader(notify=notify_once)
+    def open_reader() -> RemoteReader:
+        return context.remote_reader(notify=notify_once)
 
-        # What is wrong with the options is said at once.
-        open_reader().connect()
-        interval_s = settings.watch.interval
-        return RemoteSource(open_reader, interval_s=interval_s, wake=wake)
-    return LocalSource(context.session)
+    def open_session() -> Session:
+        session = context.session()
+        session.choices = session.choices._replace(notify=notify_once)
+        return session
+
+    if not context.is_remote:
+        return LocalSource(open_session)
+    # What is wrong with the options is said at once.
+    open_reader().connect()
+    return RemoteSource(open_reader, interval_s=settings.watch.interval, wake=wake)
 
 
 def _serve(board: Board, port: PortSettings, notify: Callable[[str], object]) -> None:
