@@ -428,6 +428,17 @@ def test_a_source_that_stays_away_is_given_up_in_bounded_time(world: World) -> N
     assert max(waited) <= 30
 
 
+def test_a_page_of_long_records_is_appended_in_parts(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(syncing, "BATCH_BYTES", 8000)
+    for number in range(5):
+        world.edge.notarize([f"sha256:{number:064x}"], job=JOB, name="app")
+    done = world.sync()
+
+    assert [one["index"] for one in world.imports()] == list(range(done.size))
+
+
 def test_bandwidth_is_held(world: World) -> None:
     for number in range(5):
         world.edge.notarize([f"sha256:{number:064x}"], job=JOB, name="app")
