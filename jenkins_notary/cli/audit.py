@@ -45,7 +45,7 @@ def declare(parser: Parser) -> None:
     parser.option("--full", "read every record again, not a sample of the old ones")
     parser.option(
         "--probe",
-        "of a service read only that its log has grown, and one record: some 2 kB",
+        "of a service read only that its log has grown, and one record: some 4 kB",
     )
     parser.option("--follow", "go on for ever, a round each interval")
     parser.option(

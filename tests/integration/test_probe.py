@@ -64,7 +64,7 @@ def probing(tmp_path: Path) -> Iterator[Probing]:
         yield Probing(tmp_path, service)
 
 
-def test_a_round_proves_growth_and_a_record_in_two_kilobytes(probing: Probing) -> None:
+def test_a_round_proves_growth_and_a_record_in_some_kilobytes(probing: Probing) -> None:
     for number in range(30):
         probing.add(number)
     first = probing.look("--probe")
