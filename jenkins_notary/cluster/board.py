@@ -54,9 +54,10 @@ class Verdict(NamedTuple):
         level: Level of the deciding record's signer, or None where none decides.
         signer: The deciding record's signer id, or None.
         reason: Why, in one sentence.
-        job: The job id that the deciding record claims, or None.
-        build_url: Address of the build, as recorded, or None; a claim of the build.
-        commit: The git commit, as recorded, or None; a claim of the build.
+        job: The job id that the deciding record claims; where it claims none, that of
+            the newest record of the digest which does; or None.
+        build_url: Address of that build, as recorded, or None; a claim of the build.
+        commit: Its git commit, as recorded, or None; a claim of the build.
         index: The deciding record's place in the log, or None.
         error: Why there is no verdict (then the status is UNKNOWN), or None.
         as_of: The state of the log that it was made at, or None for none.

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+MAX_LOOKED_AT = 20
+"""Records of a digest that are looked through for the build that made it."""
+
 MAX_URL = 2000
 MAX_COMMIT = 64
 _URLS = ("BUILD_URL", "CI_JOB_URL")
@@ -28,26 +31,33 @@ class Build(NamedTuple):
     Attributes:
         url: Its address, or None.
         commit: The git commit that it built, or None.
+        job: Its job id, or None.
     """
 
-    url: str | None
-    commit: str | None
+    url: str | None = None
+    commit: str | None = None
+    job: str | None = None
 
 
-def read_build(kind: str, predicate: Mapping[str, Any]) -> Build:
+def read_build(
+    kind: str, predicate: Mapping[str, Any], job: str | None = None
+) -> Build:
     """Return the build of a record.
 
     Args:
         kind: The record's type.
         predicate: What it says.
+        job: The job id that it names.
     """
     if kind == "provenance":
         definition = _object(predicate, "buildDefinition")
         url = _object(definition, "internalParameters").get("url")
-        return Build(_plain(url, MAX_URL), _find_commit(definition))
+        return Build(_plain(url, MAX_URL), _find_commit(definition), job)
     environment = _object(_object(predicate, "job"), "environment")
     return Build(
-        _first(environment, _URLS, MAX_URL), _first(environment, _COMMITS, MAX_COMMIT)
+        _first(environment, _URLS, MAX_URL),
+        _first(environment, _COMMITS, MAX_COMMIT),
+        job,
     )
 
 

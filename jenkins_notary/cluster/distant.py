@@ -19,7 +19,7 @@ import time
 
 from jenkins_notary.api.results import AsOf
 from jenkins_notary.cluster.board import Verdict
-from jenkins_notary.cluster.builds import Build, read_build
+from jenkins_notary.cluster.builds import MAX_LOOKED_AT, Build, read_build
 from jenkins_notary.cluster.judging import WIDE_TYPES, Answers, News, group_by_rule
 from jenkins_notary.errors import (
     IntegrityError,
@@ -34,7 +34,7 @@ from jenkins_notary.values.status import NEGATIVE, Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from jenkins_notary.cluster.judging import Question
@@ -80,7 +80,7 @@ class RemoteSource:
         self._error: Exception | None = None
         self._size = 0
         self._levels: dict[str, int] | None = None
-        self._builds: dict[int, Build] = {}
+        self._builds: dict[int | tuple[int, str], Build] = {}
         self._deaf_until = 0.0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -111,7 +111,7 @@ class RemoteSource:
             for start in range(0, len(group), BATCH):
                 batch = group[start : start + BATCH]
                 for one, item in zip(batch, self._ask(batch, rule), strict=True):
-                    verdict = self._read(item)
+                    verdict = self._read(one.digest, item)
                     verdicts[one] = verdict
                     seen = verdict.as_of
                     if oldest is None or (seen and seen.tree_size < oldest.tree_size):
@@ -137,7 +137,7 @@ class RemoteSource:
         size = self._check_size(found.get("tree_size"))
         return AsOf(size, str(found.get("timestamp", "")))
 
-    def _read(self, item: dict[str, Any]) -> Verdict:
+    def _read(self, digest: str, item: dict[str, Any]) -> Verdict:
         """Return the verdict of a checked item."""
         error, state = item.get("error"), item.get("as_of")
         if error is not None or item.get("status") is None:
@@ -147,13 +147,15 @@ class RemoteSource:
             raise IntegrityError("verdict", expected="the state that it holds for")
         self._check_size(state.get("tree_size"))
         signer, index = item.get("signer"), item.get("index")
-        build = Build(None, None) if index is None else self._find_build(index)
+        build = Build()
+        if index is not None:
+            build = self._find_build(index, None if item.get("job") else digest)
         return Verdict(
             Status[item["status"]],
             None if signer is None else self._level_of(signer),
             signer,
             str(item.get("reason", "")),
-            item.get("job"),
+            item.get("job") or build.job,
             build.url,
             build.commit,
             index,
@@ -192,26 +194,46 @@ class RemoteSource:
                 self._levels = {}
         return self._levels.get(signer)
 
-    def _find_build(self, index: int) -> Build:
-        """Return the build of a record, nothing where the token may not see it."""
-        found = self._builds.get(index)
+    def _find_build(self, index: int, digest: str | None) -> Build:
+        """Return the build of a record, nothing where the token may not see it.
+
+        Args:
+            index: The record's place in the log.
+            digest: What it is about, if it names no build: then the one that made it.
+        """
+        key = index if digest is None else (index, digest)
+        found = self._builds.get(key)
         if found is None:
-            found = self._builds[index] = self._ask_build(index)
+            found = (
+                self._ask_build(index) if digest is None else self._ask_maker(digest)
+            )
+            self._builds[key] = found
             if len(self._builds) > MAX_BUILDS:
                 del self._builds[next(iter(self._builds))]
         return found
 
     def _ask_build(self, index: int) -> Build:
         """Ask for a record, and read its build."""
+        return _build_of(self._ask_for(f"/records/{index}").get("record"))
+
+    def _ask_maker(self, digest: str) -> Build:
+        """Ask for the records of a digest; read the newest build of one enrolled."""
+        records = self._ask_for(
+            "/evidence", digest=digest, limit=str(MAX_LOOKED_AT)
+        ).get("records")
+        for one in reversed(records if isinstance(records, list) else ()):
+            made = _build_of(one)
+            if made.job is not None and one.get("standing") == "enrolled":
+                return made
+        return Build()
+
+    def _ask_for(self, path: str, **parameters: str) -> Mapping[str, Any]:
+        """Return an answer, an empty one for what the token may not see."""
         try:
             with self._open() as reader:
-                record = reader.ask(f"/records/{index}").get("record")
+                return reader.ask(path, **parameters)
         except (NotFoundError, PermissionDeniedError):
-            record = None
-        predicate = record.get("predicate") if isinstance(record, dict) else None
-        if not isinstance(record, dict) or not isinstance(predicate, dict):
-            return Build(None, None)
-        return read_build(str(record.get("type")), predicate)
+            return {}
 
     def _run(self) -> None:
         """Follow the service; a fault of this program is raised by the next poll."""
@@ -278,6 +300,17 @@ class RemoteSource:
         with self._lock:
             self._error = error
         self._wake()
+
+
+def _build_of(record: object) -> Build:
+    """Return the build that a record's JSON names."""
+    predicate = record.get("predicate") if isinstance(record, dict) else None
+    if not isinstance(record, dict) or not isinstance(predicate, dict):
+        return Build()
+    job = record.get("job")
+    return read_build(
+        str(record.get("type")), predicate, job if isinstance(job, str) else None
+    )
 
 
 def _read_event(event: Event, expected: int) -> News:

@@ -17,9 +17,11 @@ in the ledger when it is notarized.
 
 from __future__ import annotations
 
+from itertools import islice
+
 from jenkins_notary.api.authenticate import describe_as_of
 from jenkins_notary.cluster.board import Verdict
-from jenkins_notary.cluster.builds import Build, read_build
+from jenkins_notary.cluster.builds import MAX_LOOKED_AT, Build, read_build
 from jenkins_notary.errors import (
     ConfigurationError,
     IntegrityError,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from jenkins_notary.api.results import AsOf
     from jenkins_notary.api.session import Session
     from jenkins_notary.ledger.view import LedgerView
+    from jenkins_notary.trust.record import ProvenRecord
     from jenkins_notary.trust.verdict import TrustRule
     from jenkins_notary.values.leaf import Leaf
 
@@ -222,15 +225,13 @@ def _judge(view: LedgerView, question: Question) -> Verdict:
             describe_as_of(view),
         )
     trust = view.trust()
-    build = Build(None, None)
-    if record.statement is not None:
-        build = read_build(record.statement.type, record.statement.predicate)
+    build = _find_build(view, digest_hex(question.digest), record)
     return Verdict(
         found.status,
         min(trust.level(one) for one in voices(record)),
         record.leaf.signer,
         found.reason,
-        None if record.statement is None else record.statement.job_id,
+        build.job,
         build.url,
         build.commit,
         record.index,
@@ -238,3 +239,31 @@ def _judge(view: LedgerView, question: Question) -> Verdict:
         describe_as_of(view),
         make_receipt(view, record.index).decode(),
     )
+
+
+def _find_build(view: LedgerView, sha256_hex: str, record: ProvenRecord) -> Build:
+    """Return the build of the record that decides, else of the newest that names one.
+
+    Whoever distrusts a digest is no build: what made it stands in another record.
+    """
+    own = _build_of(record)
+    if own.job is not None:
+        return own
+    try:
+        for index in islice(view.find_digest(sha256_hex), MAX_LOOKED_AT):
+            other = view.record(index)
+            made = _build_of(other)
+            if made.job is not None and view.standing(other) == "enrolled":
+                return made
+    except IntegrityError:
+        # The verdict holds without it, and `ledger verify` tells what was altered.
+        return own
+    return own
+
+
+def _build_of(record: ProvenRecord) -> Build:
+    """Return the build that a record names."""
+    said = record.statement
+    if said is None:
+        return Build()
+    return read_build(said.type, said.predicate, said.job_id)

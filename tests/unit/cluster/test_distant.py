@@ -43,6 +43,7 @@ class Service:
         self.asked: list[tuple[Any, ...]] = []
         self.record: dict[str, Any] | NotaryError = NotFoundError("record")
         self.levels: dict[str, int] | NotaryError = {SIGNER: 3}
+        self.records: list[dict[str, Any]] = []
         self.events: list[Event] = []
         self.is_over = threading.Event()
 
@@ -77,20 +78,24 @@ class Service:
         items = [self.items.get(one, self.item(None)) for one in words]
         return [SimpleNamespace(to_dict=lambda one=one: one) for one in items]
 
-    def item(self, index: int | None, status: str = "TRUSTED") -> dict[str, Any]:
+    def item(
+        self, index: int | None, status: str = "TRUSTED", job: str | None = None
+    ) -> dict[str, Any]:
         return {
             "status": status if index is not None else "UNKNOWN",
             "signer": None if index is None else SIGNER,
             "index": index,
-            "job": None,
+            "job": job,
             "reason": "said",
             "as_of": {"tree_size": self.size, "timestamp": "t"},
         }
 
-    def ask(self, path: str) -> dict[str, Any]:
-        self.asked.append((path,))
+    def ask(self, path: str, **parameters: str) -> dict[str, Any]:
+        self.asked.append((path, *parameters.values()))
         if isinstance(self.record, NotaryError):
             raise self.record
+        if path == "/evidence":
+            return {"records": self.records}
         return {"record": self.record}
 
     def connect(self) -> Service:
@@ -233,7 +238,7 @@ def test_a_verdict_has_level_build_and_state(
         "type": "notarization",
         "predicate": {"job": {"environment": environment}},
     }
-    service.items[DIGEST] = service.item(4)
+    service.items[DIGEST] = service.item(4, job="ci:web#7")
     first = source.judge([QUESTION]).verdicts[QUESTION]
     source.judge([QUESTION])
 
@@ -252,7 +257,39 @@ def test_what_the_token_may_not_see_is_left_out(
     found = source.judge([QUESTION]).verdicts[QUESTION]
 
     assert (found.status, found.level) == (Status.TRUSTED, None)
-    assert Build(found.build_url, found.commit) == (None, None)
+    assert Build(found.build_url, found.commit, found.job) == Build()
+
+
+def test_who_distrusts_an_image_does_not_hide_what_made_it(
+    service: Service, source: RemoteSource
+) -> None:
+    service.record = {"type": "notarization", "predicate": {}}
+    service.records = [
+        _made("ci:web#6", "enrolled"),
+        _made("ci:web#7", "enrolled"),
+        _made("ci:evil#1", "not enrolled"),
+        {"type": "notarization", "predicate": {}, "standing": "enrolled"},
+    ]
+    service.items[DIGEST] = service.item(9)
+    found = source.judge([QUESTION]).verdicts[QUESTION]
+    source.judge([QUESTION])
+
+    assert (found.index, found.job) == (9, "ci:web#7")
+    assert (found.build_url, found.commit) == ("https://ci/1/", "c0ffee")
+    assert [one for one in service.asked if one[0] == "/evidence"] == [
+        ("/evidence", DIGEST, "20")
+    ]
+
+
+def _made(job: str, standing: str) -> dict[str, Any]:
+    """Return a record of a build."""
+    environment = {"BUILD_URL": "https://ci/1/", "GIT_COMMIT": "c0ffee"}
+    return {
+        "type": "notarization",
+        "predicate": {"job": {"environment": environment}},
+        "job": job,
+        "standing": standing,
+    }
 
 
 def test_each_rule_is_asked_apart(service: Service, source: RemoteSource) -> None:

@@ -104,6 +104,19 @@ def test_each_digest_has_its_verdict_under_its_rule(
     assert found.verdicts[strict].status is Status.UNKNOWN
 
 
+def test_who_distrusts_an_image_does_not_hide_what_made_it(
+    source: LocalSource, notary: Notary
+) -> None:
+    for number in (6, 7):
+        job = f"ci.example.com:shop/web#{number}"
+        notary.notarize([digest_of("a")], name="a", job=job)
+    notary.untrust([digest_of("a")], reason="CVE-1")
+    found = source.judge([ask("a")]).verdicts[ask("a")]
+
+    assert (found.status, found.index) == (Status.UNTRUSTED, 3)
+    assert found.job == "ci.example.com:shop/web#7"
+
+
 def test_a_record_that_was_altered_is_its_own_digests_matter(
     source: LocalSource, notary: Notary, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -288,4 +288,4 @@ COMMIT = "c0ffee" * 6
 def test_a_build_is_read_of_what_was_recorded(
     kind: str, predicate: dict[str, Any], url: str | None, commit: str | None
 ) -> None:
-    assert read_build(kind, predicate) == (url, commit)
+    assert read_build(kind, predicate) == (url, commit, None)
