@@ -569,6 +569,13 @@ class Session:
     def _setting(self, name: str) -> str:
         """Return a setting that every ledger has."""
         value = self.store.get_setting(name)
+        if value is None and self.store.checkpoint() is not None:
+            raise IntegrityError(
+                f"ledger {self.places.ledger_url}",
+                expected=f"its {name}, as it has a checkpoint",
+                got="none",
+                advice="restore it from a backup",
+            )
         if value is None:
             raise NotFoundError(
                 f"ledger {self.places.ledger_url}",

@@ -46,7 +46,8 @@ def encode_row(key: bytes, index: int) -> bytes:
 
 def envelope_place(digest: bytes) -> int:
     """Return the place of an envelope in its sums: one bucket for each first byte."""
-    return digest[0] << BUCKET_BITS
+    # Somebody may have put one there without any.
+    return int.from_bytes(digest[:1]) << BUCKET_BITS
 
 
 class RowSums:

@@ -452,6 +452,7 @@ class _Verification:
             )
             self._check_beyond("main", present[0], found)
             self._check_beyond("trust", present[1], found)
+            self._check_strays(present, found)
             is_still = self._read_sizes(size, trust_size) == present
             if not found.total or is_still or attempt == _ATTEMPTS - 1:
                 break
@@ -468,6 +469,14 @@ class _Verification:
             max(size, _decode(present.main, "main", silent).size),
             max(trust_size, _decode(present.trust, "trust", silent).size),
         )
+
+    def _check_strays(self, sizes: tuple[int, int], findings: Findings) -> None:
+        """Check that an engine of keys has none that a ledger has no use for."""
+        scan = getattr(self._store, "scan_strays", None)
+        if scan is None:
+            return
+        for name in scan({"main": sizes[0], "trust": sizes[1]}):
+            findings.add("key", name, expected="none of this name")
 
     def _check_beyond(self, log: LogName, size: int, findings: Findings) -> None:
         """Check that no entry stands behind the head."""

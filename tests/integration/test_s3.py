@@ -224,6 +224,14 @@ def test_another_kind_of_place_is_refused() -> None:
         open_blobs("ftp://user:secret@host/bodies")
 
 
+@pytest.mark.parametrize("place", ["s3://key:secret@bucket/notary", "s3:///x", "s3://"])
+def test_what_is_no_bucket_is_refused_and_not_repeated(place: str) -> None:
+    with pytest.raises(ConfigurationError, match="no name of a bucket") as raised:
+        open_blobs(place)
+
+    assert "secret" not in str(raised.value)
+
+
 def test_the_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "jenkins_notary.blobs.s3", raising=False)
     monkeypatch.setitem(sys.modules, "jenkins_notary.blobs.s3", None)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 HEAD = b"head"
 CHECKPOINT = b"checkpoint"
 ENVELOPES = b"envelope/"
+PIECES = b"piece/"
 MAX_KEY_BYTES = 1024
 
 _PREFIXES: dict[RowKind, bytes] = {
@@ -53,6 +54,7 @@ _PREFIXES: dict[RowKind, bytes] = {
     "statement": b"statement/",
 }
 _RAW = frozenset({"job", "statement"})
+_TILE = re.compile(rb"([0-9a-f]{2})/([0-9a-f]{16})")
 _CUT = 900
 _CUT_END = b"\x00\x02"
 _RUN = re.compile(rb"/[0-9a-f]{16}")
@@ -80,9 +82,15 @@ def format_tile(log: LogName, level: int, n: int) -> bytes:
 
 
 def parse_tile(log: LogName, key: bytes) -> tuple[int, int]:
-    """Return (level, n) of a tile's key."""
-    parts = key.removeprefix(tiles_prefix(log)).split(b"/")
-    return int(parts[0], 16), int(parts[1], 16)
+    """Return (level, n) of a tile's key.
+
+    Raises:
+        ValueError: It is none.
+    """
+    found = _TILE.fullmatch(key.removeprefix(tiles_prefix(log)))
+    if found is None:
+        raise ValueError
+    return int(found[1], 16), int(found[2], 16)
 
 
 def tiles_prefix(log: LogName) -> bytes:
@@ -107,7 +115,7 @@ def parse_envelope(key: bytes) -> bytes:
 
 def format_piece(digest: bytes, place: int, number: int) -> bytes:
     """Return the key of a piece of an envelope that was sealed at a place."""
-    return b"piece/%s/%016x/%02x" % (digest.hex().encode(), place, number)
+    return PIECES + b"%s/%016x/%02x" % (digest.hex().encode(), place, number)
 
 
 def rows_prefix(kind: RowKind) -> bytes:

@@ -36,6 +36,7 @@ from jenkins_notary.engines.immudb.reading import NEWEST_TX, PAGE, Reader
 from jenkins_notary.engines.immudb.rows import Rows
 from jenkins_notary.engines.immudb.servers import NoPrimaryError
 from jenkins_notary.engines.immudb.stored import StoredHead, StoredNote
+from jenkins_notary.engines.immudb.strays import find_strays
 from jenkins_notary.engines.immudb.wire import MESSAGES
 from jenkins_notary.errors import (
     HeadMovedError,
@@ -308,7 +309,18 @@ class ImmudbStore:
     def scan_tiles(self, log: LogName) -> Iterator[tuple[int, int, bytes]]:
         """Yield (level, n, hashes) of every stored tile."""
         for entry in self._reader.scan(keys.tiles_prefix(log), page=64):
-            yield (*keys.parse_tile(log, entry.key), entry.value)
+            try:
+                place = keys.parse_tile(log, entry.key)
+            except ValueError as error:
+                raise IntegrityError(
+                    f"ledger {self.name} key {entry.key[:80]!r}", expected="a tile"
+                ) from error
+            yield (*place, entry.value)
+
+    def scan_strays(self, sizes: Mapping[LogName, int]) -> Iterator[str]:
+        """Yield the keys that no ledger of these sizes has: for verification."""
+        for key in find_strays(self._reader, sizes):
+            yield repr(key[:80])
 
     def close(self) -> None:
         """End the session and the connection."""

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 LAYOUT = 2
 """What lies under which key; a database of another layout is refused."""
 
+_FIRST_TEXT = b" "
+"""What begins so is text that somebody put there, and no layout."""
+
 _HEAD = struct.Struct(">BQQQI")
 _NOTE = struct.Struct(">BQ")
 
@@ -90,7 +93,10 @@ def _check_layout(value: bytes, name: str) -> None:
 
     Raises:
         ConfigurationError: Another version of it did.
+        IntegrityError: None ever will.
     """
+    if value[:1] >= _FIRST_TEXT:
+        raise IntegrityError(f"ledger {name}", expected="a head or checkpoint")
     if value[:1] != bytes([LAYOUT]):
         # What began with a size had zeros there.
         got = max(int.from_bytes(value[:1], "big"), 1)

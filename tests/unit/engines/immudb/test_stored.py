@@ -37,5 +37,6 @@ def test_another_layout_is_refused_and_a_cut_value_is_damaged(
     for first, told in ((b"\0", "layout 1"), (b"", "layout 1"), (b"\3", "layout 3")):
         with pytest.raises(ConfigurationError, match=f"layout 2, got {told}"):
             read(first + HEAD.encode()[1:] if first else b"")
-    with pytest.raises(IntegrityError):
-        read(b"\2\0\0")
+    for value in (b"\2\0\0", b"{}"):
+        with pytest.raises(IntegrityError):
+            read(value)
