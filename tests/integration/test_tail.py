@@ -104,6 +104,24 @@ def test_a_rotated_file_is_read_to_its_end_first(world: World, ending: str) -> N
     assert world.recorded() == b"one\ntwo\nthree, without an endfour\n"
 
 
+@pytest.mark.parametrize("is_renamed", [True, False])
+def test_files_that_begin_alike_are_told_apart(
+    world: World, *, is_renamed: bool
+) -> None:
+    banner = "#" * 5000 + "\n"
+    world.write(f"{banner}one\n")
+    world.tail()
+    if is_renamed:
+        world.log.rename(f"{world.log}.1")
+    else:
+        world.log.unlink()
+    world.write(f"{banner}two\nthree\n")
+    done = world.tail()
+
+    assert done.gaps == (0 if is_renamed else 1)
+    assert world.recorded().decode() == f"{banner}one\n{banner}two\nthree\n"
+
+
 def test_several_rotations_between_two_looks_lose_nothing(world: World) -> None:
     world.write("one\n")
     world.tail()

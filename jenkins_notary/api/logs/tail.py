@@ -5,12 +5,14 @@ label ``tail``, whose predicate says where the piece stood::
 
     {"tail": {"source": "build-7:/var/log/app.log", "start": 0, "stop": 4096,
               "lines": 31, "json": 28, "bad": 1, "gap": false,
-              "head": {"size": 4096, "sha256": "<64 hex>"}}}
+              "head": {"size": 4096, "sha256": "<64 hex>"},
+              "end": {"size": 4096, "sha256": "<64 hex>"}}}
 
 - The newest piece of a source that this signer recorded tells where to go on; there is
   no other state. A digest of the source is one of its subjects.
-- The file is known by its first bytes, whatever it is called by now. After a rotation
-  the rest is read from where it went (``app.log.1``), then what followed it.
+- The file is known by its first bytes, and by the last ones that were recorded (files
+  may begin alike), whatever it is called by now. After a rotation the rest is read from
+  where it went (``app.log.1``), then what followed it.
 - Where the file is found nowhere, the next piece says ``gap``. So does an empty piece
   that follows one that was erased: nothing tells where that ended.
 - Only whole lines are taken. A bad line (no UTF-8, a broken JSON object, or longer than
@@ -58,11 +60,15 @@ class Position(NamedTuple):
         stop: Offset behind it in its file.
         head_size: How many of the file's first bytes were hashed.
         head_hex: Their SHA-256.
+        end_size: How many of its bytes before the offset were hashed.
+        end_hex: Their SHA-256.
     """
 
     stop: int
     head_size: int
     head_hex: str
+    end_size: int
+    end_hex: str
 
 
 class Tailed(NamedTuple):
@@ -182,7 +188,7 @@ class Tail:
                 continue
             statement = view.record(index).statement
             if statement is None:
-                return Position(0, 0, "")
+                return Position(0, 0, "", 0, "")
             found = _parse_position(statement.facts.get("tail"), self._done.source)
             if found is not None:
                 return found
@@ -236,7 +242,8 @@ class Tail:
         """Record one piece, durably."""
         lines, objects, bad = count_lines(data)
         kept = keep_log(self._session, io.BytesIO(data), policy=self._secrets)
-        head_size = min(start + len(data), HEAD_BYTES)
+        stop = start + len(data)
+        edge = min(stop, HEAD_BYTES)
         source = self._done.source
         name = os.path.basename(self._path)
         record_body(
@@ -255,12 +262,16 @@ class Tail:
                 "tail": {
                     "source": source,
                     "start": start,
-                    "stop": start + len(data),
+                    "stop": stop,
                     "lines": lines,
                     "json": objects,
                     "bad": bad,
                     "gap": self._gap,
-                    "head": {"size": head_size, "sha256": _hash_head(file, head_size)},
+                    "head": {"size": edge, "sha256": _hash_part(file, 0, edge)},
+                    "end": {
+                        "size": edge,
+                        "sha256": _hash_part(file, stop - edge, edge),
+                    },
                 },
             },
         )
@@ -297,16 +308,20 @@ def _parse_position(value: Any, source: str) -> Position | None:  # noqa: ANN401
     """Return where a piece ended, None for a record that is none of the source."""
     if not isinstance(value, dict) or value.get("source") != source:
         return None
-    head = value.get("head")
-    known = head if isinstance(head, dict) else {}
-    stop, size, digest = value.get("stop"), known.get("size"), known.get("sha256")
-    if (
-        not is_index(stop)
-        or not is_index(size)
-        or not (isinstance(digest, str) and is_hex_digest(digest))
-    ):
+    stop = value.get("stop")
+    head, end = _parse_part(value.get("head")), _parse_part(value.get("end"))
+    if not is_index(stop) or head is None or end is None:
         return None
-    return Position(int(str(stop)), min(int(str(size)), HEAD_BYTES), digest)
+    return Position(int(str(stop)), *head, *end)
+
+
+def _parse_part(value: Any) -> tuple[int, str] | None:  # noqa: ANN401 - JSON
+    """Return (size, SHA-256) of a part of a file, None for none."""
+    known = value if isinstance(value, dict) else {}
+    size, digest = known.get("size"), known.get("sha256")
+    if not is_index(size) or not (isinstance(digest, str) and is_hex_digest(digest)):
+        return None
+    return min(int(str(size)), HEAD_BYTES), digest
 
 
 def _is_of(path: str, place: Position) -> bool:
@@ -322,10 +337,14 @@ def _is_of(path: str, place: Position) -> bool:
 
 def _goes_on(file: BinaryIO, place: Position | None) -> bool:
     """Return whether an open file is the one whose newest piece ended somewhere."""
-    return place is None or _hash_head(file, place.head_size) == place.head_hex
+    if place is None:
+        return True
+    head = _hash_part(file, 0, place.head_size)
+    end = _hash_part(file, max(place.stop - place.end_size, 0), place.end_size)
+    return (head, end) == (place.head_hex, place.end_hex)
 
 
-def _hash_head(file: BinaryIO, size: int) -> str:
-    """Return the SHA-256 of a file's first bytes, as hex."""
-    file.seek(0)
+def _hash_part(file: BinaryIO, start: int, size: int) -> str:
+    """Return the SHA-256 of some of a file's bytes, as hex."""
+    file.seek(start)
     return hashlib.sha256(file.read(size)).hexdigest()
