@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -255,11 +256,14 @@ def test_a_missing_database_is_no_ledger(site: Site) -> None:
 
 def test_a_damaged_state_is_never_first_contact(site: Site) -> None:
     (state,) = (site.home / "state/jenkins-notary/pins").glob("*.immudb")
-    state.write_bytes(state.read_bytes()[:40])
+    whole = state.read_bytes()
+    endless = re.sub(rb'"tx": \d+', b'"tx": Infinity', whole)
+    for damaged in (whole[:40], b"", b"[" * 4000, endless):
+        state.write_bytes(damaged)
 
-    done = site.run("authenticate", str(site.app))
-    assert done.code == 65
-    assert "damaged" in done.stderr
+        done = site.run("authenticate", str(site.app))
+        assert done.code == 65
+        assert "damaged" in done.stderr
 
 
 def test_without_the_envelope_keys_nothing_is_made_up(site: Site) -> None:

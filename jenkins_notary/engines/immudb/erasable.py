@@ -112,7 +112,10 @@ class KeyTree:
             value = json.loads(data)
             version = value["v"]
             nodes = {_parse_name(one): _secret(o) for one, o in value["nodes"].items()}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (
+            *(ValueError, KeyError, TypeError, AttributeError),
+            RecursionError,
+        ) as error:
             raise IntegrityError(
                 subject,
                 expected="the keys of a ledger's envelopes",

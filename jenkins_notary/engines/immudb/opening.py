@@ -144,7 +144,7 @@ class StateFile:
             state = State(int(value["tx"]), bytes.fromhex(value["alh"]))
             is_whole = value["v"] == 1 and value["database"] == self._name
             is_whole = is_whole and state.tx > 0 and len(state.alh) == 32
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             is_whole = False
         if not is_whole:
             raise IntegrityError(
