@@ -273,7 +273,7 @@ class Blobs(Protocol):
     """Bodies beside the log, content-addressed, in chunks that are read alone."""
 
     def put(self, stream: BinaryIO) -> Body:
-        """Store all bytes of a stream, durably; one that exists is not stored again.
+        """Store all bytes of a stream, durably; one that exists stays once.
 
         Raises:
             StorageError: The disk is full or read-only; nothing half-written stays.

@@ -77,7 +77,7 @@ class FileBlobs:
         self._root = os.path.abspath(root_dir)
 
     def put(self, stream: BinaryIO) -> Body:
-        """Store all bytes of a stream, durably; one that exists is not stored again.
+        """Store all bytes of a stream, durably; one that exists is replaced.
 
         What the stream itself raises comes through as it is, and nothing stays.
 
@@ -319,31 +319,18 @@ class FileBlobs:
             self._place(temporary, body)
 
     def _place(self, temporary: _Temporary, body: Body) -> None:
-        """Give a written file its name, unless a whole one has it already."""
-        with self._folder(*_folders(body.sha256_hex), create=True) as folder:
-            if not self._is_whole(body):
-                with self._translated():
-                    os.rename(
-                        temporary.name,
-                        body.sha256_hex,
-                        src_dir_fd=temporary.folder_fd,
-                        dst_dir_fd=folder,
-                    )
-            # For one that exists too: its writer may not have come as far.
-            with self._translated():
-                os.fsync(folder)
-
-    def _is_whole(self, body: Body) -> bool:
-        """Return whether a body is stored with sound trailer and index.
-
-        Cost: the index; frames are not read.
-        """
-        try:
-            with self._reader(body) as reader:
-                reader.leaf_hashes()
-        except (NotFoundError, IntegrityError):
-            return False
-        return True
+        """Give a written file its name; one that has it may have been altered."""
+        with (
+            self._folder(*_folders(body.sha256_hex), create=True) as folder,
+            self._translated(),
+        ):
+            os.rename(
+                temporary.name,
+                body.sha256_hex,
+                src_dir_fd=temporary.folder_fd,
+                dst_dir_fd=folder,
+            )
+            os.fsync(folder)
 
     def _sweep(self, folder: int) -> None:
         """Remove the files in ``tmp`` that no living writer has locked."""

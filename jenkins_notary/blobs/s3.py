@@ -32,6 +32,7 @@ from jenkins_notary.errors import (
     StorageError,
     UsageError,
 )
+from jenkins_notary.tlog.merkle import hash_leaf, root_of
 from jenkins_notary.values.digest import is_hex_digest
 
 TYPE_CHECKING = False
@@ -162,20 +163,27 @@ class S3Blobs:
                     if is_hex_digest(name):
                         yield name
 
-    def read(self, key: str, wanted: str) -> tuple[bytes, int]:
+    def read(self, key: str, wanted: str, limit: int) -> tuple[bytes, int]:
         """Return (bytes of an object, its whole length).
 
         Args:
             key: Its name.
             wanted: An HTTP range.
+            limit: How many bytes that is at most.
 
         Raises:
             NotFoundError: No such object.
+            IntegrityError: More came.
         """
         with translated(self._subject):
             found = client().get_object(Bucket=self._bucket, Key=key, Range=wanted)
             with closing(found["Body"]) as stream:
-                data: bytes = stream.read()
+                # A server that gives the whole object must not fill the memory.
+                data: bytes = stream.read(limit + 1)
+        if len(data) > limit:
+            raise IntegrityError(
+                self._subject, expected=f"{wanted} of {key}", got="more bytes"
+            )
         length = str(found.get("ContentRange", "")).rpartition("/")[2]
         return data, int(length) if length.isdigit() else len(data)
 
@@ -212,13 +220,21 @@ class S3Blobs:
             client().copy(source, self._bucket, self._key(body.sha256_hex))
 
     def _is_whole(self, body: Body) -> bool:
-        """Return whether a body is stored with sound trailer and index."""
+        """Return whether a body is stored as it was written.
+
+        Cost: all of it is read, as much as sending it again would take; but a server's
+        readers keep an index, which another object need not have.
+        """
         self._readers.pop(body, None)
         try:
-            self.leaf_hashes(body)
+            reader = self._reader(body)
+            leaves = reader.leaf_hashes()
+            return root_of(leaves).hex() == body.root_hex and all(
+                hash_leaf(reader.chunk(number)) == leaf
+                for number, leaf in enumerate(leaves)
+            )
         except (NotFoundError, IntegrityError):
             return False
-        return True
 
     def _versions(self, key: str) -> list[str]:
         """Return the old and present versions of an object that its bucket keeps."""
@@ -268,7 +284,7 @@ class _Object:
         """
         self._blobs, self._key = blobs, key
         try:
-            self._tail, self._size = blobs.read(key, f"bytes=-{TAIL_BYTES}")
+            self._tail, self._size = blobs.read(key, f"bytes=-{TAIL_BYTES}", TAIL_BYTES)
         except NotFoundError as error:
             raise NotFoundError(
                 f"body {body.sha256_hex}",
@@ -286,4 +302,5 @@ class _Object:
         if start >= 0:
             return self._tail[start : start + length]
         last = min(offset + length, self._size) - 1
-        return self._blobs.read(self._key, f"bytes={offset}-{last}")[0]
+        wanted = f"bytes={offset}-{last}"
+        return self._blobs.read(self._key, wanted, length)[0]

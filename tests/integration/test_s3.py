@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -21,6 +23,7 @@ from jenkins_notary.errors import (
     StorageError,
     UnavailableError,
 )
+from jenkins_notary.values.body import CHUNK_SIZE, Body
 from tests.command import command
 from tests.parts.s3 import make_bucket, serve_s3
 
@@ -157,10 +160,43 @@ def test_an_object_that_was_altered_is_found(tmp_path: Path) -> None:
         s3_client.client().put_object(Bucket="bodies", Key=key, Body=bent)
         with pytest.raises(IntegrityError, match=body.sha256_hex):
             open_blobs(PLACE).chunk(body, 0)
-    with path.open("rb") as file:
-        open_blobs(PLACE).put(file)
+    for bent in (b"short", stored[:100] + b"\0" + stored[101:]):
+        s3_client.client().put_object(Bucket="bodies", Key=key, Body=bent)
+        with path.open("rb") as file:
+            open_blobs(PLACE).put(file)
 
-    assert open_blobs(PLACE).chunk(body, 0) == data
+        assert open_blobs(PLACE).chunk(body, 0) == data
+
+
+def test_a_server_that_gives_more_than_was_asked_fills_no_memory() -> None:
+    sent = 0
+
+    class Endless(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            nonlocal sent
+            self.send_response(200)
+            self.send_header("Content-Length", str(1 << 30))
+            self.end_headers()
+            with suppress(OSError):
+                while True:
+                    sent += self.wfile.write(bytes(1 << 16))
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        environ = {
+            "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{server.server_port}",
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_REGION": "us-east-1",
+        }
+        with asking(environ), pytest.raises(IntegrityError, match="more bytes"):
+            open_blobs(PLACE).chunk(Body("ab" * 32, 1, CHUNK_SIZE, "cd" * 32), 0)
+        server.shutdown()
+
+    assert sent < 64 << 20
 
 
 @pytest.mark.parametrize(
