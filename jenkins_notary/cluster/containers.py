@@ -16,7 +16,8 @@ What runs is told by ``imageID`` of a container's status. Its form hangs on the 
 
 The digest is that of a manifest or an index in the forms with a name, else of a config.
 Before the image is there ``imageID`` is empty: then a digest in the reference that was
-asked for (``NAME@sha256:HEX``) is what will run.
+asked for (``NAME@sha256:HEX``) is what will run. There ``sha256:HEX`` is no digest, but
+the tag HEX of an image that is called sha256.
 
 >>> find_digest("docker-pullable://reg.example.com/web@sha256:" + "ab" * 32)
 'sha256:abababababababababababababababababababababababababababababababab'
@@ -31,6 +32,8 @@ from __future__ import annotations
 
 import re
 
+from jenkins_notary.assets.reference import parse_reference
+from jenkins_notary.errors import UsageError
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.digest import format_digest
 
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any, Literal
 
-    Kind = Literal["regular", "init", "ephemeral"]
+    Kind = Literal["regular", "init", "ephemeral", "volume"]
 
 _KINDS: tuple[tuple[Kind, str, str], ...] = (
     ("regular", "containers", "containerStatuses"),
@@ -49,12 +52,15 @@ _KINDS: tuple[tuple[Kind, str, str], ...] = (
 """(kind, key of the spec, key of the status)."""
 
 MAX_TEXT = 1024
-"""Characters of a name or reference that are kept; the API server bounds most below."""
+"""Characters of a name or reference that are kept; the API server bounds most below.
+
+The end of one that is cut is a mark, so that no digest is found at the cut.
+"""
 
 MAX_CONTAINERS = 1000
 """Containers of a pod that are read; a pod of 1.5 MB cannot have more that differ."""
 
-_DIGEST = re.compile(r"(?:.*@)?sha256:([0-9a-f]{64})", re.DOTALL)
+_DIGEST = re.compile(r"(?:[^@]*@)?sha256:([0-9a-f]{64})")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
 _BARE = re.compile(r"[0-9a-f]{64}")
 
@@ -67,7 +73,8 @@ class Container(NamedTuple):
         pod: The pod's name.
         uid: The pod's, which no other pod has, ever.
         name: The container's, which no other of the pod has, whatever its kind.
-        kind: ``regular``, ``init`` or ``ephemeral``.
+        kind: ``regular``, ``init`` or ``ephemeral``; ``volume`` for a volume that is
+            made of an image, which admission alone looks at.
         image: The reference, as asked for.
         image_id: What the runtime tells of the image, or "".
         container_id: What the runtime calls it, or "".
@@ -122,7 +129,7 @@ def read_containers(pod: Mapping[str, Any]) -> tuple[Container, ...]:
 
 
 def find_digest(image_id: str) -> str | None:
-    """Return the digest in an ``imageID`` or a reference, None where there is none.
+    """Return the digest in an ``imageID``, None where there is none, or more than one.
 
     >>> find_digest("registry.example.com/shop/web:1.2") is None
     True
@@ -146,7 +153,7 @@ def _read_container(
     """Return one container, by what was asked for and what is told of it."""
     image = _text(asked, "image") or _text(told, "image")
     image_id = _text(told, "imageID")
-    digest = find_digest(image_id or image)
+    digest = find_digest(image_id) if image_id else _find_asked(image)
     return Container(
         _text(metadata, "namespace"),
         _text(metadata, "name"),
@@ -161,6 +168,14 @@ def _read_container(
         node,
         "running" in _object(told, "state"),
     )
+
+
+def _find_asked(image: str) -> str | None:
+    """Return the digest in a reference that was asked for, None where there is none."""
+    try:
+        return parse_reference(image).digest
+    except UsageError:
+        return None
 
 
 def _explain(image_id: str, state: Mapping[str, Any]) -> str:
@@ -188,4 +203,5 @@ def _objects(value: Mapping[str, Any], key: str) -> Iterator[Mapping[str, Any]]:
 def _text(value: Mapping[str, Any], key: str) -> str:
     """Return an object's text, "" where there is none, and no more than is kept."""
     found = value.get(key)
-    return found[:MAX_TEXT] if isinstance(found, str) else ""
+    text = found if isinstance(found, str) else ""
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"

@@ -97,6 +97,28 @@ def test_each_container_is_told_with_its_verdict(
         assert watching.stop() == 0
 
 
+def test_a_tag_that_looks_like_a_digest_is_none(
+    cluster: Cluster, ledger: Ledger, namespace: str
+) -> None:
+    good = digest_of("good")
+    ledger.trust(good)
+    cluster.start_pod(
+        namespace,
+        "web-1",
+        [
+            # The tag of an image that is called sha256, of whoever's registry is asked.
+            Runs(good, "", "tag", running=False),
+            Runs("r/a:1", f"r/a@{digest_of('bad')}@{good}", "two"),
+            Runs(f"r/good@{good}", "", "asked", running=False),
+        ],
+    )
+
+    with watch(cluster, ledger, "--namespace", namespace) as watching:
+        assert watching.expect(container="tag")["status"] == "UNKNOWN"
+        assert watching.expect(container="two")["status"] == "UNKNOWN"
+        assert watching.expect(container="asked")["status"] == "TRUSTED"
+
+
 def test_pods_come_change_and_go(
     cluster: Cluster, ledger: Ledger, namespace: str
 ) -> None:

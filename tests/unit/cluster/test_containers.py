@@ -8,6 +8,7 @@ import pytest
 
 from jenkins_notary.cluster.containers import (
     MAX_CONTAINERS,
+    MAX_TEXT,
     find_digest,
     read_containers,
 )
@@ -44,7 +45,7 @@ def make_pod(**status: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
         pytest.param(f"r/web@{DIGEST[:-1]}", None, id="too-short"),
         pytest.param(f"r/web@SHA256:{HEX}", None, id="upper-case-algorithm"),
         pytest.param(f"r/web@sha256:{HEX.upper()}", None, id="upper-case-hex"),
-        pytest.param(f"{DIGEST}@sha256:{'cd' * 32}", f"sha256:{'cd' * 32}", id="last"),
+        pytest.param(f"r/a@{DIGEST}@sha256:{'cd' * 32}", None, id="two-digests"),
         pytest.param(f"web{DIGEST}", None, id="digest-without-at"),
         pytest.param(f"r/\n@{DIGEST}", DIGEST, id="line-break-in-name"),
         pytest.param(f"{DIGEST}\n", None, id="line-break-behind"),
@@ -171,3 +172,26 @@ def test_a_pod_has_no_more_containers_than_can_be() -> None:
     pod["spec"]["containers"] = [{"name": f"c{n}"} for n in range(MAX_CONTAINERS + 5)]
 
     assert len(read_containers(pod)) == MAX_CONTAINERS
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        pytest.param(DIGEST, id="tag-of-an-image-called-sha256"),
+        pytest.param(HEX, id="hex-alone"),
+        pytest.param(f"any://r.example.com/web@{DIGEST}", id="scheme"),
+        pytest.param(f"r/web@sha512:{HEX}@{DIGEST}", id="two-digests"),
+        pytest.param(f"r/{'x' * (MAX_TEXT - 74)}@{DIGEST}ff", id="digest-at-the-cut"),
+    ],
+)
+def test_what_was_asked_for_is_no_digest_but_by_the_grammar_of_references(
+    image: str,
+) -> None:
+    pod = make_pod()
+    pod["spec"]["containers"][0]["image"] = image
+
+    (found,) = read_containers(pod)
+
+    assert found.digest is None
+    assert found.error == "its image is not there yet"
+    assert len(found.image) <= MAX_TEXT
