@@ -202,7 +202,9 @@ class Watcher:
         for one in taken:
             self._kept.place(one.uid, one.containers)
         changed = self._consult()
-        self._show([*(one.uid for one in taken), *changed])
+        # It ends while the ledger is away, too.
+        expired = self._find_expired()
+        self._show([*(one.uid for one in taken), *changed, *expired])
         if taken:
             lag_s = time.monotonic() - min(one.since_s for one in taken)
             self.board.stand(lag_ms=round(lag_s * 1000))
@@ -230,7 +232,7 @@ class Watcher:
             return self._kept.waiting_pods()
         self._pause_s = 0.0
         self.board.stand(ledger_error=None, last_ledger_ms=self._clock())
-        return [*changed, *self._find_expired()]
+        return changed
 
     def _ask(self) -> Collection[str]:
         """Judge a page of what is due; return the pods that it is about."""

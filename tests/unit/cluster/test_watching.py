@@ -251,6 +251,22 @@ def test_an_exemption_ends_without_a_change(ledger: Ledger) -> None:
     assert first is not None
 
 
+def test_an_exemption_ends_while_the_ledger_is_away(ledger: Ledger) -> None:
+    from datetime import UTC, datetime
+
+    end = datetime.fromtimestamp(2, UTC)
+    entry = ExemptionEntry("ops", "vendor", end, namespace="shop")
+    settings = Settings(watch=Watch(interval=0.1), exemptions=(entry,))
+    with running(ledger, make_pod("a"), settings=settings) as run:
+        assert run.until(lambda: len(run.board.snapshot()) == 1)
+        assert run.board.snapshot()[0].exempt is not None
+        ledger.error = UnavailableError("ledger")
+        assert run.until(lambda: run.board.standing.ledger_error is not None)
+        run.ms = 2000
+
+        assert run.until(lambda: run.board.snapshot()[0].exempt is None)
+
+
 def test_excluded_namespaces_are_left_out_by_their_exact_name(ledger: Ledger) -> None:
     settings = Settings(watch=Watch(exclude_namespaces=("shop",), interval=0.1))
     pods = make_pod("a"), make_pod("b", namespace="shop-2")
