@@ -6,7 +6,8 @@
 3. A watch ends after some minutes, or breaks; the next one begins where it stopped, and
    nothing is missed.
 4. A version that is too old (410) means that all must be listed again. What is no
-   longer among them has gone meanwhile.
+   longer among them has gone meanwhile. Where the watch of a new list fails too, the
+   next list waits, and it is told that nothing is followed.
 5. What fails is tried again, after a pause that doubles up to a minute, with jitter, so
    that a thousand watchers do not come back at once; what the server asks to wait is
    waited. A watch that ends at once counts as a failure too: a proxy may do that.
@@ -117,8 +118,11 @@ class Feed:
             if self._version is None:
                 self._list()
             events = self._watch()
-        except GoneError:
+        except GoneError as error:
             self._version = None
+            if self._failures:
+                # Once is usual. Again and again, nothing is followed.
+                self._receiver.failed(error)
             return self._back_off(0.0)
         except NotaryError as error:
             self._receiver.failed(error)
@@ -126,6 +130,7 @@ class Feed:
             return self._back_off(asked_s)
         if not events and time.monotonic() - began < _LEAST_WATCH_S:
             return self._back_off(0.0)
+        self._failures = 0
         return 0.0
 
     def _list(self) -> None:
@@ -142,7 +147,6 @@ class Feed:
             self._forget(uid)
         self._version = version
         self.lists += 1
-        self._failures = 0
         self._receiver.answered()
         self._receiver.listed()
 

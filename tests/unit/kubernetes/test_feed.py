@@ -149,6 +149,16 @@ def test_a_list_that_breaks_off_tells_nothing_of_what_is_gone() -> None:
     assert recorder.told[3:] == ["+a", "+a", "-b", "listed"]
 
 
+def test_versions_that_are_gone_again_and_again_are_listed_ever_later() -> None:
+    gone = {"type": "ERROR", "object": {"code": 410, "message": "too old"}}
+    client = Planned([make_page("a")] * 5, [[gone]] * 5)
+    recorder, pauses = run(client, 5)
+
+    assert pauses == [0.5, 1.0, 2.0, 4.0, 8.0]
+    assert len(recorder.errors) == 4
+    assert "410 too old" in recorder.errors[0]
+
+
 def test_failures_are_told_and_tried_again_ever_later() -> None:
     client = Planned([PermissionDeniedError("list", got="403")] * 12)
     recorder, pauses = run(client, 12)
