@@ -73,26 +73,37 @@ def refuse_glass(request: Request, rule: GlassRule, reason: str) -> str | None:
 def guard_annotation(request: Request, rule: GlassRule) -> str | None:
     """Return why a workload's annotation may not be written, None where it may.
 
-    A controller's pods take it from the template; so it is checked where it is written.
+    A controller's pods take it from the template; so it is checked where it is written,
+    each place by itself: moved from the object into the template, it counts for more.
     """
     if not rule.has_workloads or request.kind == "Pod":
         return None
     path = POD_PATHS[request.kind]
-    reason = read_reason(request.new, path)
-    if reason is None or reason == read_reason(request.old, path):
-        return None
-    refused = refuse_glass(request, rule, reason)
-    return refused and f"annotation {BREAK_GLASS} may not be written: {refused}"
+    pairs = zip(
+        _list_reasons(request.new, path), _list_reasons(request.old, path), strict=True
+    )
+    for reason, before in pairs:
+        refused = None
+        if reason is not None and reason != before:
+            refused = refuse_glass(request, rule, reason)
+        if refused is not None:
+            return f"annotation {BREAK_GLASS} may not be written: {refused}"
+    return None
 
 
 def read_reason(value: Mapping[str, Any], path: tuple[str, ...]) -> str | None:
     """Return the annotation of an object, or of the pods that it describes."""
-    own = value
-    found = _read_annotation(own)
+    found = [one for one in _list_reasons(value, path) if one is not None]
+    # The pods get the innermost one.
+    return found[-1] if found else None
+
+
+def _list_reasons(value: Mapping[str, Any], path: tuple[str, ...]) -> list[str | None]:
+    """Return the annotation at each level of an object, the outermost first."""
+    found, own = [_read_annotation(value)], value
     for key in path[:-1]:
         own = mapping(own.get(key))
-        # The pods get the innermost one.
-        found = _read_annotation(own) or found
+        found.append(_read_annotation(own))
     return found
 
 

@@ -5,6 +5,8 @@ so that a word that is kept is at most that old. Where the ledger does not answe
 
 - an image that was judged is *stale*: its last word holds, for as long as was settled
   (``max_stale_s``), for a node that fails meanwhile must not take its pods along;
+- but a word is dropped once a new record names its image, and asked for again at once
+  where news reach wide, as when a signer is revoked: it is known to be old;
 - one that was not is unavailable;
 - a ledger that was altered or rolled back is no outage: then nothing is judged.
 """
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 MAX_KEPT = 20_000
 """Words that are kept; the one that was asked for longest ago goes."""
+PAGE = 200
+"""Words that are asked for again in one go, with requests in between."""
 
 
 class LedgerJudge:
@@ -187,8 +191,17 @@ class LedgerJudge:
         while not self._stop.is_set():
             with suppress(NotaryError, RuntimeError):
                 self._asker.submit(self._poll).result()
+                while (old := self._find_old()) and not self._stop.is_set():
+                    self._asker.submit(self._fetch, old).result()
             self._wake.wait(self._settings.watch.interval)
             self._wake.clear()
+
+    def _find_old(self) -> list[Question]:
+        """Return some of the words that are kept and not fresh."""
+        with self._lock:
+            if len(self._fresh) == len(self._kept):
+                return []
+            return [one for one in self._kept if one not in self._fresh][:PAGE]
 
     def _poll(self) -> None:
         """Take what is new; in the ledger's thread.
@@ -209,9 +222,10 @@ class LedgerJudge:
 
     def _forget(self, news: News) -> None:
         """Hold no longer for fresh what may have changed; the lock is held."""
+        if news.digests:
+            named = [o for o in self._kept if digest_hex(o.digest) in news.digests]
+            for one in named:
+                del self._kept[one]
+                self._fresh.discard(one)
         if news.is_wide:
             self._fresh.clear()
-        elif news.digests:
-            self._fresh = {
-                one for one in self._fresh if digest_hex(one.digest) not in news.digests
-            }

@@ -119,7 +119,7 @@ def find_containers(request: Request) -> Iterator[Container]:
     One without ``@sha256:`` has no digest; ``error`` says why.
     """
     path = POD_PATHS[request.kind]
-    known = {one.get("image") for _, one in _list_containers(request.old, path)}
+    known = [one.get("image") for _, one in _list_containers(request.old, path)]
     for kind, one in _list_containers(request.new, path):
         if one.get("image") not in known:
             yield _read_container(request, kind, one)
@@ -128,7 +128,11 @@ def find_containers(request: Request) -> Iterator[Container]:
 def _list_containers(
     value: Mapping[str, Any], path: tuple[str, ...]
 ) -> Iterable[tuple[Kind, Mapping[str, Any]]]:
-    """Yield (kind, container) of all containers of an object."""
+    """Yield (kind, container) of what an object takes from images.
+
+    That is its containers, and volumes of the source ``image``: what they hold can be
+    run by any container.
+    """
     spec = value
     for key in path:
         spec = mapping(spec.get(key))
@@ -136,6 +140,11 @@ def _list_containers(
         listed = spec.get(field)
         for one in listed if isinstance(listed, list) else []:
             yield kind, mapping(one)
+    volumes = spec.get("volumes")
+    for one in map(mapping, volumes if isinstance(volumes, list) else ()):
+        if "image" in one:
+            image = mapping(one["image"]).get("reference")
+            yield "volume", {"name": one.get("name"), "image": image}
 
 
 def _read_container(
@@ -172,10 +181,14 @@ def _read_container(
 
 def name_container(container: Container) -> str:
     """Return which container is meant, for people."""
-    kind = "" if container.kind == "regular" else f"{container.kind} "
+    kind = "container"
+    if container.kind == "volume":
+        kind = "volume"
+    elif container.kind != "regular":
+        kind = f"{container.kind} container"
     name = printable(container.name, 80)
     digest = container.digest or ""
-    return f"{kind}container {name} {digest[:19]}".rstrip()
+    return f"{kind} {name} {digest[:19]}".rstrip()
 
 
 def mapping(value: object) -> Mapping[str, Any]:

@@ -188,6 +188,18 @@ def test_init_and_ephemeral_containers_are_judged(world: World) -> None:
     assert add(GOOD) is None
 
 
+@needs_cluster
+def test_a_volume_that_is_an_image_is_judged(world: World) -> None:
+    def mount(digest: str) -> dict[str, Any]:
+        pod = make_pod(f"{APP}@{GOOD}", name=f"mounts-{digest[-4:]}")
+        volume = {"name": "tools", "image": {"reference": f"{APP}@{digest}"}}
+        pod["spec"]["volumes"] = [volume]
+        return pod
+
+    assert world.refusal(mount(GOOD)) is None
+    assert "volume tools" in (world.refusal(mount(BAD)) or "")
+
+
 def container(digest: str) -> dict[str, str]:
     """Return a container."""
     return {"name": "extra", "image": f"{APP}@{digest}"}
@@ -281,6 +293,34 @@ def test_pod_of_whoever_may_not_break_glass_is_refused(world: World) -> None:
     )
     # Else a controller would make the pod for him once the image is not trusted.
     assert "may not be written" in (world.refused("POST", path, job, token=token) or "")
+
+
+@needs_cluster
+def test_annotation_of_a_job_is_not_moved_into_its_template_by_others(
+    world: World,
+) -> None:
+    cluster, account = world.cluster, "mover"
+    cluster.create_account(world.namespace, account)
+    rule = {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["patch"]}
+    cluster.grant(world.namespace, account, [rule])
+    token = cluster.create_token(world.namespace, account)
+    reason = {"metadata": {"annotations": {"jenkins-notary/break-glass": "INC-7"}}}
+    template = make_pod(f"{APP}@{GOOD}")
+    template["spec"]["restartPolicy"] = "Never"
+    jobs: dict[str, Any] = {"spec": {"template": template}}
+    job = {
+        "metadata": {"name": "nightly", **reason["metadata"]},
+        "spec": {"schedule": "@daily", "jobTemplate": jobs},
+    }
+    path = f"/apis/batch/v1/namespaces/{world.namespace}/cronjobs"
+    assert world.refused("POST", path, job) is None
+    moved = {"spec": {"jobTemplate": {"spec": {"template": reason}}}}
+
+    told = world.refused(
+        "PATCH", f"{path}/nightly", moved, token=token, content_type=STRATEGIC_PATCH
+    )
+
+    assert "may not be written" in (told or "")
 
 
 @needs_cluster

@@ -370,6 +370,8 @@ class Cluster:
             # It refuses pods of namespaces without a "default" account.
             "--disable-admission-plugins=ServiceAccount",
             *("--allow-privileged=true", "--profiling=false"),
+            # Later servers have it on: a volume may be an image.
+            "--feature-gates=ImageVolume=true",
         ]
         return self._start_program("kube-apiserver", options)
 

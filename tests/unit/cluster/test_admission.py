@@ -400,6 +400,21 @@ class TestBreakGlass:
 
         assert ask(json.dumps(review).encode(), GUARDED).verdict == "allowed"
 
+    def test_may_not_be_moved_from_an_object_into_its_template(self) -> None:
+        review = json.loads(make_review(f"{APP}@{GOOD}", kind="Deployment"))
+        request = review["request"]
+        request["operation"] = "UPDATE"
+        request["oldObject"] = json.loads(json.dumps(request["object"]))
+        request["oldObject"]["metadata"] = {"annotations": REASON}
+        request["object"]["metadata"] = {"annotations": REASON}
+        assert ask(json.dumps(review).encode(), GUARDED).verdict == "allowed"
+        request["object"]["spec"]["template"]["metadata"] = {"annotations": REASON}
+
+        found = ask(json.dumps(review).encode(), GUARDED)
+
+        assert found.verdict == "denied"
+        assert "may not be written" in found.faults[0]
+
     def test_in_a_template_is_only_warned_of_where_nothing_is_denied(self) -> None:
         policy = GUARDED._replace(mode="warn", tags="warn", unavailable="warn")
         review = make_review(f"{APP}@{GOOD}", kind="Job", annotations=REASON)
@@ -491,3 +506,22 @@ def test_whatever_the_objects_are_an_answer_is_made(
     assert all(
         one.isascii() and one.isprintable() for one in response.get("warnings", ())
     )
+
+
+@pytest.mark.parametrize(
+    ("reference", "told"),
+    [
+        (f"{APP}@{BAD}", "volume tools sha256:bbbbbbbbbbbb: expected TRUSTED"),
+        (f"{APP}:1", "volume tools: image"),
+        (["odd"], "volume tools: image reference"),
+    ],
+)
+def test_a_volume_that_is_an_image_is_judged(reference: object, told: str) -> None:
+    review = json.loads(make_review(f"{APP}@{GOOD}"))
+    volume = {"name": "tools", "image": {"reference": reference}}
+    review["request"]["object"]["spec"]["volumes"] = [volume, {"name": "x"}]
+
+    found = ask(json.dumps(review).encode())
+
+    assert found.verdict == "denied"
+    assert found.faults[0].startswith(told)

@@ -181,6 +181,32 @@ def test_last_word_holds_for_a_while_without_the_ledger(
     assert world.ask(ONE) == [("TRUSTED", False)]
 
 
+def test_no_last_word_holds_that_the_ledger_has_another_record_of(
+    world: World,
+) -> None:
+    world.ask(ONE, TWO)
+    world.ledger.news = News(frozenset({"1" * 64}), is_wide=True)
+    world.ledger.judge_error = UnavailableError("ledger")
+    world.look()
+
+    assert world.ask(TWO) == [("TRUSTED", True)]
+    with pytest.raises(UnavailableError):
+        world.ask(ONE)
+
+
+def test_words_are_asked_for_again_at_once_when_a_signer_is_revoked(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_judge, "PAGE", 1)
+    world.ask(ONE, TWO)
+    world.ledger.status, world.ledger.news = Status.REVOKED, News(is_wide=True)
+    world.look()
+    world.ledger.error = UnavailableError("ledger")
+    world.look()
+
+    assert world.ask(ONE, TWO) == [("REVOKED", True)] * 2
+
+
 def test_altered_ledger_judges_nothing(world: World) -> None:
     world.ask(ONE)
     world.ledger.error = IntegrityError("ledger")
