@@ -221,7 +221,8 @@ class RemoteSource:
         records = self._ask_for(
             "/evidence", digest=digest, limit=str(MAX_LOOKED_AT)
         ).get("records")
-        for one in reversed(records if isinstance(records, list) else ()):
+        listed: list[Any] = records if isinstance(records, list) else []
+        for one in reversed(listed):
             made = _build_of(one)
             if made.job is not None and one.get("standing") == "enrolled":
                 return made
