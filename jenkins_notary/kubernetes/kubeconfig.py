@@ -172,7 +172,11 @@ def _find_token(
     """Return what gives a user's token."""
     token, file = user.get("token"), _path(folder, user.get("tokenFile"))
     if isinstance(token, str):
-        return lambda _: token
+        plain = token.strip()
+        if not plain or not plain.isascii() or not plain.isprintable():
+            # What stands there is not repeated.
+            raise ConfigurationError(where, expected="a token of one line, in ASCII")
+        return lambda _: plain
     if file is not None:
         return lambda _: read_text(file, "token file")
     if isinstance(user.get("exec"), dict):

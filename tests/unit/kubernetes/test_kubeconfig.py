@@ -56,6 +56,22 @@ def token_of(access: Access, *, is_refused: bool = False) -> str | None:
     return access.identity.token(is_refused)
 
 
+@pytest.mark.parametrize("token", ["s3cret\nt0p", "s3cret\u00e9", " \n"])
+def test_a_token_that_no_header_can_hold_is_refused_unseen(
+    tmp_path: Path, token: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"a token of one line") as caught:
+        load_kubeconfig(write_config(tmp_path, user={"token": token}), None, {})
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_token_in_a_block_of_yaml_is_taken_without_the_lines_end(
+    tmp_path: Path,
+) -> None:
+    path = write_config(tmp_path, user={"token": "t0p-s3cret\n"})
+    assert token_of(load_kubeconfig(path, None, {})) == "t0p-s3cret"
+
+
 def test_a_token_in_the_file_is_taken(tmp_path: Path) -> None:
     found = load_kubeconfig(write_config(tmp_path), None, {})
 
