@@ -16,7 +16,8 @@ collected for a while, so that a ledger gets few records.
 
 The replica that leads records. While the ledger is away changes are kept, at most
 :data:`MAX_KEPT`; how many were dropped is said in the next record. A change may be
-recorded twice, when a replica takes over or an answer is lost.
+recorded twice, when a replica takes over or an answer is lost. What a replica has kept
+is lost when it is killed; ended by a signal, it records once more.
 
 It takes a token of its own that may attach, of the role writer: the watcher's own, of
 the role reader, cannot write.
