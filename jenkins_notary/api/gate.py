@@ -13,6 +13,7 @@ from jenkins_notary.api.authenticate import (
 from jenkins_notary.assets.asset import KINDS
 from jenkins_notary.assets.selection import Unread, collect_each
 from jenkins_notary.errors import ConfigurationError, NotaryError
+from jenkins_notary.plain_yaml import load_plain
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.trust.gate import Reason, evaluate, gather_facts
 from jenkins_notary.trust.policy import MAX_BYTES, parse_policy
@@ -136,37 +137,15 @@ def load_policy(data: bytes) -> Policy:
         ConfigurationError: Too long, or not YAML.
         FaultsError: Not a policy; every fault is named.
     """
-    import yaml
-
     if len(data) > MAX_BYTES:
         raise ConfigurationError("policy", expected=f"at most {MAX_BYTES} bytes")
 
-    class Loader(yaml.SafeLoader):
-        """Plain YAML, each key once, no aliases."""
-
-        def compose_node(self, parent: Any, index: Any) -> Any:  # noqa: ANN401 - YAML's own
-            if self.check_event(yaml.AliasEvent):
-                raise yaml.YAMLError("aliases, which a policy must not have")
-            node = super().compose_node(parent, index)
-            if isinstance(node, yaml.MappingNode):
-                _check_keys([key.value for key, _ in node.value])
-            return node
-
     try:
-        value = yaml.load(data, Loader)  # noqa: S506 - it is a SafeLoader
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        value = load_plain(data)
+    except (RecursionError, ValueError) as error:
         text = " ".join(str(error).split())
         raise ConfigurationError("policy", expected="YAML", got=text[:200]) from error
     return parse_policy(value, data, kinds=KINDS)
-
-
-def _check_keys(keys: Sequence[object]) -> None:
-    """Check that no key of a mapping stands twice."""
-    texts = [key for key in keys if isinstance(key, str)]
-    if len(set(texts)) < len(texts):
-        twice = next(key for key in texts if texts.count(key) > 1)
-        message = f"the key {twice[:80]!r} twice"
-        raise ValueError(message)
 
 
 def _check_rows(view: LedgerView, read: Sequence[Asset | Unread]) -> None:

@@ -27,7 +27,8 @@ and ``digest``, and holds for what all that it names is equal to. It ends by its
 What it exempts keeps its verdict: alerts and refusals leave it out, and it is shown
 so.
 
-There is no pattern anywhere: a name that merely contains another is another name.
+No key stands twice in a section: the second would silence the first. There is no
+pattern anywhere: a name that merely contains another is another name.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from jenkins_notary.cluster.board import Exemption
 from jenkins_notary.cluster.containers import find_digest
 from jenkins_notary.errors import ConfigurationError, UsageError
 from jenkins_notary.ledger.author import format_time
+from jenkins_notary.plain_yaml import load_plain
 from jenkins_notary.trust.keys import parse_signer_id
 from jenkins_notary.trust.verdict import TrustRule
 from jenkins_notary.values.digest import parse_digest
@@ -311,15 +313,13 @@ def load_settings(path: str | None) -> Settings:
     """
     if path is None:
         return Settings()
-    import yaml
-
     subject = f"--settings {path}"
     try:
         with open(path, "rb") as stream:
             content = stream.read(MAX_FILE_BYTES + 1)
         if len(content) > MAX_FILE_BYTES:
             raise ConfigurationError(subject, expected=f"at most {MAX_FILE_BYTES} B")
-        return msgspec.convert(yaml.safe_load(content.decode()) or {}, Settings)
+        return msgspec.convert(load_plain(content) or {}, Settings)
     except OSError as error:
         raise ConfigurationError(
             subject, expected="a readable file", got=error.strerror or "an error"
@@ -328,7 +328,7 @@ def load_settings(path: str | None) -> Settings:
         raise ConfigurationError(
             subject, expected="the form of docs/cluster.md", got=str(error)[:300]
         ) from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except (RecursionError, ValueError) as error:
         raise ConfigurationError(
             subject, expected="plain YAML in UTF-8", got=str(error)[:200]
         ) from error

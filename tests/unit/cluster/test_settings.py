@@ -201,3 +201,14 @@ def test_options_replace_what_the_file_says(tmp_path: Path) -> None:
     assert replaced.watch.namespaces == ("web",)
     assert replaced.trust.rule_of("web") == TrustRule(None, (KEY.lower(),))
     assert found.replace(namespaces=[], org=None, keys=[]) == found
+
+
+@pytest.mark.parametrize(
+    "text", ["trust: {org: acme}\ntrust: {}\n", "trust: {org: acme, org: other}\n"]
+)
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(text)
+
+    with pytest.raises(ConfigurationError, match=r"twice"):
+        load_settings(str(file))
