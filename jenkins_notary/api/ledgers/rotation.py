@@ -55,7 +55,7 @@ def _rotate(session: Session, co_signers: Sequence[Signer]) -> None:
         new = generate_log_key(waiting, old.name)
     except FileExistsError:
         new = load_log_key(waiting)
-    if not _is_recorded(session, new):
+    if not _is_recorded(session, old, new):
         session.check_administrators(co_signers)
         writer = Sequencer(
             session.store, old, [load_log_verifier(old.vkey)], session.clock
@@ -74,7 +74,7 @@ def finish_rotation(session: Session) -> None:
     """
     path, waiting = session.places.log_key, session.waiting_key
     old, new = load_log_key(path), load_log_key(waiting)
-    if not _is_recorded(session, new):
+    if not _is_recorded(session, old, new):
         return
     session.store.put_setting("vkey", new.vkey.encode())
     verifiers = [load_log_verifier(one.vkey) for one in (old, new)]
@@ -88,7 +88,17 @@ def finish_rotation(session: Session) -> None:
     session.view()
 
 
-def _is_recorded(session: Session, new: LogSigner) -> bool:
-    """Return whether a trust record hands on to a key."""
+def _is_recorded(session: Session, old: LogSigner, new: LogSigner) -> bool:
+    """Return whether a trust record hands on from a key to another."""
+    if not _is_seen(session, new):
+        # It may be committed and not signed yet: then nothing may come behind it.
+        verifiers = [load_log_verifier(old.vkey)]
+        Sequencer(session.store, old, verifiers, session.clock).append([])
+        session.refresh()
+    return _is_seen(session, new)
+
+
+def _is_seen(session: Session, new: LogSigner) -> bool:
+    """Return whether a trust record of the published log hands on to a key."""
     known = session.view().trust().ledger_keys
     return any(new.vkey in text for _, text in known)
