@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -156,23 +157,25 @@ class StateFile:
         return state
 
     def save(self, state: State) -> None:
-        """Keep a state, unless a newer one is kept."""
-        os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-        with self._lock(f"{self._path}.lock"):
-            kept = self.load()
-            if kept is not None and kept.tx >= state.tx:
-                return
-            value = {
-                "v": 1,
-                "database": self._name,
-                "tx": state.tx,
-                "alh": state.alh.hex(),
-            }
-            data = json.dumps(value).encode() + b"\n"
-            try:
-                # An older state is as good after a power cut: no sync.
-                replace_file(self._path, [data], sync=False)
-            except OSError as error:
-                raise StorageError(
-                    f"immudb state {self._path}", got=error.strerror or "an error"
-                ) from error
+        """Keep a state, unless a newer one is kept.
+
+        Where that cannot be done the older one is as good. Who has committed must not
+        hear of a failure; that nothing is remembered in this folder the pin tells.
+        """
+        with suppress(OSError):
+            os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
+            with self._lock(f"{self._path}.lock"):
+                kept = self.load()
+                if kept is None or kept.tx < state.tx:
+                    # After a power cut too: no sync.
+                    replace_file(self._path, [self._format(state)], sync=False)
+
+    def _format(self, state: State) -> bytes:
+        """Return the bytes of a state."""
+        value = {
+            "v": 1,
+            "database": self._name,
+            "tx": state.tx,
+            "alh": state.alh.hex(),
+        }
+        return json.dumps(value).encode() + b"\n"
