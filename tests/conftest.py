@@ -4,6 +4,8 @@
   folders, git identity and every variable of a CI system are replaced or removed.
 * `@pytest.mark.real("fsck", ...)` skips a test whose real part is missing.
 * `--strict-skips` turns each skip into a failure.
+* The tests of commands run twice: with the ledger in a file, and in a real immudb
+  (`tests/engines.py`).
 * Hypothesis profile `quick` is the default; `--hypothesis-profile=ci` tries more.
 """
 
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 import hypothesis
 import pytest
 
+from tests import engines
 from tests.parts import require_part
 
 if TYPE_CHECKING:
@@ -76,6 +79,32 @@ def _own_environment(
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{role}_NAME", "Test")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "test@example.com")
+
+
+@pytest.fixture(autouse=True)
+def engine(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    _own_environment: None,
+) -> Iterator[str]:
+    """Return the engine of the test's ledger, which the environment names."""
+    name: str = getattr(request, "param", engines.SQLITE)
+    if name == engines.SQLITE:
+        yield name
+        return
+    from tests.parts.immudb import one_tests_ledger
+
+    with one_tests_ledger(request.getfixturevalue("immudb_port")) as environ:
+        for variable, value in environ.items():
+            monkeypatch.setenv(variable, value)
+        yield name
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of commands on each engine that they hold on."""
+    found = engines.engines_of(metafunc.module.__name__, metafunc.function.__name__)
+    if found:
+        metafunc.parametrize("engine", found, indirect=True)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+from jenkins_notary import Notary
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -78,3 +80,11 @@ def finish(process: subprocess.Popen[bytes]) -> Ran:
     """Wait for a process that was started."""
     stdout, stderr = process.communicate(timeout=110)
     return Ran(process.returncode, stdout, stderr)
+
+
+def stored_envelopes() -> list[bytes]:
+    """Return every envelope that the environment's ledger holds, unpacked."""
+    with Notary(os.environ.get("JENKINS_NOTARY_LEDGER")) as notary:
+        store = notary._session.store
+        digests = [*store.scan_envelopes()]
+        return [*store.envelopes(digests).values()]

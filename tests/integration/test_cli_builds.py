@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -155,7 +156,7 @@ def test_renamed_and_deleted_build_is_shown_with_both(jenkins: StandIn) -> None:
             {"name": "new", "event": {"at": "2026-02-03T04:05:06.007Z"}},
         ),
     }
-    with Notary() as notary:
+    with Notary(os.environ.get("JENKINS_NOTARY_LEDGER")) as notary:
         session = notary._session
         session.append(
             [session.author().sign(kind, *event) for kind, event in events.items()]
@@ -236,7 +237,7 @@ def test_checkpoints_in_the_log_are_told_with_the_build(jenkins: StandIn) -> Non
 
 def test_altered_log_is_told_with_the_build(jenkins: StandIn) -> None:
     job = collect(jenkins, "app")
-    with Notary() as notary:
+    with Notary(os.environ.get("JENKINS_NOTARY_LEDGER")) as notary:
         folder = Path(notary._session.places.blobs)
     (path,) = [one for one in folder.rglob("*") if one.is_file()]
     data = bytearray(path.read_bytes())

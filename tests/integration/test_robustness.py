@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import random
 import shutil
@@ -18,8 +19,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jenkins_notary.engines.sqlite import SqliteStore
-from tests.program import Ran, finish, program, start
+from tests.engines import IMMUDB, SQLITE
+from tests.parts.immudb import drop_ledger
+from tests.program import Ran, finish, program, start, stored_envelopes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,6 +42,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("DATA", "STATE", "CACHE", "CONFIG"):
         monkeypatch.delenv(f"XDG_{name}_HOME")
     return folder
+
+
+@pytest.fixture
+def kills(engine: str) -> int:
+    """Return how often to kill: a process of immudb's takes three times as long."""
+    return KILLS if engine == SQLITE else KILLS // 5
 
 
 @pytest.fixture
@@ -114,7 +122,9 @@ def test_sixteen_processes_share_one_ledger(home: Path) -> None:
     assert home.is_dir()
 
 
-def test_sixteen_first_uses_make_one_key_and_one_ledger(home: Path) -> None:
+def test_sixteen_first_uses_make_one_key_and_one_ledger(
+    home: Path, engine: str
+) -> None:
     names = write_files(PROCESSES)
 
     done = [finish(one) for one in [start("notarize", name) for name in names]]
@@ -128,12 +138,9 @@ def test_sixteen_first_uses_make_one_key_and_one_ledger(home: Path) -> None:
     genesis = program("evidence", "--signer", read_signer(), "-o", "json").json
     types = [one["type"] for one in genesis["records"]]
     assert types == ["trust"] + ["notarization"] * PROCESSES
-    assert list_files(home / ".local/share/jenkins-notary") == [
-        "key.pem",
-        "ledger.db",
-        "ledger.db.key",
-        "ledger.db.lock",
-    ]
+    kinds = {one.rpartition(".")[2] for one in list_files(home / ".local/share")}
+    kept = {"db"} if engine == SQLITE else {"envelope-keys"}
+    assert kinds - {"lock"} == {"pem", "key"} | kept
 
 
 def read_signer() -> str:
@@ -168,15 +175,15 @@ def test_writers_of_all_kinds_at_once(home: Path) -> None:
 
 
 def test_what_was_acknowledged_survives_kill_9(
-    home: Path, chance: random.Random
+    home: Path, chance: random.Random, kills: int
 ) -> None:
-    names = write_files(KILLS)
+    names = write_files(kills)
     assert program("ledger", "init").code == 0
     # Two run at once.
     took_s = 2 * measure("notarize", write_files(1, "warm")[0])
     acknowledged, killed = [], 0
 
-    for name, after_s in zip(names, kill_times(chance, took_s, KILLS), strict=True):
+    for name, after_s in zip(names, kill_times(chance, took_s, kills), strict=True):
         # A second writer goes on while the first one dies.
         other = start("notarize", "warm0")
         done = run_and_kill(after_s, "notarize", name)
@@ -185,7 +192,7 @@ def test_what_was_acknowledged_survives_kill_9(
         if done.stdout.endswith(b"\n"):
             acknowledged.append((name, int(done.text.split()[1][1:])))
 
-    print("killed", killed, "acknowledged", len(acknowledged), "of", KILLS)
+    print("killed", killed, "acknowledged", len(acknowledged), "of", kills)
     # How many die depends on how busy the machine is; none would show nothing.
     assert killed > 0
     report = assert_sound()
@@ -195,7 +202,7 @@ def test_what_was_acknowledged_survives_kill_9(
     # Each foreign writer's record is there, and at most one of each killed call.
     size = report["size"]
     assert isinstance(size, int)
-    assert 2 + KILLS + len(acknowledged) <= size <= 2 + 2 * KILLS
+    assert 2 + kills + len(acknowledged) <= size <= 2 + 2 * kills
     assert home.is_dir()
 
 
@@ -212,12 +219,13 @@ for number in range(10_000):
 
 
 def test_what_was_acknowledged_survives_kill_9_while_it_commits(
-    home: Path, chance: random.Random
+    home: Path, chance: random.Random, kills: int
 ) -> None:
     assert program("ledger", "init").code == 0
     acknowledged: dict[str, int] = {}
+    started_s = 1.5 * measure("ledger", "status")
 
-    for number in range(KILLS):
+    for number in range(kills):
         # Two writers, over and over: they die while they commit, not while they start.
         writers = [
             subprocess.Popen(
@@ -226,7 +234,7 @@ def test_what_was_acknowledged_survives_kill_9_while_it_commits(
             )
             for which in range(2)
         ]
-        time.sleep(chance.uniform(0.15, 0.5))
+        time.sleep(started_s + chance.uniform(0, 0.4))
         for writer in writers:
             writer.kill()
         for writer in writers:
@@ -237,11 +245,11 @@ def test_what_was_acknowledged_survives_kill_9_while_it_commits(
                 acknowledged[name] = int(index[1:])
         assert program("ledger", "status").code == 0
 
-    print("acknowledged", len(acknowledged), "in", KILLS * 2, "killed processes")
+    print("acknowledged", len(acknowledged), "in", kills * 2, "killed processes")
     size = assert_sound()["size"]
     assert isinstance(size, int)
     # Beside them: the genesis, and at most one record of each killed process.
-    assert 1 + len(acknowledged) <= size <= 1 + len(acknowledged) + KILLS * 2
+    assert 1 + len(acknowledged) <= size <= 1 + len(acknowledged) + kills * 2
     digests = {
         f"sha256:{hashlib.sha256(name.encode()).hexdigest()}": index
         for name, index in acknowledged.items()
@@ -254,14 +262,33 @@ def test_what_was_acknowledged_survives_kill_9_while_it_commits(
     assert home.is_dir()
 
 
+@pytest.fixture
+def forget(
+    home: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], None]]:
+    """Return what takes a ledger away, with all that its user knows of it."""
+    url = os.environ.get("JENKINS_NOTARY_LEDGER", "")
+    numbers = itertools.count()
+
+    def run() -> None:
+        shutil.rmtree(home)
+        if engine == IMMUDB:
+            drop_ledger(os.environ["JENKINS_NOTARY_LEDGER"])
+            # A database that was deleted leaves its name taken.
+            monkeypatch.setenv("JENKINS_NOTARY_LEDGER", f"{url}_{next(numbers)}")
+
+    yield run
+    run()
+
+
 def test_killed_first_use_is_finished_by_the_next_call(
-    home: Path, chance: random.Random
+    chance: random.Random, forget: Callable[[], None], kills: int
 ) -> None:
     write_files(2)
     took_s = measure("notarize", "file0")
 
-    for after_s in kill_times(chance, took_s, max(KILLS // 2, 5)):
-        shutil.rmtree(home)
+    for after_s in kill_times(chance, took_s, max(kills // 2, 5)):
+        forget()
         first = run_and_kill(after_s, "notarize", "file0")
         done = program("notarize", "file1")
 
@@ -273,15 +300,15 @@ def test_killed_first_use_is_finished_by_the_next_call(
 
 
 def test_killed_log_put_leaves_no_half_of_a_body(
-    home: Path, chance: random.Random
+    home: Path, chance: random.Random, kills: int
 ) -> None:
     Path("big").write_bytes(random.Random(1).randbytes(8 << 20))
     Path("small").write_bytes(b"small")
     assert program("ledger", "init").code == 0
     took_s = measure("log", "put", "warm#1", "big")
-    body = next((home / ".local/share").rglob("ledger.db.blobs"))
+    body = next((home / ".local/share").rglob("*.blobs"))
 
-    for number, after_s in enumerate(kill_times(chance, took_s, KILLS // 3), 2):
+    for number, after_s in enumerate(kill_times(chance, took_s, kills // 3), 2):
         # Another body each time, or it would not be written again.
         Path("big").write_bytes(random.Random(number).randbytes(8 << 20))
         done = run_and_kill(after_s, "log", "put", f"a/b#{number}", "big")
@@ -296,14 +323,14 @@ def test_killed_log_put_leaves_no_half_of_a_body(
 
 
 def test_killed_backup_harms_nothing_and_is_no_backup(
-    home: Path, chance: random.Random
+    home: Path, chance: random.Random, kills: int
 ) -> None:
     Path("big").write_bytes(random.Random(1).randbytes(4 << 20))
     assert program("notarize", *write_files(50)).code == 0
     assert program("log", "put", "a/b#1", "big").code == 0
     took_s = measure("ledger", "backup", "whole")
 
-    for number, after_s in enumerate(kill_times(chance, took_s, max(KILLS // 5, 5))):
+    for number, after_s in enumerate(kill_times(chance, took_s, max(kills // 5, 5))):
         done = run_and_kill(after_s, "ledger", "backup", f"copy{number}")
         restored = program(
             "ledger", "restore", f"copy{number}", "--ledger", f"restored{number}.db"
@@ -319,16 +346,16 @@ def test_killed_backup_harms_nothing_and_is_no_backup(
 
 
 def test_killed_erasure_is_finished_by_the_next_one(
-    home: Path, chance: random.Random
+    home: Path, chance: random.Random, kills: int
 ) -> None:
-    names = write_files(KILLS)
+    names = write_files(kills)
     Path("mail").write_text(EMAIL)
     erase = ("ledger", "erase", "--containing", EMAIL, "--reason", "asked for")
     assert program("notarize", "mail", "-a", f"by={EMAIL}").code == 0
     took_s = measure(*erase)
 
     for name, after_s in zip(
-        names[: KILLS // 3], kill_times(chance, took_s, KILLS // 3), strict=True
+        names[: kills // 3], kill_times(chance, took_s, kills // 3), strict=True
     ):
         argv = ("notarize", name, "-a", f"by={EMAIL}", "--attach", "mail")
         assert program(*argv).code == 0
@@ -343,17 +370,9 @@ def test_killed_erasure_is_finished_by_the_next_one(
 
     assert_sound()
     assert find_text(home, EMAIL) == []
-    assert EMAIL.encode() not in b"".join(read_envelopes(home))
+    assert EMAIL.encode() not in b"".join(stored_envelopes())
     body = hashlib.sha256(EMAIL.encode()).hexdigest()
     assert list(home.rglob(body)) == []
-
-
-def read_envelopes(home: Path) -> Iterator[bytes]:
-    """Yield every envelope that a ledger's file still holds, unpacked."""
-    store = SqliteStore.open(str(next(home.rglob("ledger.db"))))
-    for digest in store.scan_envelopes():
-        yield from store.envelopes([digest]).values()
-    store.close()
 
 
 def find_text(folder: Path, text: str) -> list[str]:
@@ -366,13 +385,13 @@ def find_text(folder: Path, text: str) -> list[str]:
 
 
 def test_killed_rotation_is_finished_by_the_next_one(
-    home: Path, chance: random.Random
+    home: Path, chance: random.Random, kills: int
 ) -> None:
     write_files(1)
     assert program("notarize", "file0").code == 0
     took_s = measure("ledger", "rotate-key")
 
-    for after_s in kill_times(chance, took_s, max(KILLS // 3, 5)):
+    for after_s in kill_times(chance, took_s, max(kills // 3, 5)):
         run_and_kill(after_s, "ledger", "rotate-key")
         again = program("ledger", "rotate-key")
 
@@ -391,11 +410,15 @@ def stop_before() -> Callable[[str], None]:
         script = Path("dies.py")
         script.write_text(
             "import os, sys\n"
+            "from jenkins_notary.engines.immudb.store import ImmudbStore\n"
             "from jenkins_notary.engines.sqlite import SqliteStore\n"
             "from jenkins_notary.cli.main import run\n"
-            "def die(*_): os._exit(137)\n"
-            "if sys.argv.pop(1) == 'setting': SqliteStore.put_setting = die\n"
-            "else: os.replace = die\n"
+            "def die(*_, **__): os._exit(137)\n"
+            "step, replace = sys.argv.pop(1), os.replace\n"
+            "def move(old, new): die() if new.endswith('.key') else replace(old, new)\n"
+            "if step == 'replace': os.replace = move\n"
+            "else:\n"
+            "    for store in (ImmudbStore, SqliteStore): setattr(store, step, die)\n"
             "run()\n"
         )
         process = subprocess_of(script, step, "ledger", "rotate-key")
@@ -412,7 +435,7 @@ def subprocess_of(script: Path, *argv: str) -> Ran:
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
-@pytest.mark.parametrize("step", ["setting", "replace"])
+@pytest.mark.parametrize("step", ["publish", "put_setting", "replace"])
 def test_ledger_works_on_after_a_killed_rotation(
     home: Path, stop_before: Callable[[str], None], step: str
 ) -> None:

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import zstandard
 
-from jenkins_notary.engines.sqlite import SqliteStore
-from tests.program import program
+from tests.program import program, stored_envelopes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -258,13 +257,9 @@ def read_everything(folder: Path) -> Iterator[bytes]:
                 data = one.read_bytes()
                 yield data
                 yield from unpack(data)
-            if one.name == "ledger.db":
-                store = SqliteStore.open(str(one))
-                for digest in store.scan_envelopes():
-                    for envelope in store.envelopes([digest]).values():
-                        yield envelope
-                        yield base64.b64decode(json.loads(envelope)["payload"])
-                store.close()
+    for envelope in stored_envelopes():
+        yield envelope
+        yield base64.b64decode(json.loads(envelope)["payload"])
 
 
 def unpack(data: bytes) -> Iterator[bytes]:
@@ -372,4 +367,4 @@ def test_relative_xdg_folder_is_ignored(folder: Path) -> None:
     assert program("notarize", "good", environ=environ).code == 0
 
     assert not (folder / "relative").exists()
-    assert (Path.home() / ".local/share/jenkins-notary/ledger.db").exists()
+    assert (Path.home() / ".local/share/jenkins-notary/key.pem").exists()

@@ -17,6 +17,7 @@ from jenkins_notary.engines.immudb.connection import Connection, Server
 from jenkins_notary.engines.immudb.sealing import EnvelopeKeys, create_keys
 from jenkins_notary.engines.immudb.store import ImmudbStore
 from jenkins_notary.engines.immudb.trail import Trail
+from jenkins_notary.engines.immudb.url import parse_url
 from jenkins_notary.engines.immudb.wire import SERVICE
 from tests.parts.build import PARTS
 
@@ -169,3 +170,22 @@ def wait_for(process: subprocess.Popen[bytes], port: int) -> None:
             return
     message = f"immudb does not listen on port {port}"
     raise RuntimeError(message)
+
+
+@contextmanager
+def one_tests_ledger(port: int) -> Iterator[dict[str, str]]:
+    """Yield the variables that name a ledger in a database of its own; drop it."""
+    name = f"t{os.getpid()}n{next(_numbers)}"
+    yield {
+        "JENKINS_NOTARY_LEDGER": server_at(port, name).name,
+        "JENKINS_NOTARY_IMMUDB_USER": USER,
+        "JENKINS_NOTARY_IMMUDB_PASSWORD": USER,
+    }
+    drop_ledger(server_at(port, name).name)
+
+
+def drop_ledger(url: str) -> None:
+    """Delete the database of a ledger, if there is one."""
+    address = parse_url(url)
+    with suppress(grpc.RpcError):
+        drop_database(address.port, address.database)
