@@ -403,9 +403,17 @@ def test_ledger_of_another_name_than_its_checkpoint_is_refused(admin: Person) ->
 
 
 def test_ledger_without_its_settings_is_not_initialized(admin: Person) -> None:
+    tamper(admin.ledger, "DELETE FROM checkpoint")
     tamper(admin.ledger, "DELETE FROM setting WHERE name = 'origin'")
 
     with pytest.raises(NotFoundError, match="its origin"):
+        admin.notary().authenticate([digest("app")])
+
+
+def test_ledger_that_lost_its_settings_was_altered(admin: Person) -> None:
+    tamper(admin.ledger, "DELETE FROM setting WHERE name = 'origin'")
+
+    with pytest.raises(IntegrityError, match="its origin, as it has a checkpoint"):
         admin.notary().authenticate([digest("app")])
 
 
