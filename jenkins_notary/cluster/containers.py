@@ -60,6 +60,9 @@ The end of one that is cut is a mark, so that no digest is found at the cut.
 MAX_CONTAINERS = 1000
 """Containers of a pod that are read; a pod of 1.5 MB cannot have more that differ."""
 
+MAX_PULL_SECRETS = 8
+"""Pull secrets of a pod that are read."""
+
 _DIGEST = re.compile(r"(?:[^@]*@)?sha256:([0-9a-f]{64})")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
 _BARE = re.compile(r"[0-9a-f]{64}")
@@ -82,6 +85,7 @@ class Container(NamedTuple):
         error: Why there is no digest, or None where there is one.
         node: Where it runs, or "".
         running: Whether it runs now.
+        pull_secrets: The names of the secrets that the pod's images are pulled with.
     """
 
     namespace: str
@@ -96,6 +100,7 @@ class Container(NamedTuple):
     error: str | None
     node: str
     running: bool
+    pull_secrets: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -112,6 +117,7 @@ def read_containers(pod: Mapping[str, Any]) -> tuple[Container, ...]:
     """
     metadata, spec, status = (_object(pod, k) for k in ("metadata", "spec", "status"))
     found: dict[str, Container] = {}
+    secrets = _read_pull_secrets(spec)
     for kind, named, told in _KINDS:
         statuses = {_text(one, "name"): one for one in _objects(status, told)}
         asked = {_text(one, "name"): one for one in _objects(spec, named)}
@@ -124,7 +130,7 @@ def read_containers(pod: Mapping[str, Any]) -> tuple[Container, ...]:
                     asked=asked.get(name, {}),
                     told=statuses.get(name, {}),
                     node=_text(spec, "nodeName"),
-                )
+                )._replace(pull_secrets=secrets)
     return tuple(found.values())
 
 
@@ -176,6 +182,12 @@ def _find_asked(image: str) -> str | None:
         return parse_reference(image).digest
     except UsageError:
         return None
+
+
+def _read_pull_secrets(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of a pod's pull secrets, none twice."""
+    names = (_text(one, "name") for one in _objects(spec, "imagePullSecrets"))
+    return tuple(dict.fromkeys(one for one in names if one))[:MAX_PULL_SECRETS]
 
 
 def _explain(image_id: str, state: Mapping[str, Any]) -> str:

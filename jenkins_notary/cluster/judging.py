@@ -11,8 +11,8 @@ the digests that it names. A negative one, and each record of who may speak, can
 digests by links that stand in other records, so after one of these all are judged
 again, those that it names first.
 
-No registry is ever asked here: an image's index, platform and config digests are linked
-in the ledger when it is notarized.
+No registry is asked here: an image's index, platform and config digests are linked in
+the ledger when it is notarized. What else can be had is :mod:`.linked`'s matter.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from jenkins_notary.shapes import NamedTuple, Protocol
 from jenkins_notary.trust.imports import voices
 from jenkins_notary.values.digest import digest_hex
 from jenkins_notary.values.leaf import parse_leaf
+from jenkins_notary.values.status import Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -175,6 +176,11 @@ def read_news(leaves: Sequence[Leaf]) -> News:
 def is_wide(leaf: Leaf) -> bool:
     """Return whether a record can change what is said of digests it does not name."""
     return leaf.counts_for_trust or leaf.type in WIDE_TYPES
+
+
+def is_open(verdict: Verdict) -> bool:
+    """Return whether the ledger has answered, and knows nothing."""
+    return verdict.status is Status.UNKNOWN and verdict.as_of is not None
 
 
 def group_by_rule(questions: Iterable[Question]) -> dict[TrustRule, list[Question]]:

@@ -98,6 +98,10 @@ class Kept:
         self._verdicts[question] = verdict
         return self._users[question]
 
+    def is_running(self, digest: str) -> bool:
+        """Return whether a container runs a digest."""
+        return digest_hex(digest) in self._by_digest
+
     def verdict_of(self, container: Container) -> Verdict | None:
         """Return the verdict on what a container runs, None where there is none yet."""
         (question,) = self._questions((container,))

@@ -21,6 +21,10 @@
       cluster: prod
       token-file: /run/notary/history/token # of the role writer
       job: "k8s.example.com:clusters/prod#1"
+    registry:                               # asked for what the ledger does not know
+      enabled: true
+      secrets: true                         # with the pull secrets of the pods
+      plain-http: ["registry.example.com:5000"]
 
 An exemption names at least one of ``namespace``, ``image`` (a repository, without tag)
 and ``digest``, and holds for what all that it names is equal to. It ends by itself.
@@ -254,6 +258,22 @@ class HistorySettings(Section, frozen=True):
                 raise ValueError(str(error)) from error
 
 
+class RegistrySettings(Section, frozen=True):
+    """Whether registries are asked; see :mod:`~jenkins_notary.cluster.registries`.
+
+    Attributes:
+        enabled: Whether they are.
+        secrets: Whether the pull secrets of pods are read, where one asks for a login.
+        plain_http: Registries that may be asked without TLS.
+        ca_file: A file of authorities instead of the system's.
+    """
+
+    enabled: bool = False
+    secrets: bool = False
+    plain_http: tuple[str, ...] = ()
+    ca_file: str | None = None
+
+
 class Settings(Section, frozen=True):
     """All of it; what is left out has its default."""
 
@@ -263,6 +283,7 @@ class Settings(Section, frozen=True):
     pages_url: str | None = None
     lease: LeaseName | None = None
     history: HistorySettings | None = None
+    registry: RegistrySettings = RegistrySettings()
 
     def replace(
         self, *, namespaces: Sequence[str], org: str | None, keys: Sequence[str]

@@ -13,7 +13,9 @@
    meanwhile in between.
 3. While the ledger is away, what was judged keeps its verdict and is stale; what was
    not is UNKNOWN, with the error. After that, both are judged.
-4. An exemption that ends is looked at again when it does.
+4. Where the settings ask for it, registries say what images contain that the ledger
+   does not know, in threads of their own; what they answer is news as the ledger's is.
+5. An exemption that ends is looked at again when it does.
 
 Memory: the board, and a verdict a digest and rule that runs. Requests: a watch a
 namespace, and the ledger's.
@@ -28,6 +30,7 @@ from functools import partial
 from jenkins_notary.cluster.board import Verdict, now_ms
 from jenkins_notary.cluster.containers import read_containers
 from jenkins_notary.cluster.inbox import Inbox
+from jenkins_notary.cluster.judging import is_open
 from jenkins_notary.cluster.kept import Kept
 from jenkins_notary.errors import NotaryError
 from jenkins_notary.kubernetes.feed import Feed
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from jenkins_notary.cluster.board import Board
     from jenkins_notary.cluster.containers import Container
     from jenkins_notary.cluster.judging import Source
+    from jenkins_notary.cluster.registries import Registries
     from jenkins_notary.cluster.settings import Settings
     from jenkins_notary.kubernetes.client import ClusterClient
 
@@ -90,9 +94,12 @@ class Watcher:
         self._client = client
         self._clock = clock
         self._inbox = Inbox()
-        self._source = open_source(self._wake)
         self._stop = threading.Event()
         self._kept = Kept(settings)
+        self._source = open_source(self._wake)
+        self._registries: Registries | None = None
+        if settings.registry.enabled:
+            self._ask_registries()
         self._excluded = frozenset(settings.watch.exclude_namespaces)
         self._unlisted = 0
         self._threads: list[threading.Thread] = []
@@ -180,6 +187,17 @@ class Watcher:
         thread = threading.Thread(target=run, name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
+
+    def _ask_registries(self) -> None:
+        """Have registries asked for what the ledger does not know."""
+        from jenkins_notary.cluster.linked import LinkedSource
+        from jenkins_notary.cluster.pulling import Finder
+        from jenkins_notary.cluster.registries import Registries
+
+        self._registries = Registries(Finder(self._settings.registry, self._client))
+        self._source = LinkedSource(
+            self._source, self._registries, self._kept.is_running
+        )
 
     def _wake(self) -> None:
         """Have the ledger polled at once."""
@@ -269,6 +287,8 @@ class Watcher:
         if container.digest is None:
             return Verdict.unknown(container.error or "no digest")
         known = self._kept.verdict_of(container)
+        if self._registries is not None and known is not None and is_open(known):
+            self._registries.want(container)
         error = self.board.standing.ledger_error
         if known is not None or error is None:
             return known

@@ -35,7 +35,7 @@ from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 HELPER_TIMEOUT_S = 20.0
 """Time for a credential helper to answer."""
@@ -132,10 +132,20 @@ def load_login(registry: str, environment: Mapping[str, str]) -> Login | None:
         login = _ask_helper(helper, key, path)
         if login:
             return login
+    return next(read_logins(auths, registry, path), None)
+
+
+def read_logins(auths: object, registry: str, source: str) -> Iterator[Login]:
+    """Yield the logins for a registry in what a file or secret has as ``auths``.
+
+    Raises:
+        ConfigurationError: One is not what docker writes.
+    """
     for name, entry in auths.items() if isinstance(auths, dict) else ():
         if _same_registry(name, registry) and isinstance(entry, dict):
-            return _read_entry(entry, name, path)
-    return None
+            login = _read_entry(entry, name, source)
+            if login is not None:
+                yield login
 
 
 def _config_path(environment: Mapping[str, str]) -> str:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 from urllib.parse import urlencode, urlsplit
 
 from jenkins_notary.assets.asset import printable
@@ -38,7 +39,7 @@ from jenkins_notary.registry.transport import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 _HUB_HOST = "registry-1.docker.io"
 _OK = 200
@@ -56,6 +57,7 @@ class RegistryClient:
         plain_http_hosts: Collection[str] = (),
         environ: Mapping[str, str] | None = None,
         settings: HttpSettings | None = None,
+        find_login: Callable[[str], Login | None] | None = None,
     ) -> None:
         """Prepare; nothing is sent or read yet.
 
@@ -64,13 +66,17 @@ class RegistryClient:
             plain_http_hosts: Registries that may be asked without TLS.
             environ: Where the login file is looked for; None for the process's.
             settings: All settings, instead of the first two.
+            find_login: Returns the login for a registry that asks for one; None for
+                what the login file has.
 
         Raises:
             ConfigurationError: The CA file cannot be used.
         """
         self._settings = settings or HttpSettings(ca_file, frozenset(plain_http_hosts))
         check_ca_file(self._settings.ca_file)
-        self._environ = os.environ if environ is None else environ
+        self._find_login = find_login or partial(
+            load_login, environment=os.environ if environ is None else environ
+        )
         self._transport = Transport(self._settings)
         self._authorizations: dict[tuple[str, str], str] = {}
 
@@ -88,7 +94,7 @@ class RegistryClient:
         key = (reference.registry, reference.repository)
         found = self._try(reference, self._authorizations.get(key))
         if isinstance(found, Challenge):
-            login = load_login(reference.registry, self._environ)
+            login = self._find_login(reference.registry)
             authorization = self._answer(reference, found, login)
             found = self._try(reference, authorization)
             if isinstance(found, Challenge):

@@ -13,12 +13,14 @@ from tests.manifests import CHART, template
 from tests.parts.kubernetes import Runs
 from tests.parts.release import ACCOUNT, PodOfChart
 from tests.parts.serving import Serving, claim
+from tests.parts.shop import Shop, error_on_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.parts.kubernetes import Cluster
+    from tests.parts.registry import Registry
 
 pytestmark = pytest.mark.real("etcd", "kube-apiserver", "kubectl", "helm")
 ROLES = "/apis/rbac.authorization.k8s.io/v1"
@@ -178,6 +180,49 @@ def test_every_right_of_the_chart_is_taken_away_below() -> None:
         *(("ClusterRole", verb) for verb in WATCHING),
         *(("Role", verb) for verb in LEADING),
     }
+
+
+def rules_with(*options: str) -> list[dict[str, list[str]]]:
+    """Return the rules of the chart's role for pods."""
+    made = template(ACCOUNT, "monitoring", "--set=ledger.url=https://x", *options)
+    (role,) = (o for o in yaml.safe_load_all(made) if o["kind"] == "ClusterRole")
+    rules: list[dict[str, list[str]]] = role["rules"]
+    return rules
+
+
+def test_secrets_can_be_read_only_where_registries_are_asked_with_them() -> None:
+    get = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
+
+    assert get not in rules_with()
+    assert get not in rules_with("--set=registry.enabled=true")
+    assert get not in rules_with("--set=registry.secrets=true")
+    assert get in rules_with("--set=registry.enabled=true,registry.secrets=true")
+
+
+def test_watcher_of_the_chart_reads_a_pull_secret(
+    cluster: Cluster, service: Serving, login_registry: Registry, tmp_path: Path
+) -> None:
+    shop = Shop(cluster, login_registry, tmp_path)
+    image = shop.layout.add_image("chart")
+    answer = service.ask("POST", "/api/v1/records", claim(shop.config_of(image)))
+    assert answer.status == 200
+    shop.add_secret("regcred", login_registry.host)
+    shop.run(shop.push(image), "regcred")
+    namespace, pod = install(
+        cluster,
+        service,
+        tmp_path,
+        "--set=registry.enabled=true,registry.secrets=true",
+        f"--set=settings.registry.ca-file={login_registry.ca_file}",
+    )
+
+    with pod.watch() as watching:
+        watching.expect(namespace=shop.namespace, status="TRUSTED")
+    take_away(cluster, f"{ROLES}/clusterroles/{namespace}-{ACCOUNT}", "get")
+    with pod.watch() as watching:
+        watching.expect(namespace=shop.namespace, status="UNKNOWN")
+        error = error_on_page(watching, "cannot get resource", shop.namespace)
+    assert 'cannot get resource "secrets"' in error
 
 
 @pytest.mark.parametrize("verb", WATCHING)

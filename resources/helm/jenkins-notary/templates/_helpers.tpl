@@ -112,6 +112,11 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- $fixed = set $fixed "history" $history }}
 {{- end }}
 {{- end }}
+{{- with .Values.registry }}
+{{- if .enabled }}
+{{- $fixed = set $fixed "registry" (dict "enabled" true "secrets" .secrets "plain-http" .plainHttp) }}
+{{- end }}
+{{- end }}
 {{- if gt (int .Values.replicas) 1 }}
 {{- $fixed = set $fixed "lease" (dict "name" (include "watcher.name" .)) }}
 {{- end }}
