@@ -296,9 +296,10 @@ kube watch --ledger https://notary.example.com --settings settings.yaml
 kube watch --kubeconfig ~/.kube/config --namespace shop --org acme
 """,
         "Lists and watches pods, and says of each container what the ledger says of\n"
-        "the digest that it runs; no registry is asked. The port has /status,\n"
-        "/metrics, /results and /bulk_sign; standard output has a line of JSON for\n"
-        "each change. In a pod the service account is used, elsewhere a kubeconfig.\n"
+        "the digest that it runs; no registry is asked unless the settings say so.\n"
+        "The port has /status, /metrics, /results and /bulk_sign; standard output has\n"
+        "a line of JSON for each change. In a pod the service account is used,\n"
+        "elsewhere a kubeconfig.\n"
         "Needs the extra: pip install 'jenkins-notary[service]'.",
         "0 stopped as told",
     ),
