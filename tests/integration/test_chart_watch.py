@@ -208,14 +208,19 @@ def test_watcher_of_the_chart_reads_a_pull_secret(
     assert answer.status == 200
     shop.add_secret("regcred", login_registry.host)
     shop.run(shop.push(image), "regcred")
-    namespace, pod = install(
-        cluster,
-        service,
-        tmp_path,
+    namespace, _ = install(cluster, service, tmp_path)
+    cluster.kubectl(
+        *("create", "configmap", "authorities", "-n", namespace),
+        f"--from-file=ca.crt={login_registry.ca_file}",
+    )
+    cluster.helm(
+        *("upgrade", ACCOUNT, str(CHART), "-n", namespace, "--reuse-values"),
         "--set=registry.enabled=true,registry.secrets=true",
-        f"--set=settings.registry.ca-file={login_registry.ca_file}",
+        "--set=ledger.caConfigMap=authorities",
+        "--set=settings.registry.ca-file=/run/notary/ca/ca.crt",
     )
 
+    pod = PodOfChart(cluster, namespace, tmp_path / "upgraded")
     with pod.watch() as watching:
         watching.expect(namespace=shop.namespace, status="TRUSTED")
     take_away(cluster, f"{ROLES}/clusterroles/{namespace}-{ACCOUNT}", "get")
