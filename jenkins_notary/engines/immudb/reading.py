@@ -131,6 +131,21 @@ class Reader:
             )
             yield from (one.value for one in asked.entries)
 
+    def past(self, key: bytes) -> Iterator[Any]:
+        """Yield the entries that a key ever had, the newest first."""
+        offset = 0
+        while True:
+            try:
+                found = self._connection.read(
+                    "History", key=key, offset=offset, limit=SCAN_PAGE, desc=True
+                ).entries
+            except NotFoundError:
+                return
+            yield from found
+            if len(found) < SCAN_PAGE:
+                return
+            offset += len(found)
+
     def _get_each(self, wanted: Sequence[bytes]) -> dict[bytes, Any]:
         """Return the entries of a few keys, each read by itself."""
         found: Iterable[Any]

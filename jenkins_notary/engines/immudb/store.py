@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
     from jenkins_notary.engines.immudb.connection import Link
     from jenkins_notary.engines.immudb.sealing import EnvelopeKeys
+    from jenkins_notary.engines.immudb.standing import Stand
     from jenkins_notary.engines.immudb.trail import Found, Trail
     from jenkins_notary.ports import Batch, Head, LogName, Row, RowKind
 
@@ -321,6 +322,12 @@ class ImmudbStore:
         """Yield the keys that no ledger of these sizes has: for verification."""
         for key in find_strays(self._reader, sizes):
             yield repr(key[:80])
+
+    def find_stand(self, index: int, rows: Sequence[Row]) -> Stand:
+        """Return where a record stands in immudb, proven; see ``standing``."""
+        from jenkins_notary.engines.immudb.standing import find_stand
+
+        return find_stand(self._trail, self._reader, index, rows)
 
     def close(self) -> None:
         """End the session and the connection."""

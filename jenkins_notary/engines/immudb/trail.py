@@ -87,6 +87,7 @@ class Trail:
         self._signatures = signatures
         self._lock = threading.Lock()
         self._state = keeper.load()
+        self._signed: State | None = None
 
     def set(
         self, entries: Sequence[tuple[bytes, bytes]], preconditions: Sequence[Any]
@@ -119,13 +120,30 @@ class Trail:
             self._advance(proof, proven, answer.signature)
             return proven.tx
 
-    def get(self, key: bytes) -> Found:
+    @property
+    def state(self) -> State | None:
+        """Return the newest verified state, None before the first."""
+        return self._state
+
+    @property
+    def is_signed(self) -> bool:
+        """Return whether that state's signature was checked with the pinned key.
+
+        One that was kept by an earlier run may have been taken without the key.
+        """
+        return self._state is not None and self._signed == self._state
+
+    def get(self, key: bytes, *, at_tx: int = 0) -> Found:
         """Return a value that is proven to have been set under a key.
 
         That it is the newest one is not proven by immudb: the log's own checkpoint is.
 
+        Args:
+            key: The key.
+            at_tx: The transaction that set it; 0 for the newest that did.
+
         Raises:
-            NotFoundError: There is no such key.
+            NotFoundError: There is no such key, or not in that transaction.
             IntegrityError: It is not proven.
         """
         from jenkins_notary.engines.immudb.wire import MESSAGES
@@ -135,7 +153,7 @@ class Trail:
             try:
                 answer = self._connection.read(
                     "VerifiableGet",
-                    key=MESSAGES["KeyRequest"](key=key),
+                    key=MESSAGES["KeyRequest"](key=key, atTx=at_tx),
                     since=state.tx if state else 0,
                 )
             except NotFoundError:
@@ -146,6 +164,10 @@ class Trail:
             subject = f"immudb key {key[:80]!r}"
             if entry.HasField("referencedBy") or entry.key != key:
                 raise IntegrityError(subject, expected="a value of its own")
+            if at_tx not in {0, entry.tx}:
+                raise IntegrityError(
+                    subject, expected=f"transaction {at_tx}", got=f"{entry.tx}"
+                )
             self._check_get(entry.tx, proof, answer.verifiableTx.signature)
             header = proof.source if proof.source.tx == entry.tx else proof.target
             metadata = entry.metadata if entry.HasField("metadata") else None
@@ -229,6 +251,7 @@ class Trail:
                 expected="a signature by the server's pinned key",
                 got="none that is good",
             )
+        self._signed = state
 
     def _rolled_back(self, got: int, known: int) -> IntegrityError:
         """Return the error for a database that has lost its newest part."""
