@@ -90,6 +90,7 @@ OPTIONS: Mapping[str, Kind] = {
     "digest": "text",
     "digest-file": "text",
     "dry-run": "flag",
+    "engine-proof": "flag",
     "enrol-level": "integer",
     "enrol-org": "list",
     "envelope": "flag",

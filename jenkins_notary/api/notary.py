@@ -325,16 +325,29 @@ class Notary:
         limit: int = 100,
         as_of: str | None = None,
         receipts: bool = False,
+        engine_proof: bool = False,
     ) -> list[RecordView]:
         """Return the history of an asset or digest, in log order.
+
+        Args:
+            asset: What ``authenticate`` takes.
+            limit: Records at most, the newest.
+            as_of: A tree size or a time.
+            receipts: Whether with each record's receipt.
+            engine_proof: Whether with where each stands in immudb, proven there.
 
         Raises:
             NotFoundError: No record names it.
             AmbiguousError: A pattern names several assets.
+            UsageError: A proof of immudb is asked for of another engine.
         """
         from jenkins_notary.api.evidence import find_records
         from jenkins_notary.values.query import Query
 
+        if engine_proof:
+            from jenkins_notary.api.ledgers.engine_proof import check_engine
+
+            check_engine(self._session.places.engine)
         found = self._collect([asset], None, unnamed=True)
         if len(found) > 1:
             raise AmbiguousError(
@@ -343,7 +356,12 @@ class Notary:
                 got=f"{len(found)}: {', '.join(one.name for one in found[:10])}",
             )
         query = Query(digest=found[0].digest, limit=limit, as_of=as_of)
-        return find_records(self._session, query, receipts=receipts)
+        records = find_records(self._session, query, receipts=receipts)
+        if not engine_proof:
+            return records
+        from jenkins_notary.api.ledgers.engine_proof import prove_records
+
+        return prove_records(self._session, found[0].digest, records)
 
     def envelope(self, one: RecordView) -> bytes:
         """Return a record's stored DSSE envelope, byte for byte.

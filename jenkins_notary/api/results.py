@@ -148,11 +148,13 @@ class RecordView(NamedTuple):
         standing: ``enrolled``, ``revoked``, ``not enrolled`` (nobody vouches for the
             signer) or ``erased``; a bad signature never gets here.
         receipt: Its tlog-proof's text, or None when not asked for.
+        engine_proof: Where it stands in immudb, or None when not asked for.
     """
 
     record: ProvenRecord
     standing: str
     receipt: str | None
+    engine_proof: EngineProof | None = None
 
     @property
     def code(self) -> int:
@@ -197,7 +199,52 @@ class RecordView(NamedTuple):
                 for one in statement.subjects
             ]
             value["predicate"] = dict(statement.predicate)
+        if self.engine_proof is not None:
+            value["engine_proof"] = self.engine_proof.to_dict()
         return value
+
+
+class EngineProof(NamedTuple):
+    """Where a record stands in immudb, proven there.
+
+    Attributes:
+        ledger: The database's URL.
+        database: Its name.
+        transaction: What set the record, and the keys that lead to it.
+        keys: (kind, key, revision): ``leaf``, ``checksum`` or ``job``; the key as an
+            operator types it; which of the key's values it is, by immudb's word, or
+            None.
+        state_transaction: The newest state that was verified; all is proven to it.
+        state_hash: That state's hash, hex.
+        state_signed: Whether its signature was checked with the server's pinned key.
+    """
+
+    ledger: str
+    database: str
+    transaction: int
+    keys: tuple[tuple[str, str, int | None], ...]
+    state_transaction: int
+    state_hash: str
+    state_signed: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "engine": "immudb",
+            "ledger": self.ledger,
+            "database": self.database,
+            "transaction": self.transaction,
+            "keys": [
+                {"kind": kind, "key": key, "revision": revision}
+                for kind, key, revision in self.keys
+            ],
+            "verified": ["inclusion", "dual proof"],
+            "state": {
+                "transaction": self.state_transaction,
+                "hash": self.state_hash,
+                "signed": self.state_signed,
+            },
+        }
 
 
 def _describe_first(record: ProvenRecord) -> dict[str, Any]:

@@ -33,6 +33,24 @@ def test_log_comes_back_byte_for_byte(logged: Path) -> None:
     assert (done.code, done.stdout) == (0, LOG)
 
 
+def test_only_immudb_proves_by_itself(logged: Path) -> None:
+    done = command("inspect", "app.jar", "--engine-proof", "--ledger", "own.db")
+
+    assert logged.exists()
+    assert done.code == 64
+    assert "expected a ledger in immudb: only immudb has proofs" in done.stderr
+    assert "got sqlite" in done.stderr
+
+
+def test_a_service_does_not_prove_as_immudb(logged: Path) -> None:
+    url = "https://notary.example.com"
+    done = command("inspect", "app.jar", "--engine-proof", "--ledger", url)
+
+    assert logged.exists()
+    assert done.code == 64
+    assert "got a notary service" in done.stderr
+
+
 def test_log_of_standard_input(logged: Path) -> None:
     job = JOB.replace("42", "43")
 

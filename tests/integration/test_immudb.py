@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from jenkins_notary.engines.immudb.connection import Connection
+from jenkins_notary.engines.immudb.trail import Found, Trail
 from jenkins_notary.engines.immudb.wire import MESSAGES
 from jenkins_notary.ledger import mirror
 from jenkins_notary.ledger.transfer import Transfer
@@ -57,37 +58,166 @@ def test_a_ledger_in_immudb_is_as_any_other(site: Site) -> None:
     assert site.run("ledger", "export", str(site.folder / "tiles")).code == 0
 
 
+def ask_client(site: Site, *words: str) -> str:
+    """Return what immudb's own client says."""
+    client = PARTS["immuclient"].find()
+    assert client is not None
+    done = subprocess.run(
+        [
+            *(str(client), "--immudb-address", HOST),
+            *("--immudb-port", str(site.port), "--username", USER),
+            *("--password", USER, "--database", DATABASE, *words),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={"HOME": str(site.home), "PATH": "/usr/bin:/bin"},
+        cwd=site.home,
+    )
+    return done.stdout + done.stderr
+
+
 def test_a_record_is_found_by_an_operator_of_immudb(site: Site) -> None:
     done = site.run("notarize", str(site.app), "--job", JOB, "-o", "json")
     digest = done.json["assets"][0]["digest"].removeprefix("sha256:")
-    client = PARTS["immuclient"].find()
-    assert client is not None
-
-    def ask(*words: str) -> str:
-        done = subprocess.run(
-            [
-                *(str(client), "--immudb-address", HOST),
-                *("--immudb-port", str(site.port), "--username", USER),
-                *("--password", USER, "--database", DATABASE, *words),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-            env={"HOME": str(site.home), "PATH": "/usr/bin:/bin"},
-            cwd=site.home,
-        )
-        return done.stdout + done.stderr
 
     job = "job/payments/api/main#0000000042:ci.example.com"
     for key in (job, f"sha256/{digest}"):
-        assert "0000000000000001" in ask("safeget", key)
-    assert job in ask("scan", "job/payments/")
-    assert digest in ask("safeget", "main/0000000000000001")
+        assert "0000000000000001" in ask_client(site, "safeget", key)
+    assert job in ask_client(site, "scan", "job/payments/")
+    assert digest in ask_client(site, "safeget", "main/0000000000000001")
     assert site.run("untrust", str(site.app), "--reason", "CVE-2026-0001").code == 0
-    history = ask("history", f"sha256/{digest}")
+    history = ask_client(site, "history", f"sha256/{digest}")
     assert "0000000000000001" in history
     assert "0000000000000002" in history
+
+
+def test_an_operator_of_immudb_finds_what_inspect_proves(site: Site) -> None:
+    """Each key leads immudb's client to the transaction that inspect names."""
+    odd = "ci.example.com:pay $ments/api#42"
+    app = str(site.app)
+    assert site.run("notarize", app, "--job", odd).code == 0
+    assert site.run("untrust", app, "--reason", "CVE-2026-0001").code == 0
+
+    first, second = site.run("inspect", app, "--engine-proof", "-o", "json").json[
+        "records"
+    ]
+    proofs = [first["engine_proof"], second["engine_proof"]]
+    digest = first["digest"].removeprefix("sha256:")
+    assert [
+        (one["kind"], one["key"], one["revision"]) for one in proofs[0]["keys"]
+    ] == [
+        ("leaf", "main/0000000000000001", 1),
+        ("checksum", f"sha256/{digest}", 1),
+        ("job", "job/pay$ $$ments/api#0000000042:ci.example.com", 1),
+    ]
+    assert [(one["key"], one["revision"]) for one in proofs[1]["keys"]] == [
+        ("main/0000000000000002", 1),
+        (f"sha256/{digest}", 2),
+    ]
+    for proof in proofs:
+        assert (proof["engine"], proof["database"]) == ("immudb", DATABASE)
+        assert proof["verified"] == ["inclusion", "dual proof"]
+        assert proof["state"]["signed"]
+        assert proof["transaction"] <= proof["state"]["transaction"]
+        leaf = ask_client(site, "safeget", proof["keys"][0]["key"])
+        assert re.search(rf"tx:\s+{proof['transaction']}\b", leaf), leaf
+    for key in proofs[0]["keys"][1:]:
+        told = ask_client(site, "history", key["key"])
+        assert re.search(rf"tx:\s+{proofs[0]['transaction']}\b", told), told
+
+
+def test_an_erased_record_is_proven_without_its_build(site: Site) -> None:
+    assert site.run("notarize", str(site.app), "--job", JOB).code == 0
+    assert site.run("ledger", "erase", "1", "--reason", "asked for").code == 0
+
+    (found,) = site.run("inspect", str(site.app), "--engine-proof", "-o", "json").json[
+        "records"
+    ]
+    assert found["erased_by"] == 2
+    kinds = [one["kind"] for one in found["engine_proof"]["keys"]]
+    assert kinds == ["leaf", "checksum"]
+
+
+def test_the_proof_of_immudb_is_text_to_type(site: Site) -> None:
+    assert site.run("notarize", str(site.app), "--job", JOB).code == 0
+
+    text = site.run("inspect", str(site.app), "--engine-proof").text
+    assert f"immudb://{HOST}:{site.port}/{DATABASE}" in text
+    assert "signed by the server's key" in text
+    keyless = {"JENKINS_NOTARY_IMMUDB_SERVER_KEY": ""}
+    unsigned = site.run("inspect", str(site.app), "--engine-proof", **keyless)
+    assert "signature not checked" in unsigned.text
+    assert "'job/payments/api/main#0000000042:ci.example.com'  revision 1" in text
+    twice = site.run("inspect", str(site.app), "--engine-proof", "--envelope")
+    assert twice.code == 64
+
+
+def test_an_answer_that_is_not_proven_is_not_shown(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = str(site.app)
+    assert site.run("notarize", app).code == 0
+    assert site.run("untrust", app, "--reason", "CVE-2026-0001").code == 0
+    read = Connection.read
+    lies: list[Any] = []
+
+    def lie(self: Connection, method: str, **fields: Any) -> Any:  # noqa: ANN401 - a message
+        if method != "VerifiableGet" or not fields["key"].key.startswith(b"sha256/"):
+            return read(self, method, **fields)
+        return lies[-1](read, self, method, fields)
+
+    def change_value(read: Any, link: Connection, method: str, fields: Any) -> Any:  # noqa: ANN401 - messages
+        answer = read(link, method, **fields)
+        answer.entry.value = b"0000000000000009"
+        return answer
+
+    def give_newest(read: Any, link: Connection, method: str, fields: Any) -> Any:  # noqa: ANN401 - messages
+        fields["key"].atTx = 0
+        return read(link, method, **fields)
+
+    def cut_dual_proof(read: Any, link: Connection, method: str, fields: Any) -> Any:  # noqa: ANN401 - messages
+        answer = read(link, method, **fields)
+        del answer.verifiableTx.dualProof.linear.terms[:]
+        return answer
+
+    monkeypatch.setattr(Connection, "read", lie)
+    for one in (change_value, give_newest, cut_dual_proof):
+        lies.append(one)
+        done = site.run("inspect", app, "--engine-proof")
+        assert done.code == 65, (one, done.stderr, done.text)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "value", "told"),
+    [
+        (b"sha256/", b"0000000000000009", "record #1"),
+        (b"job/", None, "the key b'job/"),
+    ],
+)
+def test_a_key_that_was_not_set_with_its_record_is_found(
+    site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    prefix: bytes,
+    value: bytes | None,
+    told: str,
+) -> None:
+    assert site.run("notarize", str(site.app), "--job", JOB).code == 0
+    get = Trail.get
+
+    def lie(self: Trail, key: bytes, *, at_tx: int = 0) -> Found:
+        if not key.startswith(prefix):
+            return get(self, key, at_tx=at_tx)
+        if value is None:
+            return get(self, key, at_tx=at_tx - 1)
+        return get(self, key, at_tx=at_tx)._replace(value=value)
+
+    monkeypatch.setattr(Trail, "get", lie)
+    done = site.run("inspect", str(site.app), "--engine-proof")
+    assert done.code == 65, done.stderr
+    assert told in done.stderr
 
 
 def test_a_database_of_another_layout_is_refused(site: Site) -> None:

@@ -215,6 +215,7 @@ MADE: dict[str, Callable[[], Any]] = {
         at_ms=0,
     ),
     "ReceiptView": make_receipt_view,
+    "EngineProof": lambda: results.EngineProof("", "", 1, (), 1, "", state_signed=True),
     "RecordView": make_record,
     "SignerInfo": lambda: results.SignerInfo(
         signer="",
