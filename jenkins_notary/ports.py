@@ -47,6 +47,31 @@ Commit time needs no rows: it never runs backwards, so the log itself is sorted.
 """
 
 
+class ServerStanding(NamedTuple):
+    """Where one server of a ledger on several stands.
+
+    Attributes:
+        server: ``host:port``.
+        role: ``primary`` or ``replica``; "" where it does not answer.
+        transactions: How many it has committed.
+        lag: How many it lacks of those that are known of; 0 where it does not answer.
+        error: Why it does not answer, or "".
+    """
+
+    server: str
+    role: str
+    transactions: int
+    lag: int
+    error: str
+
+    def __str__(self) -> str:
+        """Return it for people."""
+        if self.error:
+            return f"{self.server}: no answer, {self.error}"
+        behind = f", {self.lag} behind" if self.lag else ""
+        return f"{self.server}: {self.role}, {self.transactions} transactions{behind}"
+
+
 class Row(NamedTuple):
     """One derived row.
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from jenkins_notary.errors import NotaryError
+    from jenkins_notary.ports import ServerStanding
     from jenkins_notary.trust.record import ProvenRecord
 
 
@@ -264,31 +265,6 @@ def _describe_first(record: ProvenRecord) -> dict[str, Any]:
         "ref": asset.get("ref"),
         "size": asset.get("size"),
     }
-
-
-class ServerStanding(NamedTuple):
-    """Where one server of a ledger on several stands.
-
-    Attributes:
-        server: ``host:port``.
-        role: ``primary`` or ``replica``; "" where it does not answer.
-        transactions: How many it has committed.
-        lag: How many it lacks of those that are known of; 0 where it does not answer.
-        error: Why it does not answer, or "".
-    """
-
-    server: str
-    role: str
-    transactions: int
-    lag: int
-    error: str
-
-    def __str__(self) -> str:
-        """Return it for people."""
-        if self.error:
-            return f"{self.server}: no answer, {self.error}"
-        behind = f", {self.lag} behind" if self.lag else ""
-        return f"{self.server}: {self.role}, {self.transactions} transactions{behind}"
 
 
 class LedgerStatus(NamedTuple):

@@ -96,7 +96,7 @@ def run_verify(context: Context) -> int:
 
 def show_status(context: Context, status: LedgerStatus | RemoteItem) -> int:
     """Print where a ledger stands; return 0."""
-    from jenkins_notary.api.results import ServerStanding
+    from jenkins_notary.ports import ServerStanding
 
     found = status.to_dict()
 

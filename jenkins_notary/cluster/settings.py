@@ -48,7 +48,7 @@ from jenkins_notary.cluster.board import Exemption
 from jenkins_notary.cluster.containers import find_digest
 from jenkins_notary.errors import ConfigurationError, UsageError
 from jenkins_notary.ledger.author import format_time
-from jenkins_notary.plain_yaml import load_plain
+from jenkins_notary.plain_yaml import read_plain_file
 from jenkins_notary.trust.keys import parse_signer_id
 from jenkins_notary.trust.verdict import TrustRule
 from jenkins_notary.values.digest import parse_digest
@@ -60,7 +60,6 @@ if TYPE_CHECKING:
 
     from jenkins_notary.cluster.containers import Container
 
-MAX_FILE_BYTES = 1 << 20
 MIN_INTERVAL_S = 0.1
 MAX_INTERVAL_S = 3600.0
 _NAMESPACE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
@@ -335,23 +334,16 @@ def load_settings(path: str | None) -> Settings:
     if path is None:
         return Settings()
     subject = f"--settings {path}"
+    value = read_plain_file(path, subject)
     try:
-        with open(path, "rb") as stream:
-            content = stream.read(MAX_FILE_BYTES + 1)
-        if len(content) > MAX_FILE_BYTES:
-            raise ConfigurationError(subject, expected=f"at most {MAX_FILE_BYTES} B")
-        return msgspec.convert(load_plain(content) or {}, Settings)
-    except OSError as error:
-        raise ConfigurationError(
-            subject, expected="a readable file", got=error.strerror or "an error"
-        ) from error
+        return msgspec.convert(value or {}, Settings)
     except msgspec.ValidationError as error:
         raise ConfigurationError(
             subject, expected="the form of docs/cluster.md", got=str(error)[:300]
         ) from error
-    except (RecursionError, ValueError) as error:
+    except ValueError as error:
         raise ConfigurationError(
-            subject, expected="plain YAML in UTF-8", got=str(error)[:200]
+            subject, expected="settings", got=str(error)[:200]
         ) from error
 
 

@@ -32,6 +32,7 @@ from jenkins_notary.errors import (
     NotaryError,
 )
 from jenkins_notary.jenkins.access import Access, check_root_url
+from jenkins_notary.plain_yaml import read_plain_file
 from jenkins_notary.values.jobid import format_instance
 
 TYPE_CHECKING = False
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from jenkins_notary.jenkins.transport import HttpSettings
 
 MAX_TOKEN_BYTES = 4096
-MAX_FILE_BYTES = 1 << 20
 _KEYS = frozenset({"url", "user", "token-file", "ca-file"})
 _REQUIRED = frozenset({"url"})
 _INSTANCE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
@@ -171,20 +171,7 @@ def _load_file(
     path: str, ca_file: str | None, plain_http_hosts: Collection[str]
 ) -> list[Access]:
     """Return the controllers of a file; all its faults are raised together."""
-    import yaml
-
-    try:
-        with open(path, "rb") as stream:
-            content = stream.read(MAX_FILE_BYTES + 1)
-        if len(content) > MAX_FILE_BYTES:
-            raise ConfigurationError(path, expected=f"at most {MAX_FILE_BYTES} bytes")
-        root = yaml.safe_load(content.decode())
-    except OSError as error:
-        raise ConfigurationError(
-            path, expected="a controllers file", got=error.strerror or "an error"
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise ConfigurationError(path, expected="plain YAML in UTF-8") from error
+    root = read_plain_file(path, path)
     if not isinstance(root, dict) or not root:
         raise ConfigurationError(path, expected="a mapping of instance to controller")
     accesses: list[Access] = []

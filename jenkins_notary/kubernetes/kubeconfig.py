@@ -23,6 +23,7 @@ from jenkins_notary.kubernetes.access import (
     read_credential,
     read_text,
 )
+from jenkins_notary.plain_yaml import read_plain_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,22 +109,8 @@ def load_kubeconfig(
 
 def _load(path: str) -> Mapping[str, Any]:
     """Return a file's YAML mapping."""
-    import yaml
-
     where = f"kubeconfig {path}"
-    try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-        if len(data) > MAX_FILE_BYTES:
-            raise ConfigurationError(where, expected=f"at most {MAX_FILE_BYTES} bytes")
-        root = yaml.safe_load(data.decode())
-    except OSError as error:
-        raise ConfigurationError(
-            where, expected="a readable file", got=error.strerror or "an error"
-        ) from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        # What stands there is not repeated: it may be a secret.
-        raise ConfigurationError(where, expected="plain YAML in UTF-8") from error
+    root = read_plain_file(path, where)
     if not isinstance(root, dict):
         raise ConfigurationError(where, expected="a mapping")
     return root

@@ -12,6 +12,7 @@ import msgspec
 
 from jenkins_notary.assets.asset import printable, raise_faults
 from jenkins_notary.errors import ConfigurationError
+from jenkins_notary.plain_yaml import read_plain_file
 from jenkins_notary.service.access.limits import LimitSettings
 from jenkins_notary.service.access.logins import LoginSettings
 from jenkins_notary.service.builds.classes import BuildsSection
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from jenkins_notary.errors import NotaryError
-
-MAX_FILE_BYTES = 1 << 20
 
 
 class Settings(Section, frozen=True):
@@ -90,23 +89,8 @@ def load_settings(path: str | None) -> Settings:
     """
     if path is None:
         return Settings()
-    import yaml
-
     subject = f"--settings {path}"
-    try:
-        with open(path, "rb") as stream:
-            content = stream.read(MAX_FILE_BYTES + 1)
-        if len(content) > MAX_FILE_BYTES:
-            raise ConfigurationError(subject, expected=f"at most {MAX_FILE_BYTES} B")
-        root = yaml.safe_load(content.decode())
-    except OSError as error:
-        raise ConfigurationError(
-            subject, expected="a readable file", got=error.strerror or "an error"
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise ConfigurationError(
-            subject, expected="plain YAML in UTF-8", got=str(error)[:200]
-        ) from error
+    root = read_plain_file(path, subject)
     if root is not None and not isinstance(root, dict):
         raise ConfigurationError(subject, expected="a mapping of sections")
     return _convert(root or {}, subject)

@@ -25,7 +25,6 @@ from contextlib import closing
 from functools import partial
 from threading import Lock
 
-from jenkins_notary.api.results import ServerStanding
 from jenkins_notary.engines.immudb.url import parse_url
 from jenkins_notary.errors import ConfigurationError, UnavailableError
 from jenkins_notary.files.locks import FileLock
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from jenkins_notary.engines.immudb.opening import Files
     from jenkins_notary.engines.immudb.servers import Servers
     from jenkins_notary.engines.immudb.store import ImmudbStore
-    from jenkins_notary.ports import Store
+    from jenkins_notary.ports import ServerStanding, Store
 
 MAX_FILE_BYTES = 1 << 20
 LOOK_S = 3.0
@@ -127,8 +126,7 @@ class Lookout:
             return ()
         with self._lock:
             if time.monotonic() > self._until:
-                found = self._servers.standings()
-                self._seen = tuple(ServerStanding(*one) for one in found)
+                self._seen = self._servers.standings()
                 self._until = time.monotonic() + LOOK_S
             return self._seen
 

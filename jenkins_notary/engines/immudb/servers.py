@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from jenkins_notary.engines.immudb.connection import CALL_S, Connection, ask_again
 from jenkins_notary.errors import NotaryError, UnavailableError
-from jenkins_notary.shapes import NamedTuple
+from jenkins_notary.ports import ServerStanding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,24 +37,6 @@ PROBE_S = 5.0
 
 class NoPrimaryError(UnavailableError):
     """No server takes writes; nothing was sent."""
-
-
-class Standing(NamedTuple):
-    """Where one server stands.
-
-    Attributes:
-        server: ``host:port``.
-        role: ``primary`` or ``replica``; "" where it does not answer.
-        transactions: How many it has committed.
-        lag: How many it lacks of those that are known of; 0 where it does not answer.
-        error: Why it does not answer, or "".
-    """
-
-    server: str
-    role: str
-    transactions: int
-    lag: int
-    error: str
 
 
 class Servers:
@@ -106,7 +88,7 @@ class Servers:
         primary: _Member = ask_again(self._find_primary)
         return primary.connection.max_tx_entries
 
-    def standings(self) -> tuple[Standing, ...]:
+    def standings(self) -> tuple[ServerStanding, ...]:
         """Return where each server stands now."""
         from concurrent.futures import ThreadPoolExecutor
 
@@ -271,11 +253,11 @@ class _Member:
                 got=f"{self._reached} of the {seen} transactions that were seen",
             )
 
-    def look(self) -> Standing:
+    def look(self) -> ServerStanding:
         """Return where it stands, as it says."""
         try:
             role = "replica" if self.is_replica(anew=True) else "primary"
             reached = int(self.ask("CurrentState").txId)
         except NotaryError as error:
-            return Standing(self.place, "", 0, 0, error.got or str(error))
-        return Standing(self.place, role, reached, 0, "")
+            return ServerStanding(self.place, "", 0, 0, error.got or str(error))
+        return ServerStanding(self.place, role, reached, 0, "")

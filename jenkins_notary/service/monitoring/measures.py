@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from jenkins_notary.api.ledgers.immudb import Lookout
-    from jenkins_notary.api.results import ServerStanding
+    from jenkins_notary.ports import ServerStanding
     from jenkins_notary.service.answers.handlers import Call
     from jenkins_notary.service.follower import Follower
     from jenkins_notary.service.session import Engine

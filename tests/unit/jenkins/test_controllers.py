@@ -230,7 +230,7 @@ def test_all_faults_of_a_file_are_told_together(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_missing_or_too_long_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="a controllers file"):
+    with pytest.raises(ConfigurationError, match="a readable file"):
         load(file=str(tmp_path / "none"))
     file = tmp_path / "long.yaml"
     file.write_text("#" * (1 << 20) + "#")
