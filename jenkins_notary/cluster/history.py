@@ -16,8 +16,10 @@ collected for a while, so that a ledger gets few records.
 
 The replica that leads records. While the ledger is away changes are kept, at most
 :data:`MAX_KEPT`; how many were dropped is said in the next record. A change may be
-recorded twice, when a replica takes over or an answer is lost. What a replica has kept
-is lost when it is killed; ended by a signal, it records once more.
+recorded twice, when a replica takes over or an answer is lost: who does not lead keeps
+the changes of the last minute, and records them if it comes to lead, for the other may
+have been killed before it did. Ended by a signal, a replica records once more. Lost is
+what a replica that is killed has kept for longer, because the ledger was away.
 
 It takes a token of its own that may attach, of the role writer: the watcher's own, of
 the role reader, cannot write.
@@ -51,6 +53,9 @@ MIME = "application/json"
 MAX_KEPT = 10_000
 BATCH = 200
 """Changes of one record; each has one digest, and a record at most 500."""
+
+STANDBY_MS = 60_000
+"""What who does not lead keeps: longer than a Lease and a pause last."""
 
 PAUSE_S = 10.0
 MAX_PAUSE_S = 300.0
@@ -101,6 +106,7 @@ class History:
         self._lock = threading.Lock()
         self._kept: deque[dict[str, Any]] = deque(maxlen=MAX_KEPT)
         self._dropped = 0
+        self._standby: deque[tuple[int, dict[str, Any]]] = deque(maxlen=MAX_KEPT)
         board.on_change(self.take)
 
     def __len__(self) -> int:
@@ -115,11 +121,15 @@ class History:
             before is not None and before.verdict.status != after.verdict.status
         )
         is_found_bad = before is None and after.verdict.status in _BAD
-        if not self._board.standing.is_leader or not (is_changed or is_found_bad):
+        if not (is_changed or is_found_bad):
             return
+        at_ms = self._clock()
+        change = _describe(before, after, at_ms)
         with self._lock:
-            self._dropped += len(self._kept) == MAX_KEPT
-            self._kept.append(_describe(before, after, self._clock()))
+            if self._board.standing.is_leader:
+                self._keep(change)
+            else:
+                self._standby.append((at_ms, change))
 
     def run(
         self,
@@ -151,6 +161,7 @@ class History:
             NotaryError: It could not be recorded, and is kept.
         """
         with self._lock:
+            self._settle_standby()
             batch = [one for one, _ in zip(self._kept, range(BATCH), strict=False)]
             dropped = self._dropped
         if not batch:
@@ -163,6 +174,24 @@ class History:
                 self._kept.popleft()
             self._dropped -= dropped
         return True
+
+    def _keep(self, change: dict[str, Any]) -> None:
+        """Have a change recorded; the lock is held."""
+        self._dropped += len(self._kept) == MAX_KEPT
+        self._kept.append(change)
+
+    def _settle_standby(self) -> None:
+        """Drop what another replica had the time to record; the lock is held.
+
+        The rest is this one's to record once it leads.
+        """
+        oldest_ms = self._clock() - STANDBY_MS
+        while self._standby and self._standby[0][0] < oldest_ms:
+            self._standby.popleft()
+        if self._board.standing.is_leader:
+            for _, change in self._standby:
+                self._keep(change)
+            self._standby.clear()
 
     def _record(self, batch: Sequence[dict[str, Any]], dropped: int) -> None:
         """Attach a batch to the digests that it is about."""

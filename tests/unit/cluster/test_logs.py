@@ -173,6 +173,28 @@ def test_who_does_not_lead_records_nothing(board: Board, history: History) -> No
     assert len(history) == 0
 
 
+def test_who_comes_to_lead_records_the_last_minute(
+    board: Board, ledger: Ledger
+) -> None:
+    now = [1_767_323_045_006]
+    history = History(
+        board, ledger.open, cluster="prod", job=None, clock=lambda: now[0]
+    )
+    board.stand(is_leader=False)
+    board.put(make_container("old"), make_verdict(Status.UNTRUSTED))
+    now[0] += 50_000
+    board.put(make_container("new"), make_verdict(Status.UNTRUSTED))
+    assert not history.flush()
+    now[0] += 20_000
+    board.stand(is_leader=True)
+    board.put(make_container("own"), make_verdict(Status.UNTRUSTED))
+    history.run(lambda _: True, str)
+
+    ((body, _),) = ledger.kept
+    assert {one["container"] for one in body["changes"]} == {"new", "own"}
+    assert not history.flush()
+
+
 def test_what_has_no_digest_is_not_recorded(board: Board, history: History) -> None:
     board.put(make_container(digest=None), make_verdict(Status.UNTRUSTED))
 
