@@ -18,7 +18,7 @@ from jenkins_notary.shapes import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from typing import Literal
 
     from jenkins_notary.errors import NotaryError
@@ -100,6 +100,13 @@ class Findings:
         self.total += severity == "error"
         if not self.is_full:
             self.kept.append(Finding(severity, what, where, expected, got))
+
+    def among(self, places: Collection[tuple[str, str]]) -> Findings:
+        """Return those that were kept and are at some of the (what, where)."""
+        chosen = [one for one in self.kept if (one.what, one.where) in places]
+        others = Findings(limit=self._limit)
+        others.extend(chosen, sum(one.severity == "error" for one in chosen))
+        return others
 
     def add_error(self, what: str, where: str, error: NotaryError) -> None:
         """Add a failure that was raised by a check or a store."""

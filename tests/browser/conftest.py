@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import WebDriverWait
@@ -46,7 +47,8 @@ class Screen:
         """Click on what leads to another page, and wait until that is there."""
         before = self.driver.find_element("tag name", "html")
         self.driver.find_element(by, value).click()
-        wait = WebDriverWait(self.driver, 20)
+        # While the page is exchanged, the driver may know of neither of both.
+        wait = WebDriverWait(self.driver, 20, ignored_exceptions=[WebDriverException])
         wait.until(staleness_of(before))
         wait.until(lambda _: self.run("return document.readyState") == "complete")
         return self

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -437,6 +437,26 @@ def test_records_that_come_meanwhile_are_no_findings(ledger: Ledger) -> None:
     report = verify_ledger(ledger.store, ledger.verifiers, KeyVerifier, progress=write)
 
     assert (report.findings, report.size) == ((), 606)
+
+
+def test_records_that_never_cease_to_come_are_no_findings(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jenkins_notary.ledger.regrow import check_stored_tiles
+
+    came: list[int] = []
+
+    def write_and_check(*given: Any) -> int:  # noqa: ANN401 - as the check takes
+        came.append(1)
+        ledger.add(f"meanwhile {len(came)}", "UNTRUSTED")
+        return check_stored_tiles(*given)
+
+    monkeypatch.setattr(
+        "jenkins_notary.ledger.verify.check_stored_tiles", write_and_check
+    )
+
+    assert ledger.verify().findings == ()
+    assert len(came) == 2 * 5
 
 
 def test_an_empty_store_says_that_there_is_no_checkpoint() -> None:
