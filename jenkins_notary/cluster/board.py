@@ -224,10 +224,6 @@ class Board:
             self._exchange(before, after)
         self._tell(before, after)
 
-    def remove_pod(self, uid: str) -> None:
-        """Take all containers of a pod away."""
-        self.keep_of_pod(uid, ())
-
     def keep_of_pod(self, uid: str, names: Iterable[str]) -> None:
         """Take away the containers of a pod that are not among some names."""
         gone: list[Judged] = []
@@ -257,12 +253,6 @@ class Board:
         """Return the pods that are on the board."""
         with self._condition:
             return tuple(self._pods)
-
-    def of_pod(self, uid: str) -> tuple[Judged, ...]:
-        """Return the containers of a pod, by name."""
-        with self._condition:
-            names = sorted(self._pods.get(uid, ()))
-            return tuple(self._found[uid, name] for name in names)
 
     def snapshot(self) -> tuple[Judged, ...]:
         """Return all containers, sorted by namespace, pod and name."""

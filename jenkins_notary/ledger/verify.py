@@ -506,10 +506,8 @@ class _TrustLog:
         self._findings = findings
         self._regrowth = Regrowth(store, "trust", findings)
         self._hashes: list[bytes] = []
-        self._signed_root: bytes | None = None
         self._entries = self._read()
         self._next = next(self._entries, None)
-        self._last_index = -1
 
     def compare(self, wanted: Sequence[tuple[int, bytes]]) -> None:
         """Compare the next entries with those that the main log asks for."""

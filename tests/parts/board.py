@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from jenkins_notary.api.results import AsOf
 from jenkins_notary.cluster.board import Board, Exemption, Verdict
 from jenkins_notary.cluster.containers import Container
-from jenkins_notary.cluster.port import PortSettings, serve_board
+from jenkins_notary.cluster.port import serve_board
 from jenkins_notary.serving.metrics import Metrics
+from jenkins_notary.serving.place import LOOPBACK, Place
 from jenkins_notary.values.status import Status
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class ServedBoard:
 
     def remove_pod(self, uid: str) -> None:
         """Take a pod from the board."""
-        self._send("remove_pod", (uid,), {})
+        self._send("keep_of_pod", (uid, ()), {})
 
     def stand(self, **changes: object) -> None:
         """Change how the watcher stands."""
@@ -179,7 +180,7 @@ def main() -> None:
 
     serve_board(
         board,
-        PortSettings(port=0),
+        Place(LOOPBACK, 0, None),
         metrics=Metrics(),
         bulk_sign=lambda rows: f"#!/bin/sh\n# {len(rows)} containers\n".encode(),
         on_ready=begin,

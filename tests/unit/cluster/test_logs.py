@@ -60,7 +60,7 @@ def test_a_line_is_written_for_each_change(board: Board) -> None:
     board.put(make_container(), make_verdict(Status.TRUSTED))
     board.put(make_container(), make_verdict(Status.UNTRUSTED))
     board.put(make_container(), make_verdict(Status.UNTRUSTED), EXEMPT)
-    board.remove_pod("u-1")
+    board.keep_of_pod("u-1", ())
 
     told = [(o["event"], o["level"], o["was"], o["status"]) for o in lines.told]
     assert told == [
@@ -154,7 +154,7 @@ def test_drift_is_recorded_with_the_digests_that_it_is_about(
     board.put(
         make_container("bad", "sha256:" + "cd" * 32), make_verdict(Status.REVOKED)
     )
-    board.remove_pod("u-1")
+    board.keep_of_pod("u-1", ())
     history.run(lambda _: True, str)
 
     ((body, facts),) = ledger.kept

@@ -58,7 +58,7 @@ def test_container_that_went_has_no_series_and_its_sum_falls_to_zero() -> None:
     board.put(container("web-0"), verdict())
     board.put(container("web-1"), verdict(Status.UNTRUSTED))
     before = series.render(board.snapshot())
-    board.remove_pod("uid-web-1")
+    board.keep_of_pod("uid-web-1", ())
     after = series.render(board.snapshot())
 
     aggregate = 'kube_notary_aggregate_status{target_namespace="",status="UNTRUSTED"}'
@@ -135,7 +135,7 @@ def test_changes_are_counted_by_the_leader_alone() -> None:
     stand_well(board)
     board.put(container(), verdict(Status.UNTRUSTED))
     board.put(container(), verdict(Status.UNTRUSTED), exemption())
-    board.remove_pod("uid-web-0")
+    board.keep_of_pod("uid-web-0", ())
     after = series_of(metrics.render(), name)
 
     # All are there from the start, or Prometheus would not see the first change.
