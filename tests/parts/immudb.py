@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import threading
-import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from jenkins_notary.engines.immudb.trail import Trail
 from jenkins_notary.engines.immudb.url import parse_url
 from jenkins_notary.engines.immudb.wire import SERVICE
 from tests.parts.build import PARTS
+from tests.parts.listening import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 USER = "immudb"
-_START_S = 30.0
 _numbers = itertools.count()
 
 
@@ -156,20 +155,6 @@ def find_program(name: str) -> str:
         message = f"{name} is missing: {PARTS[name].advice()}"
         raise RuntimeError(message)
     return str(found)
-
-
-def wait_for(process: subprocess.Popen[bytes], port: int) -> None:
-    """Wait until the server takes connections."""
-    deadline = time.monotonic() + _START_S
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection((HOST, port), 1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    message = f"immudb does not listen on port {port}"
-    raise RuntimeError(message)
 
 
 @contextmanager

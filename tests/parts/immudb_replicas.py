@@ -9,8 +9,9 @@ import grpc
 
 from jenkins_notary.engines.immudb.connection import Connection
 from jenkins_notary.engines.immudb.wire import SERVICE
-from tests.parts.immudb import HOST, USER, free_port, launch, server_at, wait_for
+from tests.parts.immudb import HOST, USER, free_port, launch, server_at
 from tests.parts.immudb_site import DATABASE, Site
+from tests.parts.listening import wait_for
 
 if TYPE_CHECKING:
     import subprocess

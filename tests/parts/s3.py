@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import boto3
 
 from tests.parts.build import PARTS
+from tests.parts.listening import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 KEY, SECRET = "notary", "not-a-secret"
-_START_S = 30.0
 
 
 @contextmanager
@@ -54,7 +53,7 @@ def serve_s3(folder: Path, *, port: int = 0) -> Iterator[dict[str, str]]:
         stderr=subprocess.DEVNULL,
     ) as process:
         try:
-            _wait_for(process, port)
+            wait_for(process, port)
             yield {
                 "AWS_ENDPOINT_URL_S3": f"http://{HOST}:{port}",
                 "AWS_ACCESS_KEY_ID": KEY,
@@ -81,17 +80,3 @@ def make_bucket(environ: dict[str, str], name: str, *, versions: bool = False) -
         client.put_bucket_versioning(
             Bucket=name, VersioningConfiguration={"Status": "Enabled"}
         )
-
-
-def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
-    """Wait until the server takes connections."""
-    deadline = time.monotonic() + _START_S
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection((HOST, port), 1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    message = f"versitygw does not listen on port {port}"
-    raise RuntimeError(message)
