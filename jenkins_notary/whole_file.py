@@ -1,12 +1,14 @@
 """Put a file in its place whole, or not at all.
 
-Standard library only, and 3.8-clean: the agent part writes so too. What the system says
-is for the caller to put into words, who knows what the file is.
+3.8-clean: the agent part writes so too. What the system says is for the caller to put
+into words, who knows what the file is; :func:`write_private` does so itself.
 """
 
 from __future__ import annotations
 
 import os
+
+from jenkins_notary.errors import StorageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,3 +62,16 @@ def sync_folder(folder: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_private(path: str, data: bytes) -> None:
+    """Write a file of mode 0600, durably, whole or not at all.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    try:
+        replace_file(path, [data])
+        sync_folder(os.path.dirname(path) or ".")
+    except OSError as error:
+        raise StorageError(f"file {path}", got=error.strerror or "an error") from error

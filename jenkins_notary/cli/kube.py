@@ -10,15 +10,18 @@ from contextlib import suppress
 
 from jenkins_notary.cli.commands import Command
 from jenkins_notary.cli.context import is_service_url
+from jenkins_notary.cli.listening import add_listening, read_place
 from jenkins_notary.cli.options import (
     add_all,
     add_cluster,
     add_key,
     add_ledger,
     add_registry,
+    add_rule,
     add_service,
 )
-from jenkins_notary.errors import ConfigurationError, InternalError, UsageError
+from jenkins_notary.errors import ConfigurationError, InternalError
+from jenkins_notary.serving.place import missing_extra
 from jenkins_notary.values.urls import scrub_url
 
 TYPE_CHECKING = False
@@ -32,12 +35,12 @@ if TYPE_CHECKING:
     from jenkins_notary.cluster.board import Board
     from jenkins_notary.cluster.judging import Source
     from jenkins_notary.cluster.logs import ChangeLog
-    from jenkins_notary.cluster.port import PortSettings
     from jenkins_notary.cluster.settings import Settings
     from jenkins_notary.cluster.watching import Watcher
     from jenkins_notary.kubernetes.client import ClusterClient
     from jenkins_notary.remote.notary import RemoteNotary
     from jenkins_notary.remote.reading.notary import RemoteReader
+    from jenkins_notary.serving.place import Place
 
 PORT = 9581
 LOOK_S = 0.25
@@ -45,10 +48,7 @@ LOOK_S = 0.25
 
 def declare(parser: Parser) -> None:
     """Add the options of ``kube watch``."""
-    parser.option("--host", "where it listens; else 127.0.0.1", metavar="HOST")
-    parser.option("--port", f"where it listens; else {PORT}, 0 for any", metavar="N")
-    parser.option("--tls-cert", "its certificate, a PEM file", metavar="FILE")
-    parser.option("--tls-key", "the certificate's key, a PEM file", metavar="FILE")
+    add_listening(parser, PORT)
     add_key(parser)
     declare_watched(parser)
 
@@ -57,9 +57,7 @@ def declare_watched(parser: Parser) -> None:
     """Add what says what is watched, and whose word counts."""
     parser.option("--settings", "what is watched, whose word counts", metavar="FILE")
     parser.option("--namespace", "only this one; may be given again", metavar="NAME")
-    parser.option("--org", "only its signers count", metavar="NAME")
-    parser.option("--signer", "only this signer counts", metavar="ID")
-    add_all(parser, add_cluster, add_ledger, add_service, add_registry)
+    add_all(parser, add_rule, add_cluster, add_ledger, add_service, add_registry)
 
 
 def run(context: Context) -> int:
@@ -68,7 +66,8 @@ def run(context: Context) -> int:
     from jenkins_notary.cluster.board import Board
     from jenkins_notary.cluster.logs import ChangeLog
 
-    settings, port = read_settings(context), _read_port(context)
+    settings = read_settings(context)
+    place = read_place(context, PORT)
     client = open_client(context)
     board = Board()
     ledger = scrub_url(context.text("ledger") or "")
@@ -87,7 +86,7 @@ def run(context: Context) -> int:
     log.tell("started", server=client.access.url)
     watcher.start()
     try:
-        _serve(board, port, context.output.notice)
+        _serve(board, place, context.output.notice)
     finally:
         watcher.stop()
     log.tell("stopped")
@@ -107,12 +106,7 @@ def check_extra(command: str) -> None:
     try:
         import jenkins_notary.cluster.port  # noqa: F401 - to see whether it can be
     except ImportError as error:
-        raise ConfigurationError(
-            command,
-            expected="the extra [service]",
-            got=f"no module {error.name}",
-            advice="pip install 'jenkins-notary[service]'",
-        ) from error
+        raise missing_extra(command, error) from error
 
 
 def read_settings(context: Context) -> Settings:
@@ -177,7 +171,7 @@ def open_source(
     return RemoteSource(open_reader, interval_s=settings.watch.interval, wake=wake)
 
 
-def _serve(board: Board, port: PortSettings, notify: Callable[[str], object]) -> None:
+def _serve(board: Board, place: Place, notify: Callable[[str], object]) -> None:
     """Serve the board until a signal comes."""
     from jenkins_notary.cluster.bulk_sign import format_script
     from jenkins_notary.cluster.port import serve_board
@@ -186,7 +180,7 @@ def _serve(board: Board, port: PortSettings, notify: Callable[[str], object]) ->
     def say(address: str) -> None:
         notify(f"serving {address}")
 
-    serve_board(board, port, metrics=Metrics(), bulk_sign=format_script, on_ready=say)
+    serve_board(board, place, metrics=Metrics(), bulk_sign=format_script, on_ready=say)
 
 
 def _make_watcher(
@@ -260,24 +254,6 @@ def _tell_standing(watcher: Watcher, log: ChangeLog) -> None:
     """Log what stops or begins to answer, until told to end."""
     while not watcher.wait(LOOK_S):
         log.tell_standing()
-
-
-def _read_port(context: Context) -> PortSettings:
-    """Return where the board is served.
-
-    Raises:
-        UsageError: An option is wrong.
-    """
-    from jenkins_notary.cluster.port import PortSettings
-
-    port = context.integer("port", PORT)
-    if not 0 <= port < 1 << 16:
-        raise UsageError("--port", expected="0 to 65535", got=str(port))
-    certificate, key = context.text("tls-cert"), context.text("tls-key")
-    if (certificate is None) != (key is None):
-        raise UsageError("--tls-cert, --tls-key", expected="both", got="one of them")
-    pair = None if certificate is None or key is None else (certificate, key)
-    return PortSettings(context.text("host") or "127.0.0.1", port, pair)
 
 
 def _write_line(data: bytes) -> None:

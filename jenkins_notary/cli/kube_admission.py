@@ -7,11 +7,13 @@ import threading
 import time
 
 from jenkins_notary.cli.commands import Command
+from jenkins_notary.cli.listening import add_listening, read_place
 from jenkins_notary.cli.options import (
     add_all,
     add_key,
     add_ledger,
     add_registry,
+    add_rule,
     add_service,
     add_spool,
 )
@@ -41,10 +43,7 @@ DELIVER_S = 10
 
 def declare(parser: Parser) -> None:
     """Add the options of ``kube admission``."""
-    parser.option("--host", "where it listens; else 127.0.0.1", metavar="HOST")
-    parser.option("--port", f"where it listens; else {PORT}, 0 for any", metavar="N")
-    parser.option("--tls-cert", "its certificate, a PEM file", metavar="FILE")
-    parser.option("--tls-key", "the certificate's key, a PEM file", metavar="FILE")
+    add_listening(parser, PORT)
     parser.option(
         "--client-ca",
         "authorities of the API server's own certificate, a PEM file; without, "
@@ -82,9 +81,7 @@ def declare(parser: Parser) -> None:
         metavar="N",
     )
     parser.option("--settings", "whose word counts, and exemptions", metavar="FILE")
-    parser.option("--org", "only its signers count", metavar="NAME")
-    parser.option("--signer", "only this signer counts", metavar="ID")
-    add_all(parser, add_ledger, add_service, add_spool, add_key, add_registry)
+    add_all(parser, add_rule, add_ledger, add_service, add_spool, add_key, add_registry)
 
 
 def run(context: Context) -> int:
@@ -93,24 +90,23 @@ def run(context: Context) -> int:
 
     check_extra("kube admission")
     from jenkins_notary.serving import listen
+    from jenkins_notary.serving.place import format_address
 
-    certificate = context.required("tls-cert"), context.required("tls-key")
+    context.required("tls-cert")
+    context.required("tls-key")
+    place = read_place(context, PORT)
     context.assume("timeout", TIMEOUT_S)
     policy, judge = read_policy(context), _open_judge(context)
     webhook = _make_webhook(context, policy, judge)
-    port = context.integer("port", PORT)
-    if not 0 <= port < 1 << 16:
-        raise UsageError("--port", expected="0 to 65535", got=str(port))
-    host = context.text("host") or "127.0.0.1"
-    listener = listen.bind(host, port)
-    address = f"https://{host}:{listener.getsockname()[1]}"
+    listener = listen.bind(place.host, place.port)
+    address = format_address(place.host, listener.getsockname()[1], is_tls=True)
     with listener:
         judge.start()
         try:
             listen.run(
                 webhook.app,
                 listener,
-                certificate=certificate,
+                certificate=place.certificate,
                 on_ready=lambda: context.output.notice(f"serving {address}"),
                 notify=context.output.notice,
                 client_ca=context.text("client-ca"),

@@ -387,6 +387,12 @@ def add_cluster(parser: Parser) -> None:
     )
 
 
+def add_rule(parser: Parser) -> None:
+    """Add whose word counts where a program judges on its own."""
+    parser.option("--org", "only its signers count", metavar="NAME")
+    parser.option("--signer", "only this signer counts", metavar="ID")
+
+
 def add_as_of(parser: Parser) -> None:
     """Add the option that goes back in time."""
     parser.option(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 
 from jenkins_notary.cli.commands import Command
+from jenkins_notary.cli.listening import add_listening, read_place
 from jenkins_notary.cli.options import add_all, add_jenkins, add_key, add_ledger
-from jenkins_notary.errors import PermissionDeniedError, StorageError, UsageError
+from jenkins_notary.errors import PermissionDeniedError, StorageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,18 +16,12 @@ if TYPE_CHECKING:
     from jenkins_notary.cli.context import Context
     from jenkins_notary.cli.options import Parser
 
-DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8087
 
 
 def declare(parser: Parser) -> None:
     """Add the options of ``serve``."""
-    parser.option("--host", f"where it listens; else {DEFAULT_HOST}", metavar="HOST")
-    parser.option(
-        "--port", f"where it listens; else {DEFAULT_PORT}, 0 for any", metavar="N"
-    )
-    parser.option("--tls-cert", "its certificate, a PEM file", metavar="FILE")
-    parser.option("--tls-key", "the certificate's key, a PEM file", metavar="FILE")
+    add_listening(parser, DEFAULT_PORT)
     parser.option("--public-log", "checkpoint and tiles need no token")
     parser.option(
         "--access-log", "where a line a request goes; else stdout", metavar="FILE"
@@ -40,16 +35,9 @@ def run(context: Context) -> int:
     """Serve until told to stop."""
     from jenkins_notary.service.start import ServeChoices, serve
 
-    certificate, key = context.text("tls-cert"), context.text("tls-key")
-    if (certificate is None) != (key is None):
-        raise UsageError("--tls-cert, --tls-key", expected="both", got="one of them")
-    port = context.integer("port", DEFAULT_PORT)
-    if not 0 <= port < 1 << 16:
-        raise UsageError("--port", expected="0 to 65535", got=str(port))
+    place = read_place(context, DEFAULT_PORT)
     how = ServeChoices(
-        context.text("host") or DEFAULT_HOST,
-        port,
-        None if certificate is None or key is None else (certificate, key),
+        *place,
         context.texts("plain-http"),
         context.flag("public-log"),
         context.flag("ephemeral-ok"),

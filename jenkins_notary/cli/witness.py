@@ -6,15 +6,14 @@ import sys
 
 from jenkins_notary.cli.commands import Command
 from jenkins_notary.cli.files import read_file
+from jenkins_notary.cli.listening import add_listening, read_place
 from jenkins_notary.cli.options import add_registry
-from jenkins_notary.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from jenkins_notary.cli.context import Context
     from jenkins_notary.cli.options import Parser
 
-DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8088
 MAX_LOGS_BYTES = 1 << 20
 
@@ -30,12 +29,7 @@ def declare(parser: Parser) -> None:
         "the witness's name, for good, such as witness.example.com; for a new key",
         metavar="NAME",
     )
-    parser.option("--host", f"where it listens; else {DEFAULT_HOST}", metavar="HOST")
-    parser.option(
-        "--port", f"where it listens; else {DEFAULT_PORT}, 0 for any", metavar="N"
-    )
-    parser.option("--tls-cert", "its certificate, a PEM file", metavar="FILE")
-    parser.option("--tls-key", "the certificate's key, a PEM file", metavar="FILE")
+    add_listening(parser, DEFAULT_PORT)
     add_registry(parser)
 
 
@@ -43,21 +37,14 @@ def run(context: Context) -> int:
     """Witness until told to stop."""
     from jenkins_notary.service.witness.serving import WitnessChoices, witness
 
-    certificate, key = context.text("tls-cert"), context.text("tls-key")
-    if (certificate is None) != (key is None):
-        raise UsageError("--tls-cert, --tls-key", expected="both", got="one of them")
-    port = context.integer("port", DEFAULT_PORT)
-    if not 0 <= port < 1 << 16:
-        raise UsageError("--port", expected="0 to 65535", got=str(port))
+    place = read_place(context, DEFAULT_PORT)
     logs = read_file(context.required("logs"), "logs", limit=MAX_LOGS_BYTES)
     witness(
         WitnessChoices(
             logs,
             context.required("witness-key"),
             context.text("name"),
-            context.text("host") or DEFAULT_HOST,
-            port,
-            None if certificate is None or key is None else (certificate, key),
+            *place,
         ),
         notify=context.output.notice,
         report=_print,

@@ -34,8 +34,8 @@ from jenkins_notary.errors import NotaryError, NotFoundError, UnavailableError
 from jenkins_notary.pages.site import LIVE_POLICY, LIVE_STATIC, read_static
 from jenkins_notary.serving import listen
 from jenkins_notary.serving.metrics import MEDIA_TYPE
+from jenkins_notary.serving.place import format_address
 from jenkins_notary.serving.replies import HEADERS, PAGE_HEADERS, Reply, dump
-from jenkins_notary.shapes import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from jenkins_notary.cluster.board import Board, Judged
     from jenkins_notary.cluster.status import Filter
     from jenkins_notary.serving.metrics import Metrics
+    from jenkins_notary.serving.place import Place
 
 PORT = 9581
 MAX_LISTENERS = 50
@@ -63,23 +64,9 @@ _STATUSES = {64: 400, 66: 404, 69: 503}
 _LIVE_HEADERS = {**PAGE_HEADERS, "Content-Security-Policy": LIVE_POLICY}
 
 
-class PortSettings(NamedTuple):
-    """Where the port is.
-
-    Attributes:
-        host: Where it listens.
-        port: Where it listens; 0 for any.
-        certificate: Files of a certificate and its key, or None for plain HTTP.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = PORT
-    certificate: tuple[str, str] | None = None
-
-
 def serve_board(
     board: Board,
-    settings: PortSettings,
+    place: Place,
     *,
     metrics: Metrics,
     bulk_sign: Callable[[Sequence[Judged]], bytes] | None = None,
@@ -90,7 +77,7 @@ def serve_board(
 
     Args:
         board: What runs.
-        settings: Where.
+        place: Where.
         metrics: The figures of the process; those of the board are added.
         bulk_sign: Makes the script of ``/bulk_sign``.
         on_ready: Is told the address once it is served.
@@ -101,10 +88,9 @@ def serve_board(
         ConfigurationError: The certificate cannot be used.
     """
     port = Port(board, metrics=metrics, bulk_sign=bulk_sign)
-    listener = listen.bind(settings.host, settings.port)
-    scheme = "http" if settings.certificate is None else "https"
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    address = f"{scheme}://{host}:{listener.getsockname()[1]}"
+    listener = listen.bind(place.host, place.port)
+    bound, is_tls = listener.getsockname()[1], place.certificate is not None
+    address = format_address(place.host, bound, is_tls=is_tls)
 
     def stop() -> None:
         port.stop()
@@ -113,7 +99,7 @@ def serve_board(
     listen.run(
         port.app,
         listener,
-        certificate=settings.certificate,
+        certificate=place.certificate,
         on_ready=lambda: on_ready(address),
         on_stop=stop,
     )

@@ -12,9 +12,11 @@ from contextlib import ExitStack
 from jenkins_notary.api.administration import record_administration
 from jenkins_notary.engines.companions import TOKENS
 from jenkins_notary.errors import ConfigurationError, NotFoundError, UsageError
-from jenkins_notary.service.access.tokens import TokenFile, make_token, write_private
+from jenkins_notary.service.access.tokens import TokenFile, make_token
 from jenkins_notary.service.http.peers import is_loopback
+from jenkins_notary.serving.place import format_address, missing_extra
 from jenkins_notary.shapes import NamedTuple
+from jenkins_notary.whole_file import write_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,12 +81,7 @@ def serve(
         from jenkins_notary.service.teams import Teams, check_teams
         from jenkins_notary.serving import listen
     except ImportError as error:
-        raise ConfigurationError(
-            "serve",
-            expected="the extra [service]",
-            got=f"no module {error.name}",
-            advice="pip install 'jenkins-notary[service]'",
-        ) from error
+        raise missing_extra("serve", error) from error
     from jenkins_notary.service.http.access_log import AccessLog
     from jenkins_notary.service.settings import load_settings
 
@@ -164,9 +161,8 @@ class _House(NamedTuple):
 
 def _describe(how: ServeChoices, port: int) -> str:
     """Return the line that says where is served."""
-    scheme = "http" if how.certificate is None else "https"
-    host = f"[{how.host}]" if ":" in how.host else how.host
-    return f"serving {scheme}://{host}:{port}"
+    is_tls = how.certificate is not None
+    return f"serving {format_address(how.host, port, is_tls=is_tls)}"
 
 
 def prepare(

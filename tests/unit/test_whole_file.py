@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jenkins_notary.whole_file import replace_file, sync_folder
+from jenkins_notary.errors import StorageError
+from jenkins_notary.whole_file import replace_file, sync_folder, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,3 +63,12 @@ def test_a_folder_that_cannot_be_synced_is_told(
     monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(OSError):  # noqa: PT011 - any
         sync_folder(str(tmp_path))
+
+
+def test_a_private_file_is_written_or_the_reason_told(tmp_path: Path) -> None:
+    write_private(str(tmp_path / "file"), b"x")
+
+    assert (tmp_path / "file").read_bytes() == b"x"
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(StorageError, match="No such file"):
+        write_private(str(tmp_path / "none" / "file"), b"x")

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from jenkins_notary.engines.immudb.erasable import KEY_SIZE, MAX_BYTES, KeyTree
 from jenkins_notary.errors import IntegrityError, NotFoundError, StorageError
-from jenkins_notary.whole_file import replace_file, sync_folder
+from jenkins_notary.whole_file import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -123,16 +123,3 @@ def create_keys(path: str) -> None:
 def _nonce(digest: bytes) -> bytes:
     """Return a nonce: a key seals one envelope, and others that lost its race."""
     return digest[8:20]
-
-
-def write_private(path: str, data: bytes) -> None:
-    """Write a file of mode 0600, durably, whole or not at all.
-
-    Raises:
-        StorageError: It cannot be written.
-    """
-    try:
-        replace_file(path, [data])
-        sync_folder(os.path.dirname(path) or ".")
-    except OSError as error:
-        raise StorageError(f"file {path}", got=error.strerror or "an error") from error

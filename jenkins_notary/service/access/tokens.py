@@ -28,7 +28,6 @@ from jenkins_notary.errors import (
     IntegrityError,
     NotFoundError,
     PermissionDeniedError,
-    StorageError,
     UsageError,
 )
 from jenkins_notary.files.locks import FileLock
@@ -37,7 +36,7 @@ from jenkins_notary.service.access.scopes import format_scope, parse_scope
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.values.canonical import load_json
 from jenkins_notary.values.digest import is_hex_digest
-from jenkins_notary.whole_file import replace_file, sync_folder
+from jenkins_notary.whole_file import write_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -307,19 +306,6 @@ def make_token(
         raise UsageError("--expires", expected="a time to come")
     parsed = tuple(parse_scope(one) for one in scopes)
     return Token(name, role, parsed, _NOBODY, now_ms, expires_ms)
-
-
-def write_private(path: str, data: bytes) -> None:
-    """Write a file of mode 0600, durably, whole or not at all.
-
-    Raises:
-        StorageError: It cannot be written.
-    """
-    try:
-        replace_file(path, [data])
-        sync_folder(os.path.dirname(path) or ".")
-    except OSError as error:
-        raise StorageError(f"file {path}", got=f"{error.strerror}") from error
 
 
 def _get(tokens: Mapping[str, Token], name: str) -> Token:

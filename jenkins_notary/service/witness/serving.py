@@ -9,6 +9,7 @@ from jenkins_notary.errors import ConfigurationError, UsageError
 from jenkins_notary.files.witness_state import WitnessFile
 from jenkins_notary.keys.log_key import load_log_verifier
 from jenkins_notary.keys.witness_key import generate_witness_key, load_witness_key
+from jenkins_notary.serving.place import format_address, missing_extra
 from jenkins_notary.shapes import NamedTuple
 from jenkins_notary.tlog.note import is_key_name
 
@@ -64,26 +65,20 @@ def witness(
         from jenkins_notary.service.witness.protocol import WitnessApplication
         from jenkins_notary.serving import listen
     except ImportError as error:
-        raise ConfigurationError(
-            "witness",
-            expected="the extra [service]",
-            got=f"no module {error.name}",
-            advice="pip install 'jenkins-notary[service]'",
-        ) from error
+        raise missing_extra("witness", error) from error
     logs = parse_logs(choices.logs)
     signer, state = open_witness(choices.key, choices.name)
     try:
         app = WitnessApplication(logs, state, signer, report)
         with listen.bind(choices.host, choices.port) as listener:
-            port = listener.getsockname()[1]
-            scheme = "http" if choices.certificate is None else "https"
-            host = f"[{choices.host}]" if ":" in choices.host else choices.host
+            port, is_tls = listener.getsockname()[1], choices.certificate is not None
+            address = format_address(choices.host, port, is_tls=is_tls)
             notify(f"witness key {signer.vkey}")
             listen.run(
                 app,
                 listener,
                 certificate=choices.certificate,
-                on_ready=lambda: notify(f"witnessing on {scheme}://{host}:{port}"),
+                on_ready=lambda: notify(f"witnessing on {address}"),
             )
     finally:
         state.close()
